@@ -1,0 +1,88 @@
+"""What every chat engine speaks: one request in, a stream of chunks out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from retrieval.base import Passage
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Finish(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+    """The reader found no sentence that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Temperature 0 is greedy. Defaults are OpenChatKit's, except the length (it stopped at 128 tokens)."""
+
+    max_new_tokens: int = 512
+    temperature: float = 0.6
+    top_k: int = 40
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    messages: tuple[Message, ...]
+    """The conversation as typed, the newest user turn last. Never holds refused turns or forged system turns."""
+    passages: tuple[Passage, ...] = ()
+    """What the answer may stand on; `[n]` in an answer means `passages[n - 1]`."""
+    query: str = ""
+    """The newest turn as a question that stands alone; the turn itself where empty."""
+    language: str = "en"
+    """ISO 639-1 code of the newest turn."""
+    searched: tuple[str, ...] = ()
+    """Labels of the sources that were searched for `passages`."""
+    unsearched: tuple[str, ...] = ()
+    """Labels of the sources that could be switched on."""
+    sampling: Sampling = Sampling()
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def question(self) -> str:
+        """The newest user turn, as typed."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the answer. The last chunk carries `finish`; concatenated `text` is the whole answer."""
+
+    text: str = ""
+    finish: Finish | None = None
+    notice: str = ""
+    """Something the person should know beside the answer, e.g. that old turns were left out."""
+
+
+class ChatModel(Protocol):
+    """An engine. Raises `errors.ModelError` with one sentence when it fails."""
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, request: ChatRequest) -> Iterator[Chunk]: ...

@@ -1,0 +1,73 @@
+"""What every source of passages speaks: a request goes in, candidate passages come out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text as it was given to the index. `id` is unique in the index; `text` is what spans point into."""
+
+    id: str
+    title: str
+    text: str
+    source: str
+    """Name of the retriever it belongs to: `library`, `guide`, `documents`, …"""
+    owner: str = ""
+    """Owner key of the visitor it belongs to; empty for what everybody may search."""
+    url: str = ""
+    language: str = ""
+    """ISO 639-1 code; detected from the text where empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document: `document.text[start:end] == text`."""
+
+    id: str
+    """Unique and stable: `<document id>#<ordinal>`."""
+    text: str
+    title: str
+    source: str
+    document: str
+    section: str = ""
+    """Headings above the passage, outermost first, joined by ` › `."""
+    url: str = ""
+    language: str = ""
+    start: int = 0
+    end: int = 0
+    score: float = 0.0
+    """Retrievers: their own scale, higher is better. After reranking: probability in 0..1 that it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One search. `k` is the number of candidates wanted; `deadline` is on `time.monotonic()`'s clock."""
+
+    query: str
+    k: int = 100
+    owner: str = ""
+    language: str = ""
+    deadline: float | None = None
+    exclude: frozenset[str] = frozenset()
+    """Ids of documents or of passages that must not be returned."""
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    def remaining(self, limit_s: float) -> float:
+        """Seconds left until the deadline, at most `limit_s`, at least 0."""
+        if self.deadline is None:
+            return limit_s
+        return max(0.0, min(limit_s, self.deadline - time.monotonic()))
+
+
+class Retriever(Protocol):
+    """A source of candidate passages, best first. Raises `errors.SourceError` when it cannot answer."""
+
+    @property
+    def name(self) -> str: ...
+
+    def search(self, request: SearchRequest) -> list[Passage]: ...
