@@ -1,0 +1,45 @@
+# make run    install what the app needs into .venv and start it on http://localhost:7860
+# make test   install the test tools too, get a browser if there is none, and run every test
+# make check  formatter, linter and type checker
+# Options:    make run ARGS="--port 8000"      flags of the app
+#             make run TORCH_INDEX=https://download.pytorch.org/whl/cpu   PyTorch's smaller CPU build
+#             make run PYTHON=python3.12       another Python (3.11 or newer)
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: run test check browser clean
+
+run: $(VENV)/.run
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/.test browser
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+
+browser: $(VENV)/.test
+	$(BIN)/python -m tests.browser
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Groundchat needs Python 3.11 or newer; $(PYTHON) is older or missing. Try: make run PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(PIP) -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

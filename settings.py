@@ -1,0 +1,222 @@
+"""Every setting of the app in one frozen object: flags over environment (GROUNDCHAT_*) over `.env` over defaults.
+
+This is the only module that reads the environment. It is strict: an unknown or malformed setting stops the start
+with one sentence that names it. `python app.py --help` lists them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from errors import SettingsError
+
+PREFIX = "GROUNDCHAT_"
+
+
+class Secret(str):
+    """A string that does not show itself in logs, messages and reprs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+
+def _boolean(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError("use on or off")
+    return words[text.lower()]
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise ValueError("use a number from 0 to 65535 (0 takes a free port)")
+    return int(text)
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"use a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"use a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError("use " + ", ".join(words[:-1]) + " or " + words[-1])
+        return text
+
+    return parse
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text.strip()
+
+
+def _secret(text: str) -> Secret:
+    if len(text) < 8:
+        raise ValueError("use at least 8 characters")
+    return Secret(text)
+
+
+def _languages(text: str) -> frozenset[str]:
+    codes = frozenset(code.strip() for code in text.split(",") if code.strip())
+    if not codes or not all(code == "*" or (len(code) == 2 and code.isascii() and code.isalpha()) for code in codes):
+        raise ValueError("use two-letter codes separated by commas, or *")
+    return codes
+
+
+def _wikipedia_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or "{language}" not in text:
+        raise ValueError("use an http(s) address that holds {language}, such as https://{language}.wikipedia.org")
+    return text.rstrip("/")
+
+
+def _setting(default: Any, parse: Callable[[str], Any], says: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "help": says})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator chose. Every field is a flag (`--data-dir`) and a variable (`GROUNDCHAT_DATA_DIR`)."""
+
+    host: str = _setting("127.0.0.1", _text, "address to listen on; 0.0.0.0 lets other machines in")
+    port: int = _setting(7860, _port, "port to listen on; 0 takes a free one")
+    share: bool = _setting(False, _boolean, "also open a public Gradio link, behind a passphrase")
+    passphrase: Secret = _setting(
+        Secret(""), _secret, "passphrase of the page, any user name; --share makes one up when none is set"
+    )
+    data_dir: Path = _setting(Path("var"), Path, "folder for the index, uploads and caches")
+    model: str = _setting("auto", _text, "auto, reader, a hub id or a local folder")
+    device: str = _setting("auto", _one_of("auto", "cpu", "cuda", "mps"), "where a chat model runs")
+    dtype: str = _setting("auto", _one_of("auto", "bfloat16", "float16", "float32"), "number format of its weights")
+    max_new_tokens: int = _setting(512, _whole(1, 32768), "longest answer of a chat model, in tokens")
+    temperature: float = _setting(0.6, _between(0, 5), "sampling temperature of a chat model; 0 is greedy")
+    encoder: str = _setting("embedded", _text, "sentence encoder: embedded, a hub id or a local folder")
+    encoder_languages: frozenset[str] = _setting(
+        frozenset({"en"}), _languages, "languages the encoder knows, separated by commas; * for all"
+    )
+    network: bool = _setting(True, _boolean, "off: no source may leave this machine")
+    wikipedia_url: str = _setting("https://{language}.wikipedia.org", _wikipedia_url, "base address of Wikipedia")
+    contact: str = _setting("", _text, "e-mail or page named in the User-Agent, as Wikipedia asks of operators")
+    source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
+    moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
+    moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
+    moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
+    upload_limit_mb: float = _setting(20.0, _between(0.001, 500), "largest document a visitor may upload")
+    users: int = _setting(16, _whole(1, 1000), "answers written at the same time; others wait in a queue")
+
+
+_FIELDS = {f.name: f for f in dataclasses.fields(Settings)}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises instead of leaving the process, so that every fault is told the same way."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message[:1].upper()}{message[1:]}; python app.py --help lists the flags.")
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
+    """Settings from flags, then environment, then the `.env` file. Raises `SettingsError` with one sentence."""
+    # A Hugging Face Space routes to the container's own address, and names itself in SPACE_ID.
+    values: dict[str, Any] = {"host": "0.0.0.0"} if environ.get("SPACE_ID") else {}
+    for origin, texts in (
+        (".env", _variables(_read_dotenv(dotenv), ".env")),
+        ("the environment", _variables(environ, "the environment")),
+        ("the flags", _flags(argv)),
+    ):
+        for name, text in texts.items():
+            values[name] = _parse(name, text, origin)
+    return Settings(**values)
+
+
+def _parse(name: str, text: str, origin: str) -> Any:
+    try:
+        return _FIELDS[name].metadata["parse"](text)
+    except ValueError as error:
+        shown = "a value" if _FIELDS[name].type == "Secret" else f"“{text}”"
+        raise SettingsError(f"{_told(name, origin)} in {origin} is {shown}: {error}.") from None
+
+
+def _told(name: str, origin: str) -> str:
+    return f"--{name.replace('_', '-')}" if origin == "the flags" else PREFIX + name.upper()
+
+
+def _variables(environ: Mapping[str, str], origin: str) -> dict[str, str]:
+    """The settings among variables; an empty one counts as not set. Unknown GROUNDCHAT_ names are refused."""
+    texts: dict[str, str] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in _FIELDS or variable != variable.upper():
+            known = [PREFIX + n.upper() for n in _FIELDS]
+            close = difflib.get_close_matches(variable.upper(), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "python app.py --help lists the settings."
+            raise SettingsError(f"{variable} in {origin} is not a setting of Groundchat; {hint}")
+        if text:
+            texts[name] = text
+    return texts
+
+
+def _read_dotenv(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        pairs = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {path} cannot be read as UTF-8 text; mend or remove it.") from error
+    return {name: text or "" for name, text in pairs.items()}
+
+
+def _flags(argv: Sequence[str]) -> dict[str, str]:
+    parser = _Parser(
+        prog="app.py",
+        description="Groundchat: answers from sources, with citations, screened.",
+        epilog=f"Each flag is also a variable: --data-dir is {PREFIX}DATA_DIR, in the environment or in .env.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    for name, f in _FIELDS.items():
+        # A switch may stand alone: --share means --share on.
+        optional: dict[str, Any] = {"nargs": "?", "const": "on"} if f.type == "bool" else {}
+        shown = "" if f.default in ("", Secret("")) else f" (default: {_shown(f.default)})"
+        says = f"{f.metadata['help']}{shown}".replace("%", "%%")
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=says, **optional)
+    return dict(vars(parser.parse_args(list(argv))))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)
