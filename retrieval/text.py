@@ -1,0 +1,211 @@
+"""One analysis for every BM25: text in, index terms out; and the language a text is written in.
+
+The same function analyses documents and questions, so a word meets itself whatever its form:
+
+1. Unicode NFKC, case folding; “U.S.” is one word, “1,000” is one number, a possessive 's falls off.
+2. Words are stemmed with the Snowball stemmer of `language` (English where the language has none: the English stemmer
+   leaves other scripts alone), then stripped of accents.
+3. Scripts that do not mark off words by spaces become overlapping pairs of characters; a Chinese character also
+   stands alone.
+4. Words that carry no topic fall out (`STOPWORDS`), unless nothing else is left.
+
+A document's language is detected from its whole text, which is reliable; a question's is not. Therefore an index
+stems each document in the document's language, and a question in *every* language that its documents have.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
+
+HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Chinese characters, as the inside of a regex class."""
+CJK = HAN + "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
+"""Chinese characters, kana and hangul, as the inside of a regex class."""
+
+STOPWORDS = frozenset(
+    """a about also am an and any are as at be became because been being but by can could did do does doing for from
+    had has have having he her hers him his how i if in into is it its me might must my of on or our ours shall she
+    should so some such than that the their theirs them then there these they this those to was we were what when
+    where which while who whom whose why will with would you your yours""".split()
+)
+HAN_STOPWORDS = frozenset(
+    "的了是在和與与為为有之于於也而及其這这那哪何么麼什甚谁誰吗嗎呢中被由以一個个們们他她它就都上下到"
+)
+"""Chinese characters that carry no topic by themselves: articles, pronouns, question words, prepositions."""
+
+_DEFAULT = "en"
+_STEMMERS = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+}
+_MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0dff"
+_UNSPACED = CJK + "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"  # and Thai, Lao, Burmese, Khmer
+_TERM = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
+_IS_HAN = re.compile(rf"[{HAN}]")
+_APOSTROPHE = re.compile("[\u2019\u02bc\uff07`]")
+_POSSESSIVE = re.compile(r"(?<=\w)'s\b")
+_ACRONYM = re.compile(r"\b(?:[^\W\d_]\.){2,}")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+def analyse(text: str, language: str = "") -> list[str]:
+    """Index terms of `text`, in order and with repeats; `language` (ISO 639-1) chooses the stemmer."""
+    text = _normalise(text)
+    return list(_terms(text, language, STOPWORDS)) or list(_terms(text, language, frozenset()))
+
+
+def stemmed_alike(language: str) -> str:
+    """The code of the stemmer that `analyse` uses for this language: equal codes mean equal terms."""
+    return language if language in _STEMMERS else _DEFAULT
+
+
+def _normalise(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = _POSSESSIVE.sub("", _APOSTROPHE.sub("'", text))
+    return _THOUSANDS.sub("", _ACRONYM.sub(lambda match: match[0].replace(".", ""), text))
+
+
+def _terms(text: str, language: str, left_out: frozenset[str]) -> Iterator[str]:
+    stem = _stemmer(stemmed_alike(language), threading.get_ident()).stemWord
+    for match in _TERM.finditer(text):
+        run = match[0]
+        if match.lastgroup is None:
+            if run not in left_out:
+                yield fold_accents(stem(run))
+        else:
+            yield from _pairs(run, left_out)
+
+
+def _pairs(run: str, left_out: frozenset[str]) -> Iterator[str]:
+    """Overlapping pairs of characters; Chinese characters also stand alone, for many are words."""
+    for i, char in enumerate(run):
+        empty = bool(left_out) and char in HAN_STOPWORDS
+        if len(run) == 1 or (not empty and _IS_HAN.match(char)):
+            yield char
+        pair = run[i : i + 2]
+        if len(pair) == 2 and not (empty and pair[1] in HAN_STOPWORDS):
+            yield pair
+
+
+def fold_accents(text: str) -> str:
+    """`text` with Latin and Greek letters bare of accents; other scripts' marks are part of their spelling."""
+    return text if text.isascii() else text.translate(_accents())
+
+
+@cache
+def _accents() -> dict[int, str]:
+    table = {ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("æ"): "ae", ord("œ"): "oe"}
+    for code in (*range(0xC0, 0x250), *range(0x386, 0x3CF), *range(0x1E00, 0x2000)):
+        decomposed = unicodedata.normalize("NFD", chr(code))
+        if len(decomposed) > 1:
+            table[code] = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return table | dict.fromkeys(range(0x300, 0x370), "")
+
+
+@lru_cache(maxsize=256)
+def _stemmer(language: str, thread: int) -> Any:
+    """A stemmer for one thread: they keep state and must not be shared."""
+    import Stemmer
+
+    return Stemmer.Stemmer(_STEMMERS[language])
+
+
+_SCRIPTS = (
+    (rf"[{HAN}]", ("zh",)),
+    (r"[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f]", ("ja",)),
+    (r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]", ("ko",)),
+    (r"[\u0400-\u052f]", ("ru", "uk", "bg", "sr", "mk", "be", "kk")),
+    (r"[\u0600-\u06ff]", ("ar", "fa", "ur")),
+    (r"[\u0900-\u097f]", ("hi", "mr", "ne")),
+    (r"[\u0370-\u03ff\u1f00-\u1fff]", ("el",)),
+    (r"[\u0590-\u05ff]", ("he",)),
+    (r"[\u0980-\u09ff]", ("bn",)),
+    (r"[\u0b80-\u0bff]", ("ta",)),
+    (r"[\u0e00-\u0e7f]", ("th",)),
+    (r"[\u0530-\u058f]", ("hy",)),
+    (r"[\u10a0-\u10ff]", ("ka",)),
+)
+"""(one letter of a script, languages written in it)."""
+_LATIN = tuple("en ca cs da de es et fi fr hr hu id it lt lv nl no pl pt ro sk sl sv tr vi".split())
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+")
+_ENGLISH_WORDS = frozenset(
+    "what when where which who whose why how does did is are were the of and explain with".split()
+)
+_ENGLISH_MARGIN, _ENGLISH_BONUS = 6.0, 4.0
+_LOOKED_AT = 4000
+
+
+def language(text: str) -> str:
+    """ISO 639-1 code of the language of `text`; `en` where nothing speaks for another one.
+
+    The script decides first: three words of Chinese are enough. Between languages that share a script py3langid
+    decides (a naive Bayes model over byte n-grams, Lui & Baldwin 2011), but a short question in Latin letters is
+    English unless another language is clearly more likely: names (“Who was Frédéric Chopin?”) mislead the model.
+    """
+    text = text[:_LOOKED_AT]
+    if text.isascii():
+        return _latin(text)
+    words = [word.lower() for word in _LATIN_WORD.findall(text)]
+    latin = len(words) + sum(word in _ENGLISH_WORDS for word in words)
+    letters = [len(re.findall(letter, text)) for letter, _ in _SCRIPTS]
+    han, kana = letters[0], letters[1]
+    if kana and kana * 10 >= han:
+        letters[0], letters[1] = 0, kana + han
+    most = max(letters)
+    if most == 0 or most < latin:
+        return _latin(text)
+    candidates = _SCRIPTS[letters.index(most)][1]
+    return _likeliest(text, candidates)[0]
+
+
+def _latin(text: str) -> str:
+    code, margin = _likeliest(text, _LATIN)
+    words = {word.lower() for word in _LATIN_WORD.findall(text)}
+    return code if margin > _ENGLISH_MARGIN + _ENGLISH_BONUS * len(words & _ENGLISH_WORDS) else _DEFAULT
+
+
+def _likeliest(text: str, candidates: tuple[str, ...]) -> tuple[str, float]:
+    """The likeliest of `candidates`, and by how many nats it beats the first of them."""
+    if len(candidates) == 1:
+        return candidates[0], 0.0
+    scores = dict(_identifier().rank(text))
+    best = max(candidates, key=lambda code: scores[code])
+    return best, scores[best] - scores[candidates[0]]
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE)
