@@ -40,7 +40,9 @@ def _install() -> None:
         subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
         # The fonts let screenshots show Chinese as people see it.
         packages = ["chromium", "fonts-noto-cjk"]
-        subprocess.run(["apt-get", "install", "-y", "-qq", *packages], check=False, env=environment, stdout=-3)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", *packages], check=False, env=environment, stdout=subprocess.DEVNULL
+        )
     if executable() is None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
 

@@ -1,0 +1,94 @@
+"""Turns and what is done to them: pure data. The display, the API and the store all hold these."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat.base import Message, Role
+from retrieval.base import Passage
+
+
+class Outcome(StrEnum):
+    """How a turn ended."""
+
+    PENDING = "pending"
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    """No source answers; the reply says what was searched."""
+    STOPPED = "stopped"
+    """The person stopped it; what was written stays."""
+    LENGTH = "length"
+    """The answer reached its longest allowed length."""
+    QUESTION_REFUSED = "question_refused"
+    ANSWER_REFUSED = "answer_refused"
+    FAILED = "failed"
+
+
+_REMEMBERED = frozenset({Outcome.ANSWERED, Outcome.STOPPED, Outcome.LENGTH})
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its reply. `[n]` in `answer` means `passages[n - 1]`."""
+
+    id: str
+    question: str
+    outcome: Outcome = Outcome.PENDING
+    answer: str = ""
+    passages: tuple[Passage, ...] = ()
+    cited: tuple[int, ...] = ()
+    """Numbers of the passages that the answer cites, in order of first citation."""
+    notices: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it was refused or failed, in plain words."""
+    category: str = ""
+    """The moderation category of a refusal."""
+    query: str = ""
+    """What was searched for; differs from the question when that leaned on earlier turns."""
+    new_topic: bool = False
+    model: str = ""
+    moderated: bool = True
+
+    @property
+    def remembered(self) -> bool:
+        """Whether later prompts may hold it: refused, failed and empty turns stay out of them."""
+        return self.outcome in _REMEMBERED and bool(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns, oldest first. Every change gives a new object."""
+
+    id: str
+    owner: str = ""
+    turns: tuple[Turn, ...] = ()
+
+    def put(self, turn: Turn) -> Conversation:
+        """With `turn` in the place of the one with its id, or at the end."""
+        if all(t.id != turn.id for t in self.turns):
+            return dataclasses.replace(self, turns=(*self.turns, turn))
+        return dataclasses.replace(self, turns=tuple(turn if t.id == turn.id else t for t in self.turns))
+
+    def before(self, turn_id: str) -> Conversation:
+        """Only the turns older than this one: where an edit or a retry goes on from. Unknown ids change nothing."""
+        for i, turn in enumerate(self.turns):
+            if turn.id == turn_id:
+                return dataclasses.replace(self, turns=self.turns[:i])
+        return self
+
+    def messages(self) -> tuple[Message, ...]:
+        """The remembered turns as messages for an engine."""
+        return tuple(
+            message
+            for turn in self.turns
+            if turn.remembered
+            for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.answer))
+        )
+
+
+def new_id() -> str:
+    """An unguessable id for a conversation or a turn."""
+    return secrets.token_urlsafe(12)

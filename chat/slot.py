@@ -1,0 +1,64 @@
+"""The chat model in use, and its exchange for another while people go on talking to the old one."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from chat.base import ChatModel
+from errors import AppError, InputError, ModelError
+
+logger = logging.getLogger(__name__)
+
+
+class Loadable(ChatModel, Protocol):
+    """A chat model whose weights are loaded by an explicit call. Raises `ModelError`."""
+
+    def load(self, progress: Callable[[str], None] | None = None) -> None: ...
+
+
+class ModelSlot:
+    """Holds the model that new answers use. A model that fails to load leaves the old one in place."""
+
+    def __init__(self, first: ChatModel) -> None:
+        self._current = first
+        self._loading = threading.Lock()
+
+    @property
+    def current(self) -> ChatModel:
+        return self._current
+
+    def put(self, model: ChatModel) -> None:
+        """Use a model that is ready."""
+        self._current = model
+
+    def load(self, model: Loadable) -> Iterator[str]:
+        """Load `model` in the background, yielding what it is doing; then use it.
+
+        Raises `InputError` when another one is being loaded, `ModelError` with the reason when it fails.
+        """
+        if not self._loading.acquire(blocking=False):
+            raise InputError("Another model is being loaded; wait until it is ready, then try again.")
+        # The thread owns the lock from here on, so a closed tab does not stop the load or free the slot early.
+        said: queue.SimpleQueue[str | AppError | None] = queue.SimpleQueue()
+        threading.Thread(target=self._load, args=(model, said.put), name="load-model", daemon=True).start()
+        while (word := said.get()) is not None:
+            if isinstance(word, AppError):
+                raise word
+            yield word
+
+    def _load(self, model: Loadable, say: Callable[[str | AppError | None], None]) -> None:
+        try:
+            model.load(say)
+            self._current = model
+            say(None)
+        except AppError as error:
+            say(error)
+        except Exception:
+            logger.exception("Loading %s failed", model.name)
+            say(ModelError(f"The model “{model.name}” could not be loaded; the log says why. The old one stays."))
+        finally:
+            self._loading.release()

@@ -1,0 +1,37 @@
+"""Where conversations live on the server: in memory, the least recently used ones leave first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from chat.conversation import Conversation, new_id
+
+
+class ConversationStore:
+    """Conversations by id, each readable only by its owner. Safe to call from several threads."""
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._conversations: OrderedDict[str, Conversation] = OrderedDict()
+
+    def get(self, conversation_id: str, owner: str) -> Conversation | None:
+        """The conversation, or None when there is none of this id that belongs to this owner."""
+        with self._lock:
+            found = self._conversations.get(conversation_id)
+            if found is None or found.owner != owner:
+                return None
+            self._conversations.move_to_end(conversation_id)
+            return found
+
+    def open(self, conversation_id: str, owner: str) -> Conversation:
+        """The conversation of this id and owner; a new one, with a new id, when there is none."""
+        return self.get(conversation_id, owner) or Conversation(new_id(), owner)
+
+    def put(self, conversation: Conversation) -> None:
+        with self._lock:
+            self._conversations[conversation.id] = conversation
+            self._conversations.move_to_end(conversation.id)
+            while len(self._conversations) > self._capacity:
+                self._conversations.popitem(last=False)
