@@ -7,7 +7,7 @@ The same function analyses documents and questions, so a word meets itself whate
    leaves other scripts alone), then stripped of accents.
 3. Scripts that do not mark off words by spaces become overlapping pairs of characters; a Chinese character also
    stands alone.
-4. Words that carry no topic fall out (`STOPWORDS`), unless nothing else is left.
+4. Words that carry no topic fall out of questions (`STOPWORDS`), unless nothing else is left.
 
 A document's language is detected from its whole text, which is reliable; a question's is not. Therefore an index
 stems each document in the document's language, and a question in *every* language that its documents have.
@@ -27,11 +27,17 @@ HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U000200
 CJK = HAN + "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 """Chinese characters, kana and hangul, as the inside of a regex class."""
 
-STOPWORDS = frozenset(
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a string, e.g. `word_set("a an the")`."""
+    return frozenset(words.split())
+
+
+STOPWORDS = word_set(
     """a about also am an and any are as at be became because been being but by can could did do does doing for from
     had has have having he her hers him his how i if in into is it its me might must my of on or our ours shall she
     should so some such than that the their theirs them then there these they this those to was we were what when
-    where which while who whom whose why will with would you your yours""".split()
+    where which while who whom whose why will with would you your yours"""
 )
 HAN_STOPWORDS = frozenset(
     "的了是在和與与為为有之于於也而及其這这那哪何么麼什甚谁誰吗嗎呢中被由以一個个們们他她它就都上下到"
@@ -72,6 +78,7 @@ _STEMMERS = {
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0dff"
 _UNSPACED = CJK + "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"  # and Thai, Lao, Burmese, Khmer
 _TERM = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
+_LONGEST_TERM = 64
 _IS_HAN = re.compile(rf"[{HAN}]")
 _APOSTROPHE = re.compile("[\u2019\u02bc\uff07`]")
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b")
@@ -79,10 +86,15 @@ _ACRONYM = re.compile(r"\b(?:[^\W\d_]\.){2,}")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
-def analyse(text: str, language: str = "") -> list[str]:
-    """Index terms of `text`, in order and with repeats; `language` (ISO 639-1) chooses the stemmer."""
+def analyse(text: str, language: str = "", stopwords: bool = False) -> list[str]:
+    """Index terms of `text`, in order and with repeats; `language` (ISO 639-1) chooses the stemmer.
+
+    Words without a topic are left out, unless there is nothing else or `stopwords` asks for them: an index holds
+    them, so that “The Who” can be found, but a question looks for them only where it has nothing else.
+    """
     text = _normalise(text)
-    return list(_terms(text, language, STOPWORDS)) or list(_terms(text, language, frozenset()))
+    terms = [] if stopwords else list(_terms(text, language, STOPWORDS))
+    return terms or list(_terms(text, language, frozenset()))
 
 
 def stemmed_alike(language: str) -> str:
@@ -102,7 +114,7 @@ def _terms(text: str, language: str, left_out: frozenset[str]) -> Iterator[str]:
         run = match[0]
         if match.lastgroup is None:
             if run not in left_out:
-                yield fold_accents(stem(run))
+                yield fold_accents(stem(run[:_LONGEST_TERM]))
         else:
             yield from _pairs(run, left_out)
 
@@ -157,11 +169,35 @@ _SCRIPTS = (
     (r"[\u10a0-\u10ff]", ("ka",)),
 )
 """(one letter of a script, languages written in it)."""
-_LATIN = tuple("en ca cs da de es et fi fr hr hu id it lt lv nl no pl pt ro sk sl sv tr vi".split())
-_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+")
-_ENGLISH_WORDS = frozenset(
-    "what when where which who whose why how does did is are were the of and explain with".split()
+_LATIN = (
+    "en",
+    "ca",
+    "cs",
+    "da",
+    "de",
+    "es",
+    "et",
+    "fi",
+    "fr",
+    "hr",
+    "hu",
+    "id",
+    "it",
+    "lt",
+    "lv",
+    "nl",
+    "no",
+    "pl",
+    "pt",
+    "ro",
+    "sk",
+    "sl",
+    "sv",
+    "tr",
+    "vi",
 )
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+")
+_ENGLISH_WORDS = word_set("what when where which who whose why how does did is are were the of and explain with")
 _ENGLISH_MARGIN, _ENGLISH_BONUS = 6.0, 4.0
 _LOOKED_AT = 4000
 
