@@ -1,0 +1,381 @@
+"""Documents on disk, searchable by BM25 the moment they are added; their vectors follow in the background.
+
+One tantivy index holds, for each document, its passages, its description and its full text, all written in one
+commit: after a crash a document is there wholly or not at all. Texts are analysed by `retrieval.text` beforehand, so
+tantivy only splits at spaces. BM25 is tantivy's (k1 = 1.2, b = 0.75) over title, headings and text as one field.
+
+Every look-up is bound to an owner: a visitor finds what is public (owner "") and what is their own, nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from encoder import SentenceEncoder
+from errors import DocumentError, SourceError
+from retrieval.base import Document, Passage, Retriever, SearchRequest
+from retrieval.split import passages
+from retrieval.text import analyse, stemmed_alike
+from retrieval.vectors import Stored, VectorFile, encoded_texts, units, vector_key
+
+_WRITER_BYTES = 64_000_000
+_QUERY_CHARS, _QUERY_TERMS = 20_000, 96
+_BACKFILL_PASSAGES = 16  # a batch keeps the encoder busy for a moment only: questions need it too
+_PASSAGE, _INFO, _TEXT = "passage", "info", "text"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """What a list of documents shows about one of them."""
+
+    id: str
+    title: str
+    source: str
+    owner: str
+    url: str
+    language: str
+    passages: int
+    characters: int
+    added: float
+    """Unix time in seconds."""
+
+
+class DocumentIndex:
+    """The documents in a folder. One process writes at a time; any number of threads may use this object."""
+
+    def __init__(self, folder: Path, encoder: SentenceEncoder) -> None:
+        self.folder = folder
+        self._encoder = encoder
+        self._index: Any = None
+        self._writer: Any = None
+        self._writing = threading.RLock()
+        self._stemmers: tuple[str, ...] = ()
+        self._vectors: VectorFile | None = None
+        self._filling = threading.Lock()
+        self._added = threading.Event()
+        self._stop = threading.Event()
+        self._filler: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Open or create the index. Raises `DocumentError` when the folder is in use or cannot be used."""
+        import tantivy
+
+        folder = self.folder / "bm25"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._index = tantivy.Index(_schema(), str(folder))
+            self._index.config_reader("manual")
+            self._writer = self._index.writer(_WRITER_BYTES, 1)
+        except ValueError as error:
+            self._index = None
+            raise DocumentError(_why_not(self.folder, str(error))) from error
+        except OSError as error:
+            raise DocumentError(
+                f"The folder {self.folder} cannot be used for documents ({error.strerror}); choose another one."
+            ) from error
+        self._refresh()
+
+    def close(self) -> None:
+        """Stop the background thread and release the folder."""
+        self._stop.set()
+        self._added.set()
+        if self._filler is not None:
+            self._filler.join()
+        with self._writing:
+            if self._writer is not None:
+                self._writer.rollback()
+            self._writer = self._index = None
+        if self._vectors is not None:
+            self._vectors.close()
+
+    # Documents
+
+    def add(self, documents: Iterable[Document], progress: Callable[[int, int], None] | None = None) -> None:
+        """Index documents, in one commit; one that has the id and owner of an older one replaces it.
+
+        `progress` is told (characters done, characters in all). Raises `DocumentError` when a document holds no
+        letter or digit; nothing is added then.
+        """
+        given = list(documents)
+        total, done = sum(len(document.text) for document in given), 0
+        with self._transaction() as writer:
+            for document in given:
+                writer.delete_documents_by_query(self._one_document(document.id, document.owner))
+                for passage in self._add(writer, document):
+                    if progress is not None:
+                        progress(done + passage.end, total)
+                done += len(document.text)
+        self._added.set()
+
+    def _add(self, writer: Any, document: Document) -> Iterator[Passage]:
+        import tantivy
+
+        found = passages(document)
+        if not found:
+            raise DocumentError(f"“{document.title}” holds no text to search; give a document with words in it.")
+        language = found[0].language
+        common = {"document": document.id, "owner": document.owner, "scope": _scope(document.source, document.owner)}
+        for passage in found:
+            text = f"{passage.title}\n{passage.section}\n{passage.text}"
+            writer.add_document(
+                tantivy.Document(
+                    **common,
+                    kind=_PASSAGE,
+                    id=passage.id,
+                    language=language,
+                    body=" ".join(analyse(text, language, stopwords=True)),
+                    key=_key(passage),
+                    stored=_packed(asdict(passage)),
+                )
+            )
+            yield passage
+        info = DocumentInfo(
+            id=document.id,
+            title=document.title,
+            source=document.source,
+            owner=document.owner,
+            url=document.url,
+            language=language,
+            passages=len(found),
+            characters=len(document.text),
+            added=time.time(),
+        )
+        stemmer = stemmed_alike(language)
+        writer.add_document(tantivy.Document(**common, kind=_INFO, stemmer=stemmer, stored=_packed(asdict(info))))
+        full = replace(document, language=language)
+        writer.add_document(tantivy.Document(**common, kind=_TEXT, stored=_packed(asdict(full))))
+
+    def delete(self, document_id: str, owner: str) -> bool:
+        """Delete a document of exactly this owner. False if there is none."""
+        query = self._one_document(document_id, owner)
+        with self._transaction() as writer:
+            found = bool(self._find(query, 1))
+            writer.delete_documents_by_query(query)
+        return found
+
+    def documents(self, source: str, owner: str) -> list[DocumentInfo]:
+        """What exactly this owner has in a source, newest first."""
+        hits = self._find(self._all(kind=_INFO, scope=_scope(source, owner)), None)
+        return sorted((DocumentInfo(**stored) for stored in hits), key=lambda info: -info.added)
+
+    def document(self, document_id: str, owner: str) -> Document | None:
+        """A document with its full text, if it is public or this owner's."""
+        hits = self._find(self._all(kind=_TEXT, document=document_id, owner=("", owner)), 1)
+        return Document(**hits[0]) if hits else None
+
+    def passage(self, passage_id: str, owner: str) -> Passage | None:
+        """A passage by its id, if it is public or this owner's."""
+        hits = self._find(self._all(id=passage_id, owner=("", owner)), 1)
+        return Passage(**hits[0]) if hits else None
+
+    def neighbours(self, passage_id: str, owner: str, width: int = 1) -> list[Passage]:
+        """The passages up to `width` before and after this one, in the order of the document."""
+        document, _, number = passage_id.rpartition("#")
+        if not number.isdecimal():
+            return []
+        around = range(int(number) - width, int(number) + width + 1)
+        ids = tuple(f"{document}#{i}" for i in around if i != int(number))
+        found = [Passage(**stored) for stored in self._find(self._all(id=ids, owner=("", owner)), len(ids))]
+        return sorted(found, key=lambda passage: passage.start)
+
+    # Search
+
+    def retriever(self, source: str) -> Retriever:
+        """This index as one source of candidate passages."""
+        return _SourceOfIndex(source, self)
+
+    def search(self, request: SearchRequest, source: str) -> list[Passage]:
+        """The `k` passages of a source that BM25 finds best. Raises `SourceError` when the index cannot be read."""
+        from tantivy import Occur, Query
+
+        searcher = self._searcher()
+        terms = self._query_terms(searcher, request.query)
+        if not terms or request.k < 1 or request.cancel.is_set():
+            return []
+        schema = self._index.schema
+        words = [(Occur.Should, Query.term_query(schema, "body", term, "freq")) for term in terms]
+        scopes = self._all(scope=(_scope(source, ""), _scope(source, request.owner)))
+        clauses = [(Occur.Must, Query.boolean_query(words)), (Occur.Must, Query.const_score_query(scopes, 0.0))]
+        if request.exclude:
+            excluded = sorted(request.exclude)
+            clauses += [(Occur.MustNot, Query.term_set_query(schema, name, excluded)) for name in ("document", "id")]
+        try:
+            hits = searcher.search(Query.boolean_query(clauses), request.k, count=False).hits
+            return [Passage(**_unpacked(searcher.doc(address)) | {"score": score}) for score, address in hits]
+        except ValueError as error:
+            raise SourceError(f"The documents in {self.folder} could not be searched ({error}).") from error
+
+    def _query_terms(self, searcher: Any, query: str) -> list[str]:
+        """The distinct terms of a question that occur at all, in every stemming; the rarest where they are many."""
+        query = query[:_QUERY_CHARS]
+        terms = dict.fromkeys(term for language in self._stemmers for term in analyse(query, language))
+        counts = {term: searcher.doc_freq("body", term) for term in terms}
+        return sorted((term for term in terms if counts[term]), key=lambda term: counts[term])[:_QUERY_TERMS]
+
+    def frequencies(self, terms: Sequence[str]) -> tuple[list[int], int]:
+        """In how many passages each term occurs, and how many passages there are."""
+        searcher = self._searcher()
+        return [searcher.doc_freq("body", term) for term in terms], searcher.doc_freq("kind", _PASSAGE)
+
+    # Vectors
+
+    def vectors(self, keys: Sequence[int]) -> list[Stored | None]:
+        """The stored vectors of passages by `vector_key`; None where they are still missing."""
+        return self._vectors.lookup(keys) if self._vectors is not None else [None] * len(keys)
+
+    def start_backfill(self) -> None:
+        """Encode what has no vectors in a background thread, now and after each `add`, until `close`."""
+        if self._filler is None:
+            self._filler = threading.Thread(target=self._keep_filling, name="vectors", daemon=True)
+            self._filler.start()
+
+    def _keep_filling(self) -> None:
+        while not self._stop.is_set():
+            self._added.clear()
+            self.backfill(self._stop)
+            self._added.wait()
+
+    def backfill(self, stop: threading.Event, progress: Callable[[int, int], None] | None = None) -> None:
+        """Encode every passage that has no vectors yet, in a language the encoder knows. Loads the encoder."""
+        with self._filling:
+            file = self._vector_file()
+            searcher = self._searcher()  # addresses are good for one searcher only
+            missing = self._missing(searcher, file)
+            for at in range(0, len(missing), _BACKFILL_PASSAGES):
+                if stop.is_set():
+                    return
+                addresses = missing[at : at + _BACKFILL_PASSAGES]
+                self._encode(file, [Passage(**_unpacked(searcher.doc(address))) for address in addresses])
+                if progress is not None:
+                    progress(min(at + _BACKFILL_PASSAGES, len(missing)), len(missing))
+
+    def _encode(self, file: VectorFile, batch: list[Passage]) -> None:
+        texts = [encoded_texts(passage, units(passage.text)) for passage in batch]
+        vectors = self._encoder.encode([text for group in texts for text in group])
+        ends = list(accumulate(map(len, texts)))
+        file.append(
+            [(vector_key(group), vectors[end - len(group) : end]) for group, end in zip(texts, ends, strict=True)]
+        )
+
+    def _missing(self, searcher: Any, file: VectorFile) -> list[Any]:
+        """Addresses of the passages without vectors, in languages the encoder knows."""
+        languages = self._encoder.languages
+        known = {} if "*" in languages else {"language": tuple(sorted(languages))}
+        hits = searcher.search(self._all(kind=_PASSAGE, **known), max(1, searcher.num_docs), count=False).hits
+        addresses = [address for _, address in hits]
+        keys = searcher.fast_field_values("key", addresses)
+        return [address for address, key in zip(addresses, keys, strict=True) if key not in file]
+
+    def _vector_file(self) -> VectorFile:
+        """The vectors of this encoder; opened, and swept, on first use."""
+        if self._vectors is None:
+            file = VectorFile(self.folder / "vectors" / f"{self._encoder.hash}.f16", self._encoder.dimension)
+            file.open()
+            searcher = self._searcher()
+            hits = searcher.search(self._all(kind=_PASSAGE), max(1, searcher.num_docs), count=False).hits
+            file.keep(set(searcher.fast_field_values("key", [address for _, address in hits])))
+            self._vectors = file
+        return self._vectors
+
+    # Plumbing
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """The writer; what it is given is committed at the end, or forgotten if something fails."""
+        with self._writing:
+            if self._writer is None:
+                raise DocumentError(f"The documents in {self.folder} are closed; open them first.")
+            try:
+                yield self._writer
+                self._writer.commit()
+            except ValueError as error:  # tantivy's own: the disk is full, a file is gone
+                self._writer.rollback()
+                raise DocumentError(f"The documents in {self.folder} could not be written ({error}).") from error
+            except BaseException:
+                self._writer.rollback()
+                raise
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._index.reload()
+        self._stemmers = tuple(code for code, _ in self._searcher().terms_with_prefix("stemmer", ""))
+
+    def _searcher(self) -> Any:
+        index = self._index
+        if index is None:
+            raise SourceError(f"The documents in {self.folder} are closed; open them first.")
+        return index.searcher()
+
+    def _all(self, **wanted: str | tuple[str, ...]) -> Any:
+        """Query: each field has the value, or one of the values."""
+        from tantivy import Occur, Query
+
+        schema = self._index.schema
+        clauses = []
+        for name, given in wanted.items():
+            values = (given,) if isinstance(given, str) else given
+            any_of = [(Occur.Should, Query.term_query(schema, name, value, "basic")) for value in values]
+            clauses.append((Occur.Must, Query.boolean_query(any_of)))
+        return Query.boolean_query(clauses)
+
+    def _one_document(self, document_id: str, owner: str) -> Any:
+        return self._all(document=document_id, owner=owner)
+
+    def _find(self, query: Any, limit: int | None) -> list[dict[str, Any]]:
+        """What is stored for the first hits, in no order; all of them where `limit` is None."""
+        searcher = self._searcher()
+        hits = searcher.search(query, max(1, searcher.num_docs if limit is None else limit), count=False).hits
+        return [_unpacked(searcher.doc(address)) for _, address in hits]
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceOfIndex:
+    name: str
+    index: DocumentIndex
+
+    def search(self, request: SearchRequest) -> list[Passage]:
+        return self.index.search(request, self.name)
+
+
+def _schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    for name in ("id", "document", "kind", "owner", "scope", "language", "stemmer"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
+    builder.add_integer_field("key", fast=True)
+    builder.add_bytes_field("stored", stored=True)
+    return builder.build()
+
+
+def _scope(source: str, owner: str) -> str:
+    return f"{source}\x1f{owner}"
+
+
+def _key(passage: Passage) -> int:
+    return vector_key(encoded_texts(passage, units(passage.text)))
+
+
+def _packed(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _unpacked(document: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(document["stored"][0])
+    return fields
+
+
+def _why_not(folder: Path, reason: str) -> str:
+    if "LockBusy" in reason:
+        return f"The documents in {folder} are in use by another Groundchat; stop it or choose another folder."
+    reason = reason.partition("\n")[0]
+    return f"The documents in {folder} cannot be read ({reason}); move the folder away and start again."
