@@ -1,0 +1,340 @@
+"""Wikipedia, live: search, fetch the best pages, split them into passages, rank the passages with BM25.
+
+wikipedia-api builds the queries and reads the answers (search; extracts with their sections); `fetch.py` carries
+them, so its limits hold, and `cache.py` keeps what was good. Everything ends with the request's deadline; pages that
+came in time are used even if others did not. When Wikipedia asks for fewer requests it gets none until the time it
+named has passed, and after failures in a row it is left alone for a while. Questions are never logged.
+
+Chinese is asked for in the script of the question: Wikipedia converts. The anchor of a converted heading may differ
+from the page's own; the link then opens the page at its top.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import wikipediaapi  # type: ignore[import-untyped]  # the package ships no types
+
+from errors import SettingsError, SourceError
+from retrieval.base import Document, Passage, SearchRequest
+from retrieval.cache import Cache
+from retrieval.connection import Cancelled
+from retrieval.fetch import BrokenOffError, Fetcher, Limits, StatusError
+from retrieval.keywords import any_of, key_terms
+from retrieval.mediawiki import blocks, encoded
+from retrieval.split import passages
+from retrieval.text import analyse, language
+
+URL = "https://{language}.wikipedia.org"
+USER_AGENT = "Groundchat/0.1 (self-hosted chat app)"
+
+_SEARCH_TTL_S, _PAGE_TTL_S = 6 * 3600.0, 24 * 3600.0
+_FETCHING_SHARE = 0.9  # of the time limit; the rest is for ranking
+_RETRY_WAIT_S = 0.3
+_ASKED_TO_WAIT_S, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 30.0, 5.0, 60.0
+_BUSY = frozenset({"ratelimited", "maxlag", "cirrussearch-too-busy-error"})
+"""API error codes that ask for fewer requests."""
+_MALFORMED = "Wikipedia's answer was not in the expected form; try again later, or check the Wikipedia address."
+_CODE = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})*")
+_EDITIONS = {"nb": "no"}
+"""Language codes that differ from the name of Wikipedia's edition."""
+
+
+class Wikipedia:
+    """Live passages of the Wikipedia in the question's language; a `Retriever`.
+
+    `url` may hold `{language}`; a host without it may be a private one (a mirror inside the network). `user_agent`
+    should name a way to reach the operator, as Wikimedia's policy asks. `pages` are fetched side by side for each
+    question. Safe to call from several threads. Raises `SettingsError` when `url` is not an http(s) address.
+    """
+
+    name = "wikipedia"
+
+    def __init__(
+        self,
+        url: str = URL,
+        *,
+        user_agent: str = USER_AGENT,
+        cache_folder: Path | None = None,
+        time_limit_s: float = 6.0,
+        max_bytes: int = 2 * 2**20,
+        pages: int = 4,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._time_limit_s = time_limit_s
+        self._pages = pages
+        library = wikipediaapi.USER_AGENT.partition(";")[0]
+        self._fetcher = Fetcher(
+            f"{user_agent} {library}",
+            allowed_hosts=_own_hosts(self._url),
+            limits=Limits(seconds=time_limit_s, bytes=max_bytes),
+        )
+        self._cache = Cache(cache_folder)
+        self._pause = _Pause(clock)
+
+    def search(self, request: SearchRequest) -> list[Passage]:
+        """The best `request.k` passages, best first; none when Wikipedia finds none or the request is cancelled."""
+        deadline = time.monotonic() + request.remaining(self._time_limit_s) * _FETCHING_SHARE
+        edition = _Edition(*_code_and_variant(request), lambda url: self._ask(url, deadline, request.cancel), self._url)
+        try:
+            found = self._found(edition, request.query)
+        except Cancelled:
+            return []
+        except _PausedError:
+            raise
+        except SourceError:
+            self._pause.failed()
+            raise
+        self._pause.succeeded()
+        kept = [passage for passage in found if not {passage.id, passage.document} & request.exclude]
+        return _ranked(request.query, edition.language, kept)[: request.k]
+
+    def close(self) -> None:
+        """Close connections and the cache file."""
+        self._fetcher.close()
+        self._cache.close()
+
+    def _found(self, edition: _Edition, query: str) -> list[Passage]:
+        """The passages of the pages that the search finds. Raises `SourceError` only when no page could be had."""
+        terms = key_terms(query, edition.language)
+        if not terms:
+            return []
+        articles = edition.articles(" ".join(terms), self._pages)
+        if not articles and (wider := any_of(terms)) != " ".join(terms):
+            articles = edition.articles(wider, self._pages)
+        if not articles:
+            return []
+        found: list[list[Passage]] = []
+        failures: list[SourceError] = []
+        with ThreadPoolExecutor(len(articles), thread_name_prefix="wikipedia") as pool:
+            for fetched in [pool.submit(edition.passages, article) for article in articles]:
+                try:
+                    found.append(fetched.result())
+                except SourceError as error:
+                    failures.append(error)
+        if not found:
+            raise failures[0]
+        return [passage for article in found for passage in article]
+
+    def _ask(self, url: str, deadline: float, cancel: threading.Event) -> dict[str, Any]:
+        """The API's answer at `url`, from the cache where it is still good. Raises `SourceError`."""
+        kept = self._cache.get(url)
+        if kept is not None:
+            return _answer(kept)
+        self._pause.check()
+        try:
+            body = self._fetched(url, deadline, cancel)
+            answer = _answer(body)
+        except StatusError as error:
+            raise self._refused(error) from error
+        except _BusyError as error:
+            raise self._pause.hold(_ASKED_TO_WAIT_S, "Wikipedia has too much to do") from error
+        self._cache.put(url, body, _PAGE_TTL_S if "pages" in answer["query"] else _SEARCH_TTL_S)
+        return answer
+
+    def _fetched(self, url: str, deadline: float, cancel: threading.Event) -> bytes:
+        """The body at `url`; a passing fault gets a second try while there is time."""
+        fetch = partial(self._fetcher.get, url, accept="application/json", deadline=deadline, cancel=cancel)
+        try:
+            return fetch().body
+        except StatusError as error:
+            if error.status < 500 or error.retry_after_s:
+                raise
+        except BrokenOffError:
+            pass
+        cancel.wait(min(_RETRY_WAIT_S, max(deadline - time.monotonic(), 0)))
+        return fetch().body
+
+    def _refused(self, error: StatusError) -> SourceError:
+        """The sentence for an HTTP status; remembers how long Wikipedia wants to be left alone."""
+        if error.status == 429 or error.retry_after_s:
+            wait = error.retry_after_s or _ASKED_TO_WAIT_S
+            return self._pause.hold(wait, "Wikipedia asked us to slow down")
+        if error.status == 403:
+            return SourceError("Wikipedia refused the request (403); give a contact address in the user agent.")
+        if error.status < 500:
+            return SourceError(f"Wikipedia answered with HTTP status {error.status}; check the Wikipedia address.")
+        return SourceError(f"Wikipedia has trouble answering (HTTP status {error.status}); try again later.")
+
+
+class _PausedError(SourceError):
+    """Wikipedia is being left alone for a while."""
+
+
+class _BusyError(Exception):
+    """Wikipedia's API said that it has too much to do."""
+
+
+class _Pause:
+    """When to leave Wikipedia alone: for as long as it asked, and longer after each failure in a row but the first."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._why = ""
+        self._failures = 0
+
+    def check(self) -> None:
+        """Raises `_PausedError` while Wikipedia is left alone."""
+        with self._lock:
+            left = self._until - self._clock()
+            if left > 0:
+                raise self._error(left)
+
+    def hold(self, seconds: float, why: str) -> _PausedError:
+        """Leave Wikipedia alone for this long, and say so."""
+        with self._lock:
+            if self._clock() + seconds > self._until:
+                self._until, self._why = self._clock() + seconds, why
+            return self._error(self._until - self._clock())
+
+    def failed(self) -> None:
+        with self._lock:
+            self._failures += 1
+            doublings = min(self._failures - 2, 8)
+        if doublings >= 0:
+            self.hold(min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S), "Wikipedia failed several times")
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._failures = 0
+
+    def _error(self, left: float) -> _PausedError:
+        return _PausedError(f"{self._why}; it is asked again in {math.ceil(left)} s.")
+
+
+class _Edition(wikipediaapi.WikipediaResource, wikipediaapi.BaseHTTPClient):  # type: ignore[misc]  # untyped package
+    """One language's Wikipedia for one request: wikipedia-api's resource with our way to the network below it."""
+
+    language: str
+
+    def __init__(self, code: str, variant: str | None, ask: Callable[[str], dict[str, Any]], url: str) -> None:
+        super().__init__(user_agent=USER_AGENT, language=code, variant=variant)  # headers are the fetcher's business
+        self._ask = ask
+        self._base = url.replace("{language}", code)
+
+    def _get(self, language: str, params: dict[str, Any]) -> dict[str, Any]:
+        """What the package calls for every request."""
+        return self._ask(f"{self._base}/w/api.php?{urlencode(sorted(params.items()))}")
+
+    def articles(self, terms: str, count: int) -> list[Any]:
+        """The package's pages that a search finds, best first and not yet fetched."""
+        with _shape_checked():
+            return list(self.search(terms, limit=count).pages.values())
+
+    def passages(self, article: Any) -> list[Passage]:
+        """The passages of one article; none when it has been deleted."""
+        with _shape_checked():
+            parts = list(blocks(article.summary, article.sections))
+            title, page_id = article.title, int(article.pageid)
+        document = f"wikipedia:{self.language}:{page_id if page_id > 0 else title.replace(' ', '_')}"
+        address = f"{self._base}/wiki/{encoded(title)}"
+        split: list[Passage] = []
+        offset = 0
+        for section, anchor, text in parts:
+            url = f"{address}#{encoded(anchor)}" if anchor else address
+            block = Document(document, title, text, "wikipedia", url=url, language=self.language)
+            for passage in passages(block):
+                start, end = offset + passage.start, offset + passage.end
+                split.append(replace(passage, id=f"{document}#{len(split)}", section=section, start=start, end=end))
+            offset += len(text) + 2  # the article's text: its blocks with an empty line between them
+        return split
+
+
+@contextmanager
+def _shape_checked() -> Iterator[None]:
+    """The package reads answers without checking them; what it trips over becomes one sentence."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(_MALFORMED) from error
+
+
+def _answer(body: bytes) -> dict[str, Any]:
+    """The API's answer. Raises `SourceError` when it is none, or says that something went wrong."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(_MALFORMED) from error
+    if not isinstance(answer, dict):
+        raise SourceError(_MALFORMED)
+    fault = answer.get("error")
+    if fault is not None:
+        code = str(fault.get("code", "")) if isinstance(fault, dict) else ""
+        if code in _BUSY:
+            raise _BusyError
+        reason = re.sub(r"[^\w -]", "", code)[:60] or "no reason given"
+        raise SourceError(f"Wikipedia could not answer the search ({reason}); word the question differently.")
+    query = answer.get("query")
+    if not isinstance(query, dict) or not (
+        isinstance(query.get("search"), list) or isinstance(query.get("pages"), dict)
+    ):
+        raise SourceError(_MALFORMED)
+    return answer
+
+
+def _ranked(query: str, code: str, found: list[Passage]) -> list[Passage]:
+    """The passages by BM25 over text, heading and title, with the score set."""
+    terms = [analyse(f"{passage.title} {passage.section} {passage.text}", code) for passage in found]
+    if not any(terms):
+        return found
+    from rank_bm25 import BM25Okapi
+
+    bm25 = BM25Okapi(terms)
+    # Lucene's idf. The package's own is negative for a term of most passages, which turns the order of a few around.
+    holding = Counter(term for passage in terms for term in set(passage))
+    bm25.idf = {term: math.log1p((len(found) - n + 0.5) / (n + 0.5)) for term, n in holding.items()}
+    scores = bm25.get_scores(analyse(query, code))
+    scored = [replace(passage, score=float(score)) for passage, score in zip(found, scores, strict=True)]
+    return sorted(scored, key=lambda passage: -passage.score)
+
+
+def _code_and_variant(request: SearchRequest) -> tuple[str, str | None]:
+    """The edition to ask, and for Chinese the script of the question: `zh-hans` or `zh-hant`."""
+    code = (request.language or language(request.query)).lower()
+    if not _CODE.fullmatch(code):  # it becomes part of a host name
+        code = "en"
+    if code.split("-")[0] != "zh":
+        return _EDITIONS.get(code, code), None
+    simplified, traditional = (
+        sum(not _encodes(char, own) and _encodes(char, other) for char in request.query)
+        for own, other in (("big5", "gb2312"), ("gb2312", "big5"))
+    )
+    return "zh", "zh-hant" if traditional > simplified else "zh-hans"
+
+
+def _encodes(char: str, encoding: str) -> bool:
+    try:
+        char.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _own_hosts(url: str) -> list[str]:
+    """`host:port` of an address without `{language}` in its host: the operator named it, so it may be private."""
+    try:
+        address = httpx.URL(url.replace("{language}", "en"))
+    except httpx.InvalidURL:
+        address = httpx.URL("")
+    if address.scheme not in ("http", "https") or not address.host or address.userinfo or address.query:
+        raise SettingsError(f"The Wikipedia address “{url}” cannot be used; give one such as {URL}.")
+    if "{language}" in url.split("/")[2]:
+        return []
+    return [f"{address.host}:{address.port or (443 if address.scheme == 'https' else 80)}"]
