@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -62,6 +63,8 @@ class ChatRequest:
     """Labels of the sources that could be switched on."""
     sampling: Sampling = Sampling()
     cancel: threading.Event = field(default_factory=threading.Event)
+    started: datetime | None = None
+    """When the conversation began: OpenChatKit's prompt states it. Now where it is left out."""
 
     @property
     def question(self) -> str:
