@@ -76,8 +76,9 @@ class LocalModel:
         bars = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:
+            config = weights.open_config(folder, self.name)
             tokenizer = weights.open_tokenizer(folder, self.name)
-            net = weights.open_net(folder, self.name, self.device, self.dtype)
+            net = weights.open_net(folder, self.name, config, self.device, self.dtype)
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()

@@ -28,6 +28,8 @@ class Detokenizer:
         """Characters of the window's text that were passed on."""
         self._waiting = 0
         """Tokens since the text last ended in a whole character."""
+        self._ends = [0]
+        """Places in the window where a whole character ends; only there may it be cut."""
 
     def push(self, token: int) -> str:
         """The text that `token` completes, often empty."""
@@ -39,10 +41,18 @@ class Detokenizer:
             whole, self._waiting = text, 0
         piece = whole[self._shown :]
         self._shown = max(self._shown, len(whole))
-        if len(self._window) >= _WINDOW and self._waiting == 0:
-            self._window = self._window[-_KEPT:]
-            self._shown = len(self._text())
+        if self._waiting == 0:
+            self._ends.append(len(self._window))
+            if len(self._window) >= _WINDOW:
+                self._cut()
         return piece
+
+    def _cut(self) -> None:
+        """Forget the older tokens. Some decoders spoil a whole run of bytes when it begins inside a character."""
+        cut = max(end for end in self._ends if end <= max(0, len(self._window) - _KEPT))
+        self._window = self._window[cut:]
+        self._ends = [end - cut for end in self._ends if end >= cut]
+        self._shown = len(self._text())
 
     def finish(self) -> str:
         """What is still held back: nothing, unless the answer really ends in U+FFFD; half a character is dropped."""

@@ -32,6 +32,8 @@ def fetch(model: str, progress: Progress) -> Path:
 
     Raises `ModelError`.
     """
+    if not model.strip():
+        raise ModelError("No chat model is named; give a hub id like owner/name, or a local folder.")
     local = Path(model).expanduser()
     if local.is_dir():
         return local
@@ -91,6 +93,28 @@ def _not_fetched(model: str, error: Exception) -> ModelError:
     return ModelError(f"The model “{model}” {why}")
 
 
+def open_config(folder: Path, name: str) -> Any:
+    """The model's configuration. Raises `ModelError` when the folder holds no chat model with weights."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"“{name}” is not a model: config.json is missing; give a hub id or a model's folder.")
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, AttributeError, TypeError) as error:
+        raise ModelError(f"The model “{name}” has a config.json that cannot be read; download it again.") from error
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"The model “{name}” is of a kind this version of transformers does not know.") from error
+    known = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    written_for = config.architectures or [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, "nothing known")]
+    if not known.intersection(written_for) or getattr(config, "is_encoder_decoder", False):
+        raise ModelError(f"The model “{name}” is a {written_for[0]}, which cannot chat; give a causal language model.")
+    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", _OLD_WEIGHTS)):
+        raise ModelError(f"“{name}” holds no weights (*.safetensors or {_OLD_WEIGHTS}); download them into its folder.")
+    return config
+
+
 def open_tokenizer(folder: Path, name: str) -> Any:
     """The tokenizer in `folder`. Raises `ModelError` when there is none that can be used."""
     from transformers import AutoTokenizer
@@ -107,8 +131,8 @@ def open_tokenizer(folder: Path, name: str) -> Any:
     return tokenizer
 
 
-def open_net(folder: Path, name: str, device: str, dtype: str) -> Any:
-    """The network in `folder`, ready to run on `device`: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+def open_net(folder: Path, name: str, config: Any, device: str, dtype: str) -> Any:
+    """The network in `folder`, of the configuration `config`, on `device`: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 
     `auto` spreads it over the accelerators there are, and takes the CPU where there is none; `dtype` `auto` is bf16
     where the device multiplies it natively. Raises `ModelError`.
@@ -117,7 +141,6 @@ def open_net(folder: Path, name: str, device: str, dtype: str) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    config = _config(folder, name)
     placement = _placement(device)
     target = _dtype(dtype, on_cpu=placement is None)
     if placement is None:
@@ -143,26 +166,6 @@ def open_net(folder: Path, name: str, device: str, dtype: str) -> Any:
     if isinstance(placement, dict) and torch.device(device).type != net.device.type:
         raise ModelError(f"The model “{name}” could not be placed on “{device}”; set the device to auto or cpu.")
     return net.eval()
-
-
-def _config(folder: Path, name: str) -> Any:
-    """The model's configuration, once it is known to be a chat model with weights."""
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"“{name}” is not a model: config.json is missing; give a hub id or a model's folder.")
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"The model “{name}” is of a kind this version of transformers does not know.") from error
-    known = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
-    written_for = config.architectures or [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, "nothing known")]
-    if not known.intersection(written_for) or getattr(config, "is_encoder_decoder", False):
-        raise ModelError(f"The model “{name}” is a {written_for[0]}, which cannot chat; give a causal language model.")
-    if not any(any(folder.glob(pattern)) for pattern in ("*.safetensors", _OLD_WEIGHTS)):
-        raise ModelError(f"“{name}” holds no weights (*.safetensors or {_OLD_WEIGHTS}); download them into its folder.")
-    return config
 
 
 def _placement(device: str) -> str | dict[str, str] | None:

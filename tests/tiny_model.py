@@ -61,7 +61,7 @@ def make_tiny_model(folder: Path, chat_template: bool, steps: int = 250) -> Path
 
     tokenizer = _tokenizer(chat_template)
     end = tokenizer.convert_tokens_to_ids(TURN_END if chat_template else END)
-    with torch.random.fork_rng(devices=[]), _one_thread(), _no_bars():
+    with torch.random.fork_rng(devices=[]), one_thread(), _no_bars():
         torch.manual_seed(0)
         net = GPTNeoXForCausalLM(
             GPTNeoXConfig(
@@ -84,8 +84,14 @@ def make_tiny_model(folder: Path, chat_template: bool, steps: int = 250) -> Path
     return folder
 
 
+def shared_tiny_model(base: Path, chat_template: bool) -> Path:
+    """The same, made once for each `base`; give `tmp_path_factory.getbasetemp()` to share it through a test run."""
+    folder = base / ("tiny-chatml" if chat_template else "tiny-openchatkit")
+    return folder if (folder / "tokenizer.json").exists() else make_tiny_model(folder, chat_template)
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """So small a network is slower on several threads, above all on a busy machine."""
     import torch
 

@@ -1,0 +1,487 @@
+"""The transformers engine: what it writes, when it stops, and what becomes of its lock."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat import local
+from chat.base import ChatRequest, Chunk, Finish, Message, Role, Sampling
+from chat.local import LocalModel
+from errors import InputError, ModelError
+from retrieval.base import Passage
+from tests.tiny_model import DIALOGUES, END, FROM_SOURCES, make_tiny_model, one_thread, shared_tiny_model
+
+START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+GREEDY = Sampling(temperature=0, max_new_tokens=48)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def neox(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return ready(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=False))
+
+
+@pytest.fixture(scope="module")
+def chatml(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return ready(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True))
+
+
+@pytest.fixture(scope="module")
+def wild(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    """Random weights: writes long nonsense, broken bytes among it."""
+    return ready(make_tiny_model(tmp_path_factory.mktemp("wild"), chat_template=True, steps=0))
+
+
+def ready(folder: Path) -> LocalModel:
+    model = LocalModel(str(folder), device="cpu", dtype="float32")
+    model.load()
+    return model
+
+
+def ask(*said: str, sampling: Sampling = GREEDY, **more: Any) -> ChatRequest:
+    messages = tuple(Message((Role.USER, Role.ASSISTANT)[n % 2], text) for n, text in enumerate(said))
+    return ChatRequest(messages=messages, sampling=sampling, started=START, **more)
+
+
+def text(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+def answer(model: LocalModel, *said: str, **more: Any) -> str:
+    return text(list(model.stream(ask(*said, **more))))
+
+
+@pytest.fixture
+def tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The tokens that a model picks in this test, end tokens included."""
+    picked: list[int] = []
+    pick = local._Sampler.__call__
+
+    def recording(self: Any, logits: Any) -> int:
+        picked.append(pick(self, logits))
+        return picked[-1]
+
+    monkeypatch.setattr(local._Sampler, "__call__", recording)
+    return picked
+
+
+class Forced:
+    """Stands in for the sampler and picks given tokens, so that a test decides what the model writes."""
+
+    def __init__(self, ids: list[int]) -> None:
+        self.ids = iter(ids)
+
+    def __call__(self, logits: Any) -> int:
+        return next(self.ids)
+
+
+def force(monkeypatch: pytest.MonkeyPatch, model: LocalModel, pieces: list[str], end: bool = True) -> None:
+    """Make `model` write `pieces`, each tokenised for itself, and then end its answer."""
+    tokenizer = model._tokenizer
+    ids = [id_ for piece in pieces for id_ in tokenizer.encode(piece, add_special_tokens=False)]
+    ids += [tokenizer.eos_token_id] if end else []
+    monkeypatch.setattr(local, "_Sampler", lambda *_: Forced(ids))
+
+
+@pytest.fixture
+def forwards(neox: LocalModel) -> Iterator[list[int]]:
+    """Number of tokens in each forward pass of `neox`."""
+    seen: list[int] = []
+    hook = neox._net.register_forward_pre_hook(
+        lambda _, __, options: seen.append(options["input_ids"].shape[1]), with_kwargs=True
+    )
+    yield seen
+    hook.remove()
+
+
+# What it writes
+
+
+@pytest.mark.parametrize(("question", "wanted"), DIALOGUES)
+def test_answers_in_its_own_format(neox: LocalModel, chatml: LocalModel, question: str, wanted: str) -> None:
+    for model in (neox, chatml):
+        chunks = list(model.stream(ask(question)))
+        assert text(chunks) == wanted
+        assert chunks[-1].finish is Finish.STOP
+        assert [chunk.finish for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+
+
+def test_answers_from_sources(chatml: LocalModel) -> None:
+    source = Passage(id="a#0", text="It rises in the Black Forest.", title="Danube", source="library", document="a")
+    assert answer(chatml, "Where does the Danube rise?", passages=(source,)) == FROM_SOURCES
+
+
+def generate(model: LocalModel, request: ChatRequest, **options: Any) -> list[int]:
+    """What transformers' own `generate` writes after the same prompt."""
+    import torch
+
+    prompt = model._prompts.build(request.messages, max_new_tokens=request.sampling.max_new_tokens, started=START)
+    ids = torch.tensor([prompt.ids])
+    written = model._net.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=request.sampling.max_new_tokens,
+        eos_token_id=sorted(model._ends),
+        pad_token_id=0,
+        **options,
+    )
+    return [int(token) for token in written[0, ids.shape[1] :]]
+
+
+@pytest.mark.parametrize("question", ["Hello!", "Where is the river?", "water " * 200])
+def test_greedy_is_generate_token_for_token(
+    neox: LocalModel, chatml: LocalModel, wild: LocalModel, tokens: list[int], question: str
+) -> None:
+    for model in (neox, chatml, wild):
+        tokens.clear()
+        request = ask(question, "It is far.", "Why?")
+        shown = answer(model, question, "It is far.", "Why?")
+        wanted = generate(model, request, do_sample=False)
+        assert tokens == wanted[: len(tokens)]
+        assert len(tokens) == len(wanted) or model is neox  # its stop string comes before the end token
+        if model is wild:
+            assert shown == model._tokenizer.decode(wanted, skip_special_tokens=True).rstrip("\ufffd")
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(temperature=1.3, top_k=0, seed=7, max_new_tokens=40),
+        Sampling(temperature=0.6, top_k=40, seed=8, max_new_tokens=40),
+        Sampling(temperature=0.9, top_k=0, top_p=0.8, seed=9, max_new_tokens=40),
+        Sampling(temperature=0.9, top_k=20, top_p=0.7, repetition_penalty=1.3, seed=10, max_new_tokens=40),
+    ],
+)
+def test_sampling_is_generate_with_the_same_seed(wild: LocalModel, tokens: list[int], sampling: Sampling) -> None:
+    import torch
+
+    request = ask("Where is the river?", sampling=sampling)
+    list(wild.stream(request))
+    torch.manual_seed(sampling.seed or 0)
+    wanted = generate(
+        wild,
+        request,
+        do_sample=True,
+        temperature=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
+        repetition_penalty=sampling.repetition_penalty,
+    )
+    assert tokens == wanted
+
+
+def test_greedy_with_a_penalty_is_generate(wild: LocalModel, tokens: list[int]) -> None:
+    sampling = Sampling(temperature=0, repetition_penalty=1.5, max_new_tokens=40)
+    request = ask("Where is the river?", sampling=sampling)
+    list(wild.stream(request))
+    assert tokens == generate(wild, request, do_sample=False, repetition_penalty=1.5)
+    assert len(set(tokens)) > 30
+
+
+def test_a_seed_makes_it_reproducible_and_none_does_not(wild: LocalModel) -> None:
+    seeded = Sampling(temperature=1.0, top_k=0, seed=3, max_new_tokens=30)
+    assert answer(wild, "Hello", sampling=seeded) == answer(wild, "Hello", sampling=seeded)
+    free = Sampling(temperature=1.0, top_k=0, max_new_tokens=30)
+    assert answer(wild, "Hello", sampling=free) != answer(wild, "Hello", sampling=free)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "shares"),
+    [
+        (Sampling(temperature=1, top_k=0, seed=1), (0.4, 0.3, 0.2, 0.1)),
+        (Sampling(temperature=1, top_k=2, seed=1), (4 / 7, 3 / 7, 0, 0)),
+        (Sampling(temperature=1, top_k=0, top_p=0.75, seed=1), (4 / 9, 3 / 9, 2 / 9, 0)),
+        (Sampling(temperature=0.5, top_k=3, top_p=0.8, seed=1), (16 / 25, 9 / 25, 0, 0)),
+        (Sampling(temperature=0, seed=1), (1, 0, 0, 0)),
+    ],
+)
+def test_only_allowed_tokens_come_and_as_often_as_they_should(sampling: Sampling, shares: tuple[float, ...]) -> None:
+    import torch
+
+    logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
+    pick = local._Sampler(sampling, [0], "cpu")
+    counts = [0] * 4
+    for _ in range(3000):
+        counts[pick(logits.clone())] += 1
+    assert [bool(count) for count in counts] == [share > 0 for share in shares]
+    assert [count / 3000 for count in counts] == pytest.approx(shares, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "setting"),
+    [
+        (Sampling(temperature=-1), "temperature"),
+        (Sampling(temperature=float("nan")), "temperature"),
+        (Sampling(top_p=0), "top_p"),
+        (Sampling(top_k=-1), "top_k"),
+        (Sampling(repetition_penalty=0), "repetition_penalty"),
+        (Sampling(max_new_tokens=0), "max_new_tokens"),
+        (Sampling(seed=-1), "seed"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(chatml: LocalModel, sampling: Sampling, setting: str) -> None:
+    with pytest.raises(InputError, match=f"setting {setting} is"):
+        list(chatml.stream(ask("Hello!", sampling=sampling)))
+
+
+# OpenChatKit's defects
+
+
+def test_an_answer_that_ended_properly_gets_no_dots(neox: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, neox, [" Hi there."])
+    assert answer(neox, "Hello!") == "Hi there."
+
+
+@pytest.mark.parametrize("pieces", [[" Hi.\n", "<", "hum", "an", ">"], [" Hi.", "<human>: I", " am"], [" Hi.\n<bot>:"]])
+def test_no_role_tag_is_shown(neox: LocalModel, monkeypatch: pytest.MonkeyPatch, pieces: list[str]) -> None:
+    force(monkeypatch, neox, pieces)
+    chunks = list(neox.stream(ask("Hello!")))
+    assert text(chunks) == "Hi."
+    assert chunks[-1].finish is Finish.STOP
+
+
+@pytest.mark.parametrize("end", [True, False], ids=["at the end token", "at the limit"])
+def test_held_back_text_is_printed_at_the_end(neox: LocalModel, monkeypatch: pytest.MonkeyPatch, end: bool) -> None:
+    force(monkeypatch, neox, [" see <hum"], end)
+    length = len(neox._tokenizer.encode(" see <hum", add_special_tokens=False))
+    chunks = list(neox.stream(ask("Hello!", sampling=Sampling(max_new_tokens=length + end))))
+    assert text(chunks) == "see <hum"
+    assert chunks[-1].finish is (Finish.STOP if end else Finish.LENGTH)
+
+
+def test_characters_of_many_tokens_come_whole(neox: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = "好的 😀\U0001f469\u200d\U0001f469\u200d\U0001f467 é \U0001f1eb\U0001f1f7"
+    force(monkeypatch, neox, [" " + wanted])
+    chunks = list(neox.stream(ask("Hello!")))
+    assert text(chunks) == wanted
+    assert "\ufffd" not in text(chunks)
+    assert len(chunks) > 8
+
+
+def test_the_answer_does_not_depend_on_how_the_prompt_decodes(
+    neox: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "Cafe\u0301 <|endoftext|>" * 9
+    prompt = neox._prompts.build(ask(question).messages, max_new_tokens=8, started=START)
+    assert neox._tokenizer.decode(prompt.ids, skip_special_tokens=True) != prompt.text
+    force(monkeypatch, neox, [" Hi there."])
+    assert answer(neox, question) == "Hi there."
+
+
+def test_the_turn_ends_even_where_the_model_does_not_declare_it(tmp_path: Path) -> None:
+    """Some fine-tuned chat models declare only the end of a document."""
+    import json
+
+    folder = make_tiny_model(tmp_path / "undeclared", chat_template=True)
+    for name in ("config.json", "generation_config.json"):
+        said = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(said | {"eos_token_id": 0}))
+    said = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(said | {"eos_token": END}))
+    assert answer(ready(folder), "Hello!") == "Hello! How can I help you?"
+
+
+def test_an_empty_answer_is_told(chatml: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, chatml, [])
+    assert list(chatml.stream(ask("Hello!")))[-1].notice == "The model ended its turn without an answer."
+
+
+def test_length_ends_an_answer(wild: LocalModel, tokens: list[int]) -> None:
+    chunks = list(wild.stream(ask("Hello!", sampling=Sampling(temperature=0, max_new_tokens=5))))
+    assert chunks[-1].finish is Finish.LENGTH
+    assert len(tokens) == 5
+
+
+# Context
+
+
+def test_what_was_left_out_is_told_first(chatml: LocalModel) -> None:
+    said = ["water " * 100, "river " * 100] * 30
+    chunks = list(chatml.stream(ask(*said, "Hello!")))
+    assert "left out" in chunks[0].notice
+    assert chunks[-1].finish is not None
+
+
+def test_context_is_the_smallest_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
+    whole, capped = LocalModel(str(folder)), LocalModel(str(folder), context_limit=256)
+    whole.load()
+    capped.load()
+    assert (whole.context, capped.context) == (4096, 256)
+    with pytest.raises(InputError, match="too long"):
+        list(capped.stream(ask("water " * 300)))
+    assert answer(capped, "Hello!") == "Hello! How can I help you?"
+
+
+# Stopping
+
+
+def test_cancel_stops_within_one_token(neox: LocalModel, forwards: list[int]) -> None:
+    request = ask("Count to five.")
+    stream = neox.stream(request)
+    shown = next(chunk.text for chunk in stream if chunk.text)
+    before = len(forwards)
+    request.cancel.set()
+    rest = list(stream)
+    assert len(forwards) == before
+    assert rest[-1].finish is Finish.CANCELLED
+    assert "One, two, three".startswith(shown + text(rest))
+
+
+def test_cancel_stops_between_two_pieces_of_a_long_prompt(neox: LocalModel, forwards: list[int]) -> None:
+    request = ask("water " * 1500)
+    stream = neox.stream(request)
+    next(stream)
+    assert forwards == [local._PREFILL_TOKENS]
+    request.cancel.set()
+    assert [chunk.finish for chunk in stream] == [Finish.CANCELLED]
+    assert len(forwards) == 1
+
+
+def test_cancelled_before_it_began_it_reads_nothing(neox: LocalModel, forwards: list[int]) -> None:
+    request = ask("Hello!")
+    request.cancel.set()
+    assert [chunk.finish for chunk in neox.stream(request)] == [Finish.CANCELLED]
+    assert forwards == []
+
+
+def test_each_step_reads_one_token(neox: LocalModel, forwards: list[int]) -> None:
+    sampling = Sampling(temperature=0, max_new_tokens=4)
+    list(neox.stream(ask("Count to five.", sampling=sampling)))
+    assert forwards[1:] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("leave", [lambda stream: stream.close(), lambda stream: None], ids=["closed", "forgotten"])
+def test_a_reader_who_leaves_frees_the_model(neox: LocalModel, forwards: list[int], leave: Any) -> None:
+    stream = neox.stream(ask("Count to five."))
+    next(chunk for chunk in stream if chunk.text)
+    before = len(forwards)
+    leave(stream)
+    del stream
+    gc.collect()
+    assert len(forwards) == before
+    assert not neox._turn.locked()
+    assert answer(neox, "Hello!") == "Hello! How can I help you?"
+
+
+def test_whoever_waits_is_told_and_can_leave(neox: LocalModel) -> None:
+    writing = neox.stream(ask("Count to five."))
+    next(writing)
+    waiting = ask("Hello!")
+    stream = neox.stream(waiting)
+    assert "yours comes next" in next(stream).notice
+    assert next(stream) == Chunk()
+    waiting.cancel.set()
+    assert [chunk.finish for chunk in stream] == [Finish.CANCELLED]
+    assert text(list(writing)) == "One, two, three, four, five."
+
+
+def test_whoever_waits_comes_next(neox: LocalModel) -> None:
+    writing: Any = neox.stream(ask("Count to five."))
+    next(writing)
+    waited, said = threading.Event(), []
+
+    def wait() -> None:
+        for chunk in neox.stream(ask("Hello!")):
+            said.append(chunk.text)
+            waited.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert waited.wait(10)
+    writing.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert "".join(said) == "Hello! How can I help you?"
+
+
+# Failures
+
+
+def fail_after(monkeypatch: pytest.MonkeyPatch, model: LocalModel, steps: int, error: Exception) -> None:
+    read, calls = LocalModel._read, iter(range(1000))
+
+    def failing(self: LocalModel, *arguments: Any) -> Any:
+        if next(calls) == steps:
+            raise error
+        return read(self, *arguments)
+
+    monkeypatch.setattr(LocalModel, "_read", failing)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "ran out of memory after a prompt of"),
+        (MemoryError(), "ran out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), r"failed while writing \(RuntimeError\)"),
+    ],
+)
+def test_a_failure_is_one_sentence_and_frees_everything(
+    neox: LocalModel, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    caches: list[weakref.ref[Any]] = []
+    make = local._cache
+
+    def tracked(net: Any) -> Any:
+        cache = make(net)
+        caches.append(weakref.ref(cache))
+        return cache
+
+    monkeypatch.setattr(local, "_cache", tracked)
+    monkeypatch.setattr(local.logger, "exception", lambda *_: None)  # pytest would keep the traceback, and the cache
+    fail_after(monkeypatch, neox, 3, error)
+    shown = []
+    with pytest.raises(ModelError, match=sentence) as raised:
+        for chunk in neox.stream(ask("Count to five.")):
+            shown.append(chunk.text)
+    assert "".join(shown)
+    assert raised.value.__context__ is None
+    error.__traceback__ = None
+    del error
+    gc.collect()
+    assert caches[0]() is None
+    assert answer(neox, "Hello!") == "Hello! How can I help you?"
+
+
+def test_numbers_that_are_none_are_told(neox: LocalModel) -> None:
+    def spoil(_: Any, __: Any, output: Any) -> None:
+        output.logits.fill_(float("nan"))
+
+    hook = neox._net.register_forward_hook(spoil)
+    try:
+        with pytest.raises(ModelError, match="load it as float32"):
+            list(neox.stream(ask("Hello!")))
+    finally:
+        hook.remove()
+    assert answer(neox, "Hello!") == "Hello! How can I help you?"
+
+
+def test_the_name_of_a_folder_shows_no_path(neox: LocalModel) -> None:
+    assert neox.name == "tiny-openchatkit"
+    assert LocalModel("owner/model").name == "owner/model"
+
+
+def test_it_loads_on_first_use_and_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = LocalModel(str(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)))
+    assert not model.loaded
+    assert answer(model, "Hello!") == "Hello! How can I help you?"
+    net = model._net
+    said: list[str] = []
+    model.load(said.append)
+    assert model._net is net
+    assert said == []

@@ -1,0 +1,161 @@
+"""Tokens become whole characters, and stop strings never reach the page."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat.text_stream import Detokenizer, StopFilter, TextStream
+from tests.tiny_model import shared_tiny_model
+
+ALPHABET = [
+    *"abc xyz\n\t.,<>[]{}()=éñßΩя好的の한😀",
+    *("e\u0301", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\U0001f1eb\U0001f1f7", "\U0001d6fc", "\u200d"),
+]
+"""Code, accents joined and apart, CJK, an emoji family, a flag, a mathematical letter, a lone joiner."""
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True))
+
+
+@pytest.fixture(scope="module")
+def metaspace_tokenizer() -> Any:
+    """One built like Llama 2's: words begin with ▁, other characters are spelt in bytes, the first space falls out."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    pieces += ["▁", *"abcxyz.,<>", "▁a", "bc", "▁abc"]
+    backend = Tokenizer(
+        models.BPE(
+            vocab={piece: number for number, piece in enumerate(pieces)},
+            merges=[("▁", "a"), ("b", "c"), ("▁a", "bc")],
+            unk_token="<unk>",
+            byte_fallback=True,
+            fuse_unk=True,
+        )
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def in_bytes(tokenizer: Any, text: str) -> list[int]:
+    """`text` with one token for every byte, the hardest way to write it."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    letters = bytes_to_unicode()
+    return [tokenizer.convert_tokens_to_ids(letters[byte]) for byte in text.encode()]
+
+
+def stream(stream: TextStream | Detokenizer, ids: list[int]) -> list[str]:
+    return [*(stream.push(token) for token in ids), stream.finish()]
+
+
+def random_text(chance: random.Random) -> str:
+    return "".join(chance.choices(ALPHABET, k=chance.randrange(1, 60)))
+
+
+def test_streaming_is_exact_for_random_texts(tokenizer: Any) -> None:
+    chance = random.Random(1)
+    for _ in range(300):
+        text = random_text(chance)
+        ids = in_bytes(tokenizer, text) if chance.random() < 0.5 else tokenizer.encode(text, add_special_tokens=False)
+        pieces = stream(TextStream(tokenizer), ids)
+        assert "".join(pieces) == tokenizer.decode(ids)
+        assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_streaming_is_exact_for_a_metaspace_tokenizer(metaspace_tokenizer: Any) -> None:
+    chance = random.Random(2)
+    for _ in range(200):
+        text = "abc " + random_text(chance)
+        ids = metaspace_tokenizer.encode(text, add_special_tokens=False)
+        pieces = stream(TextStream(metaspace_tokenizer), ids)
+        assert "".join(pieces) == metaspace_tokenizer.decode(ids) == text
+        assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_a_character_comes_whole_with_its_last_token(tokenizer: Any) -> None:
+    ids = in_bytes(tokenizer, "😀")
+    assert len(ids) == 4
+    assert stream(Detokenizer(tokenizer), ids) == ["", "", "", "😀", ""]
+
+
+def test_half_a_character_at_the_end_is_dropped(tokenizer: Any) -> None:
+    assert "".join(stream(Detokenizer(tokenizer), in_bytes(tokenizer, "ok 😀")[:-1])) == "ok "
+
+
+def test_a_real_replacement_character_is_kept(tokenizer: Any) -> None:
+    for text in ("a\ufffdb", "a\ufffd", "\ufffd\ufffd"):
+        assert "".join(stream(Detokenizer(tokenizer), tokenizer.encode(text, add_special_tokens=False))) == text
+
+
+def test_bytes_that_are_no_text_hold_nothing_back_for_long(tokenizer: Any) -> None:
+    bad = in_bytes(tokenizer, "é")[1:] * 40
+    pieces = stream(Detokenizer(tokenizer), [*bad, *in_bytes(tokenizer, "ok")])
+    assert "".join(pieces) == tokenizer.decode([*bad, *in_bytes(tokenizer, "ok")])
+    assert any("".join(pieces[:10]))
+
+
+def test_decoding_stays_bounded(tokenizer: Any) -> None:
+    longest = 0
+
+    class Watched:
+        def decode(self, ids: list[int], **options: Any) -> str:
+            nonlocal longest
+            longest = max(longest, len(ids))
+            return str(tokenizer.decode(ids, **options))
+
+        encode = tokenizer.encode
+
+    stream(Detokenizer(Watched()), in_bytes(tokenizer, "好的 text 😀 " * 60))
+    assert longest <= 32
+
+
+def test_special_tokens_are_not_shown(tokenizer: Any) -> None:
+    ids = [*tokenizer.encode("a b", add_special_tokens=False), tokenizer.convert_tokens_to_ids("<|im_start|>")]
+    assert "".join(stream(TextStream(tokenizer), ids)) == "a b"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_stop_string_never_leaks_however_it_is_split(seed: int) -> None:
+    chance = random.Random(seed)
+    before = "".join(chance.choices("<hum an\n", k=12)).replace("<human>", "")
+    text = f"{before}\n<human>: and more <human>"
+    wanted = text[: text.index("\n<human>")]
+    filter_, shown = StopFilter(("\n<human>", "<human>")), ""
+    while text:
+        size = chance.randrange(1, 5)
+        shown += filter_.push(text[:size])
+        assert wanted.startswith(shown)
+        text = text[size:]
+    assert shown + filter_.finish() == wanted
+    assert filter_.stopped
+
+
+def test_the_beginning_of_a_stop_string_is_shown_once_it_is_none() -> None:
+    filter_ = StopFilter(("<human>",))
+    assert [filter_.push(piece) for piece in ("a <", "hum", "ble", ">")] == ["a ", "", "<humble", ">"]
+    assert filter_.push("<huma") == ""
+    assert filter_.finish() == "<huma"
+    assert not filter_.stopped
+
+
+def test_the_lead_is_dropped_once(tokenizer: Any) -> None:
+    ids = tokenizer.encode("  two spaces", add_special_tokens=False)
+    assert "".join(stream(TextStream(tokenizer, lead=" "), ids)) == " two spaces"
+
+
+def test_the_model_is_shared_by_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base: Path = tmp_path_factory.getbasetemp()
+    assert shared_tiny_model(base, chat_template=True) == shared_tiny_model(base, chat_template=True)
