@@ -1,0 +1,95 @@
+"""Citations: read where they are meant, left alone where they are not."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from chat.citations import cited, marks, tidy
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Paris is the capital [1].", (1,)),
+        ("Paris is the capital[2].", (2,)),
+        ("It is long [3, 1] and blue [2][1].", (3, 1, 2)),
+        ("It is long [1,2；3].", (1, 2, 3)),
+        ("首都是巴黎【1】,人口众多［2］。", (1, 2)),
+        ("It is so【3†Danube】.", (3,)),
+        ("In 1889[1], after World War I[2] (see the notes)[3].", (1, 2, 3)),
+        ("As [1]: says", (1,)),
+        ("Wow![1] Really?[2]", (1, 2)),
+        ("[1] and [1] and [ 1 ]", (1,)),
+        ("[0] [4] [99]", ()),
+        ("no citation at all", ()),
+        ("", ()),
+    ],
+)
+def test_citations_are_read_in_order_of_appearance(text: str, numbers: tuple[int, ...]) -> None:
+    assert cited(text, 3) == numbers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Use `a [1]` here.",
+        "Use ``x ` [1]`` here.",
+        "```python\nprint(items [1])\n```",
+        "~~~\nitems [1]\n",
+        "   ```\n [1]\n```` \n",
+        "See [1](https://example.org) and ![1](a.png).",
+        "See [the text [1]](https://example.org/a_(b)).",
+        "[1]: https://example.org",
+        "a[1] and x2[1] and row_ids[1] and f()[1]",
+        "arr[1] = 5 and list[1].append(2)",
+        r"an escaped \[1\] and a footnote [^1]",
+        "In [2020] and [100].",
+    ],
+)
+def test_brackets_that_are_no_citations_are_left_alone(text: str) -> None:
+    assert cited(text, 3) == ()
+    assert tidy(text, 3) == text
+
+
+def test_text_around_code_is_still_read() -> None:
+    text = "First [1].\n\n```\nx [2]\n```\n\nThen `y [2]` and [3].\n\nA lone ` tick\n\nand [2] another `."
+    assert cited(text, 3) == (1, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Long [1, 7] and blue [9].", "Long [1] and blue."),
+        ("Long【2】 and [3, 1].", "Long[2] and [3][1]."),
+        ("Long [1, 1].", "Long [1]."),
+        ("Long \t[0]", "Long"),
+        ("`[9]` stays, [9] goes", "`[9]` stays, goes"),
+        ("nothing to do [1].", "nothing to do [1]."),
+    ],
+)
+def test_numbers_without_a_source_are_taken_out(text: str, wanted: str) -> None:
+    assert tidy(text, 3) == wanted
+    assert tidy(wanted, 3) == wanted
+    assert cited(wanted, 3) == cited(text, 3)
+
+
+def test_without_sources_lists_stay_and_invented_citations_go() -> None:
+    assert tidy("Sorted: [3, 1, 2] [1].", 0) == "Sorted: [3, 1, 2]."
+
+
+def test_marks_point_into_the_text() -> None:
+    text = "Long [1, 7] and【2】."
+    assert [(text[mark.start : mark.end], mark.numbers) for mark in marks(text, 3)] == [
+        ("[1, 7]", (1, 7)),
+        ("【2】", (2,)),
+    ]
+
+
+@pytest.mark.parametrize("part", ["``a`", "[", "[a", "`", "a [1] ", "[1,", "[a](b", "a_", "![(", "`\n``\n", "```\n"])
+def test_hostile_text_takes_no_long(part: str) -> None:
+    text = (part * 20_000)[:20_000]
+    begun = time.process_time()
+    tidy(text, 3)
+    assert time.process_time() - begun < 2

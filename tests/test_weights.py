@@ -1,0 +1,329 @@
+"""Loading a chat model: from a folder, from a hub that answers or does not, and every way it can fail."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat import weights
+from chat.base import ChatRequest, Message, Role, Sampling
+from chat.local import LocalModel
+from errors import ModelError
+from tests.tiny_model import one_thread, shared_tiny_model
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=False)
+
+
+@pytest.fixture
+def folder(good: Path, tmp_path: Path) -> Path:
+    """A copy of a good model, to be spoiled."""
+    return Path(shutil.copytree(good, tmp_path / "model"))
+
+
+def greets(model: LocalModel) -> bool:
+    request = ChatRequest((Message(Role.USER, "Hello!"),), sampling=Sampling(temperature=0))
+    return "".join(chunk.text for chunk in model.stream(request)) == "Hello! How can I help you?"
+
+
+def configure(**values: Any) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        file = folder / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+    return edit
+
+
+def write(name: str, content: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(content)
+
+
+def remove(*names: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return edit
+
+
+def cut(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:50_000])
+
+
+def keep_as_bin(folder: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+class Trap:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+def keep_as_trap(folder: Path) -> None:
+    import torch
+
+    torch.save({"weight": Trap(folder / "sprung")}, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (remove("config.json"), "“model” is not a model: config.json is missing"),
+        (write("config.json", "{"), "has a config.json that cannot be read"),
+        (configure(model_type="nonsense", architectures=["Nonsense"]), "of a kind this version of transformers"),
+        (configure(model_type="bert", architectures=["BertModel"]), "is a BertModel, which cannot chat"),
+        (configure(model_type="t5", architectures=["T5ForConditionalGeneration"]), "which cannot chat"),
+        (remove("model.safetensors"), "holds no weights"),
+        (remove("tokenizer.json"), "has no tokenizer that can be read"),
+        (remove("tokenizer.json", "tokenizer_config.json"), "tokenizer"),
+        (write("tokenizer.json", "{}"), "has no tokenizer that can be read"),
+        (write("chat_template.jinja", "{{ raise_exception('not today') }}"), "not today"),
+        (cut, "are damaged or do not fit it"),
+        (write("model.safetensors", "version https://git-lfs.github.com/spec/v1"), "are damaged or do not fit it"),
+        (configure(num_hidden_layers=4), "lack 24 of its tensors"),
+        (configure(hidden_size=128), "are damaged or do not fit it"),
+        (keep_as_trap, "are damaged or do not fit it"),
+    ],
+)
+def test_a_spoiled_model_is_one_sentence(folder: Path, spoil: Callable[[Path], object], sentence: str) -> None:
+    spoil(folder)
+    model = LocalModel(str(folder))
+    with pytest.raises(ModelError, match=sentence) as raised:
+        model.load()
+    assert not model.loaded
+    assert "\n" not in str(raised.value)
+    assert str(folder) not in str(raised.value)
+    assert not (folder / "sprung").exists()
+
+
+def test_a_load_that_failed_can_be_tried_again(folder: Path) -> None:
+    weights_file = folder / "model.safetensors"
+    held = weights_file.rename(folder / "held")
+    model = LocalModel(str(folder))
+    with pytest.raises(ModelError):
+        model.load()
+    held.rename(weights_file)
+    model.load()
+    assert greets(model)
+
+
+def test_pytorch_files_are_read_where_there_are_no_safetensors(folder: Path) -> None:
+    keep_as_bin(folder)
+    assert greets(LocalModel(str(folder)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "auto"])
+def test_number_formats(good: Path, dtype: str) -> None:
+    model = LocalModel(str(good), dtype=dtype)
+    model.load()
+    assert greets(model)
+    assert dtype == "auto" or str(model._net.dtype) == f"torch.{dtype}"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"device": "bogus"}, "There is no device “bogus”"),
+        ({"device": "cuda:77"}, "There is no device “cuda:77”"),
+        ({"dtype": "int4"}, "number format “int4” is unknown; use one of auto, bfloat16"),
+    ],
+)
+def test_impossible_options_are_refused(good: Path, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        LocalModel(str(good), **options).load()
+
+
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil  # type: ignore[import-untyped]  # ships no types
+
+    free = psutil.virtual_memory()._replace(available=1000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(ModelError, match=r"needs 0\.0 GB of memory and 0\.0 GB are free; choose a smaller"):
+        LocalModel(str(good), device="cpu").load()
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("", "No chat model is named"),
+        ("./no-such-folder", "neither a local folder nor a hub id"),
+        ("two words", "neither a local folder nor a hub id"),
+        (__file__, "is a file; give the folder"),
+    ],
+)
+def test_names_that_can_be_no_model(model: str, sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        LocalModel(model).load()
+
+
+# The hub
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers like huggingface.co: owner/tiny is a real model, other names are refused in the hub's own ways."""
+
+    folder: Path
+    refusals = {  # noqa: RUF012  # constant
+        "gone": (404, "RepoNotFound"),
+        "gated": (403, "GatedRepo"),
+        "token": (401, ""),
+        "broken": (500, ""),
+    }
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        for name, (status, code) in self.refusals.items():
+            if f"/owner/{name}" in path:
+                return self.reply(status, b"{}", {"X-Error-Code": code} if code else {})
+        if "/tree/" in path:
+            files = [
+                {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": etag(file.read_bytes())}
+                for file in self.folder.iterdir()
+            ]
+            return self.reply(200, json.dumps(files).encode())
+        if "/resolve/" in path:
+            content = (self.folder / path.rpartition("/")[2]).read_bytes()
+            return self.reply(200, content, {"ETag": f'"{etag(content)}"', "X-Repo-Commit": COMMIT})
+        return self.reply(200, json.dumps({"id": "owner/tiny", "sha": COMMIT, "siblings": []}).encode())
+
+    def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+def etag(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()
+
+
+@pytest.fixture
+def hub(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A hub on this machine, with an empty cache."""
+    handler = type("LocalHub", (Hub,), {"folder": good})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        point_hub_at(f"http://127.0.0.1:{server.server_port}", tmp_path, monkeypatch)
+        yield handler
+        server.shutdown()
+        thread.join()
+
+
+def point_hub_at(address: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+
+def test_a_hub_id_is_downloaded_with_its_progress_told(hub: type[Hub], capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    model = LocalModel("owner/tiny")
+    model.load(said.append)
+    assert greets(model)
+    assert said[0] == "Looking for owner/tiny"
+    assert any(word.startswith("Downloading owner/tiny: ") and word.endswith(" MB") for word in said)
+    assert said[-2:] == ["Loading owner/tiny into memory", "owner/tiny is ready"]
+    assert "it/s" not in capfd.readouterr().err
+
+
+def test_once_downloaded_it_needs_no_network(hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    LocalModel("owner/tiny").load()
+    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    assert greets(LocalModel("owner/tiny"))
+
+
+def test_a_repository_without_safetensors_is_downloaded_too(hub: type[Hub], folder: Path) -> None:
+    keep_as_bin(folder)
+    hub.folder = folder
+    assert greets(LocalModel("owner/tiny"))
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("owner/gone", "is not on the hub, or is private; check the spelling"),
+        ("owner/gated", "is gated: accept its terms on its hub page"),
+        ("owner/token", "the hub answered 401"),
+        ("owner/broken", "the hub answered 500"),
+    ],
+)
+def test_what_the_hub_refuses_is_told_in_a_sentence(hub: type[Hub], model: str, sentence: str) -> None:
+    with pytest.raises(ModelError, match=f"The model “{model}” .*{sentence}"):
+        LocalModel(model).load()
+
+
+def test_without_network_it_says_so_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    begun = time.monotonic()
+    with pytest.raises(ModelError, match="not on this machine and the hub cannot be reached; check the network"):
+        LocalModel("owner/tiny").load()
+    assert time.monotonic() - begun < 5
+
+
+def test_when_told_to_stay_offline_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.utils._http import close_session
+
+    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    close_session()
+    try:
+        with pytest.raises(ModelError, match="HF_HUB_OFFLINE forbids a download"):
+            LocalModel("owner/tiny").load()
+    finally:
+        close_session()
+
+
+def test_a_full_disk_is_named() -> None:
+    error = OSError(28, "No space left on device")
+    assert "the disk is full" in str(weights._not_fetched("owner/tiny", error))
+
+
+def test_no_gpu_means_no_free_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert weights.free_gpu_bytes() == 0
