@@ -227,7 +227,7 @@ def _as_source_errors(budget: Budget) -> Iterator[None]:
     except (httpcore.ProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
         raise BrokenOffError(f"{host} broke off its answer; try again later.") from error
     except (httpcore.NetworkError, OSError) as error:
-        if isinstance(error.__cause__, ssl.SSLError):
+        if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
             raise SourceError(f"{host} has no valid certificate, so it is not trusted; check the address.") from error
         raise SourceError(f"{host} could not be reached; check this machine's network, or try later.") from error
     except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:

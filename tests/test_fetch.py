@@ -231,7 +231,7 @@ def test_a_cancel_ends_the_wait(server: WikipediaServer, fetcher: Fetcher) -> No
     assert one_sentence(caught.value)
 
 
-@pytest.mark.parametrize("mode", ["truncated", "hang-up"])
+@pytest.mark.parametrize("mode", ["truncated", "hang-up", "cut-gzip"])
 def test_an_answer_that_breaks_off(server: WikipediaServer, fetcher: Fetcher, mode: str) -> None:
     server.mode = mode
     with pytest.raises(BrokenOffError, match=r"^127\.0\.0\.1 broke off its answer; try again later\.$"):

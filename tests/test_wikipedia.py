@@ -125,6 +125,11 @@ def test_a_formula_is_given_once(wikipedia: Wikipedia) -> None:
     assert "π" not in passage.text
 
 
+def test_a_match_in_the_only_passage_counts_for_it(wikipedia: Wikipedia) -> None:
+    (passage,) = wikipedia.search(ask("period of a pendulum"))
+    assert passage.score > 0
+
+
 @pytest.mark.parametrize(
     ("query", "language", "edition"),
     [

@@ -18,6 +18,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,7 +128,8 @@ class _Listener(ThreadingHTTPServer):
     def hang_up(self) -> None:
         with self._open_lock:
             for connection in self._open:
-                connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is part of the tests."""
@@ -216,6 +218,12 @@ def _truncated(handler: _Handler, seen: Seen) -> None:
     handler.close_connection = True
 
 
+def _cut_gzip(handler: _Handler, seen: Seen) -> None:
+    """Complete as HTTP, but the compressed text breaks off."""
+    whole = gzip.compress(json.dumps(respond(seen.language, seen.params)).encode())
+    handler.answer(whole[: len(whole) // 2], "application/json; charset=utf-8", headers={"Content-Encoding": "gzip"})
+
+
 def _hang_up(handler: _Handler, seen: Seen) -> None:
     handler.close_connection = True
 
@@ -265,6 +273,7 @@ FAULTS: dict[str, Callable[[_Handler, Seen], None]] = {
     "busy": lambda handler, seen: handler.json(_error("ratelimited", "You've exceeded your rate limit.")),
     "truncated": _truncated,
     "hang-up": _hang_up,
+    "cut-gzip": _cut_gzip,
     "huge": _huge,
     "bomb": _bomb,
     "redirect": _redirect(""),
