@@ -115,6 +115,9 @@ class Settings:
     )
     data_dir: Path = _setting(Path("var"), Path, "folder for the index, uploads and caches")
     model: str = _setting("auto", _text, "auto, reader, a hub id or a local folder")
+    model_picker: str = _setting(
+        "auto", _one_of("auto", "on", "off"), "visitors may load chat models; auto: only when nobody else can reach it"
+    )
     device: str = _setting("auto", _one_of("auto", "cpu", "cuda", "mps"), "where a chat model runs")
     dtype: str = _setting("auto", _one_of("auto", "bfloat16", "float16", "float32"), "number format of its weights")
     max_new_tokens: int = _setting(512, _whole(1, 32768), "longest answer of a chat model, in tokens")

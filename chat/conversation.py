@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from chat.base import Message, Role
@@ -65,6 +66,7 @@ class Conversation:
     id: str
     owner: str = ""
     turns: tuple[Turn, ...] = ()
+    started: datetime | None = None
 
     def put(self, turn: Turn) -> Conversation:
         """With `turn` in the place of the one with its id, or at the end."""
@@ -87,6 +89,11 @@ class Conversation:
             if turn.remembered
             for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.answer))
         )
+
+
+def begin(owner: str) -> Conversation:
+    """A new, empty conversation that begins now."""
+    return Conversation(new_id(), owner, started=datetime.now().astimezone())
 
 
 def new_id() -> str:

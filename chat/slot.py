@@ -26,6 +26,12 @@ class ModelSlot:
     def __init__(self, first: ChatModel) -> None:
         self._current = first
         self._loading = threading.Lock()
+        self._says = ""
+
+    @property
+    def says(self) -> str:
+        """What is being loaded, or why the last load failed; empty otherwise."""
+        return self._says
 
     @property
     def current(self) -> ChatModel:
@@ -45,20 +51,37 @@ class ModelSlot:
         # The thread owns the lock from here on, so a closed tab does not stop the load or free the slot early.
         said: queue.SimpleQueue[str | AppError | None] = queue.SimpleQueue()
         threading.Thread(target=self._load, args=(model, said.put), name="load-model", daemon=True).start()
-        while (word := said.get()) is not None:
-            if isinstance(word, AppError):
-                raise word
-            yield word
+        return _words(said)
+
+    def load_in_background(self, model: Loadable) -> None:
+        """`load` without anybody waiting for it; `says` tells how it goes."""
+        self.load(model)
 
     def _load(self, model: Loadable, say: Callable[[str | AppError | None], None]) -> None:
+        def report(says: str) -> None:
+            self._says = says
+            say(says)
+
+        last: AppError | None = None
         try:
-            model.load(say)
+            report(f"Loading {model.name}")
+            model.load(report)
             self._current = model
-            say(None)
         except AppError as error:
-            say(error)
+            last = error
         except Exception:
             logger.exception("Loading %s failed", model.name)
-            say(ModelError(f"The model “{model.name}” could not be loaded; the log says why. The old one stays."))
+            last = ModelError(f"The model “{model.name}” could not be loaded; the log says why.")
         finally:
+            self._says = str(last or "")
             self._loading.release()
+            if last is not None:
+                logger.error("%s", last)
+            say(last)
+
+
+def _words(said: queue.SimpleQueue[str | AppError | None]) -> Iterator[str]:
+    while (word := said.get()) is not None:
+        if isinstance(word, AppError):
+            raise word
+        yield word

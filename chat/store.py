@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from chat.conversation import Conversation, new_id
+from chat.conversation import Conversation, begin
 
 
 class ConversationStore:
@@ -27,7 +27,7 @@ class ConversationStore:
 
     def open(self, conversation_id: str, owner: str) -> Conversation:
         """The conversation of this id and owner; a new one, with a new id, when there is none."""
-        return self.get(conversation_id, owner) or Conversation(new_id(), owner)
+        return self.get(conversation_id, owner) or begin(owner)
 
     def put(self, conversation: Conversation) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """The Chromium that the page tests drive: find one, or install one. Run as `python -m tests.browser`.
 
 Covered: an installed Chromium or Chrome; Playwright's own; as root on Debian, the `chromium` package; elsewhere a
-download by Playwright. Under CI a machine that ends up without a browser fails; nothing is skipped.
+download by Playwright. Under CI a machine that ends up without a browser fails; elsewhere the page tests are skipped.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> int:
     found = executable()
     if found is None:
         print("No Chromium could be found or installed for the page tests; install one and run make test again.")
-        return 1
+        return 1 if os.environ.get("CI") else 0
     print(f"Page tests use {found}")
     return 0
 

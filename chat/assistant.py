@@ -1,0 +1,244 @@
+"""The life of one message, as a stream of events; the page, the terminal and the API all show the same.
+
+Checking the question and searching start together; a refused question costs nothing but the search. Every source has
+its own time limit, and one that fails is a notice, never a failed answer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from chat.base import ChatRequest, Finish, Message, Role, Sampling
+from chat.citations import cited, tidy
+from chat.conversation import Conversation, Outcome, Turn
+from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
+from chat.slot import ModelSlot
+from chat.sources import Source, Sources
+from chat.startup import Startup
+from errors import AppError, InputError, SourceError
+from moderation.base import Action, Exchange, Side
+from moderation.policy import Decision, Screen
+from moderation.stream import Retraction, screened
+from retrieval.base import Passage
+from retrieval.query import Query, standalone
+from retrieval.query import Turn as Talked
+from retrieval.rerank import Reranker
+
+logger = logging.getLogger(__name__)
+
+LONGEST_QUESTION = 20_000
+"""Characters of a message."""
+_PASSAGES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One message and how it is to be answered. `turn.id` names the reply that is being written."""
+
+    turn_id: str
+    question: str
+    conversation: Conversation
+    """The turns before this one."""
+    sources: tuple[str, ...] = ()
+    """Names of the sources to search; empty when retrieval is off."""
+    moderation: bool = True
+    sampling: Sampling = Sampling()
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+class Assistant:
+    """Answers messages. Safe to call from several threads; each call is its own stream."""
+
+    def __init__(
+        self,
+        models: ModelSlot,
+        sources: Sources,
+        guide: Source,
+        reranker: Reranker,
+        screen: Screen,
+        startup: Startup,
+    ) -> None:
+        self.models = models
+        self.sources = sources
+        self.guide = guide
+        self.startup = startup
+        self._reranker = reranker
+        self._screen = screen
+
+    def search(self, query: str, names: Sequence[str], k: int, owner: str = "") -> list[Passage]:
+        """The k best passages of the named sources, best first. Raises `SourceError` when one cannot answer."""
+        chosen = self.sources.named(names)
+        cancel = threading.Event()
+        for _ in self.startup.wait(cancel):
+            pass
+        searches = self.sources.start(chosen, standalone(check_question(query), ()), owner, cancel)
+        passages, notices = self.sources.collect(searches, cancel)
+        if notices:
+            raise SourceError(notices[0])
+        return self._reranker.rank(query, passages, k=k, threshold=0.0)
+
+    def reply(self, ask: Ask) -> Generator[Event, None, None]:
+        """Everything that happens while the message is answered; the last event is `Done`.
+
+        Raises `InputError` before the first event when the message cannot be answered as it is. Closing the
+        iterator cancels the work within one token.
+        """
+        check_question(ask.question)
+        chosen = self.sources.named(ask.sources)
+        return self._reply(ask, chosen)
+
+    def _reply(self, ask: Ask, chosen: list[Source]) -> Generator[Event, None, None]:
+        yield Status(Stage.CHECKING)
+        turn = Turn(ask.turn_id, ask.question, moderated=ask.moderation, model=self.models.current.name)
+        try:
+            for says in self.startup.wait(ask.cancel):
+                yield Status(Stage.LOADING, says)
+            yield from self._answer(ask, chosen, turn)
+        except Exception as error:
+            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error)))
+        finally:
+            ask.cancel.set()
+
+    def _answer(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
+        query = standalone(ask.question, _talked(ask.conversation))
+        turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
+        searches = self.sources.start([self.guide, *chosen], query, ask.conversation.owner, ask.cancel)
+        if ask.moderation:
+            decision = self._screen.check(Exchange(ask.question, Side.USER, _last_answer(ask.conversation)))
+            if decision.action is not Action.ALLOW:
+                yield Flagged(decision)
+            if decision.action is Action.REFUSE:
+                yield Done(_refused(turn, Outcome.QUESTION_REFUSED, decision))
+                return
+            if decision.action is Action.WARN:
+                turn = _noted(turn, decision.reason)
+        yield Status(Stage.SEARCHING)
+        candidates, notices = self.sources.collect(searches, ask.cancel)
+        if ask.cancel.is_set():
+            yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
+            return
+        for notice in notices:
+            turn = _noted(turn, notice)
+            yield Notice(notice)
+        passages = tuple(self._reranker.rank(query.text, candidates, k=_PASSAGES))
+        turn = dataclasses.replace(turn, passages=passages)
+        yield Found(passages)
+        yield Status(Stage.WRITING)
+        yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
+
+    def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
+        history = () if query.new_topic else ask.conversation.messages()
+        return ChatRequest(
+            messages=(*history, Message(Role.USER, ask.question)),
+            passages=passages,
+            query=query.text,
+            language=query.language,
+            searched=tuple(source.label(query.language) for source in chosen),
+            unsearched=tuple(s.label(query.language) for s in self.sources.all if s not in chosen),
+            sampling=ask.sampling,
+            cancel=ask.cancel,
+            started=ask.conversation.started,
+        )
+
+    def _write(self, ask: Ask, turn: Turn, request: ChatRequest) -> Iterator[Event]:
+        model = self.models.current
+        finish = Finish.STOP
+        notices: list[str] = []
+
+        def pieces() -> Iterator[str]:
+            nonlocal finish
+            for chunk in model.stream(request):
+                if chunk.notice:
+                    notices.append(chunk.notice)
+                if chunk.finish is not None:
+                    finish = chunk.finish
+                yield chunk.text
+
+        def judge(text: str) -> Decision:
+            return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question))
+
+        written, failure = "", ""
+        try:
+            for piece in screened(pieces(), judge) if ask.moderation else pieces():
+                while notices:
+                    turn = _noted(turn, notices[0])
+                    yield Notice(notices.pop(0))
+                if isinstance(piece, Retraction):
+                    yield Retracted(piece.decision)
+                    yield Done(_refused(turn, Outcome.ANSWER_REFUSED, piece.decision))
+                    return
+                if piece:
+                    written += piece
+                    yield Delta(piece)
+        except Exception as error:
+            # What was written stays; the person is told why there is no more of it.
+            failure = _told(error)
+        answer = tidy(written, len(turn.passages)).strip()
+        yield Done(
+            dataclasses.replace(
+                turn,
+                answer=answer,
+                cited=cited(answer, len(turn.passages)),
+                outcome=Outcome.FAILED if failure else _OUTCOMES[finish],
+                reason=failure,
+                notices=(*turn.notices, *notices),
+                model=model.name,
+            )
+        )
+
+
+_OUTCOMES = {
+    Finish.STOP: Outcome.ANSWERED,
+    Finish.LENGTH: Outcome.LENGTH,
+    Finish.CANCELLED: Outcome.STOPPED,
+    Finish.UNANSWERED: Outcome.UNANSWERED,
+}
+
+
+def check_question(text: str) -> str:
+    """The message itself. Raises `InputError` when it is empty or too long."""
+    if not text.strip():
+        raise InputError("Your message is empty; type a question first.")
+    if len(text) > LONGEST_QUESTION:
+        raise InputError(
+            f"Your message has {len(text):,} characters and the limit is {LONGEST_QUESTION:,}; "
+            "shorten it, or upload the long part as a document and ask about it."
+        )
+    return text
+
+
+def _told(error: Exception) -> str:
+    """What the person is told; a bug goes to the log with its traceback."""
+    if isinstance(error, AppError):
+        return str(error)
+    logger.error("A reply failed", exc_info=error)
+    return "Something went wrong inside Groundchat; the log says what. Try again."
+
+
+def _talked(conversation: Conversation) -> list[Talked]:
+    """The remembered turns in the words of `retrieval.query`."""
+    return [
+        Talked(turn.query or turn.question, turn.answer, turn.passages[turn.cited[0] - 1].title if turn.cited else "")
+        for turn in conversation.turns
+        if turn.remembered
+    ]
+
+
+def _last_answer(conversation: Conversation) -> str:
+    return next((turn.answer for turn in reversed(conversation.turns) if turn.remembered), "")
+
+
+def _noted(turn: Turn, notice: str) -> Turn:
+    return dataclasses.replace(turn, notices=(*turn.notices, notice))
+
+
+def _refused(turn: Turn, outcome: Outcome, decision: Decision) -> Turn:
+    """The turn with nothing of the refused text in it."""
+    passages = () if outcome is Outcome.QUESTION_REFUSED else turn.passages
+    return dataclasses.replace(
+        turn, outcome=outcome, reason=decision.reason, category=decision.category, passages=passages
+    )

@@ -1,0 +1,99 @@
+"""The sources a person can switch on, searched side by side, each with its own time limit.
+
+A source that fails or is late becomes one sentence for the person, never a failed answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from errors import InputError, SourceError
+from retrieval.base import Passage, Retriever, SearchRequest
+from retrieval.query import Query
+
+logger = logging.getLogger(__name__)
+
+_CANDIDATES = 100
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A retriever a person can switch on, and its label per language."""
+
+    retriever: Retriever
+    labels: dict[str, str]
+    remote: bool = False
+    """Whether searching it sends the query to another machine."""
+
+    @property
+    def name(self) -> str:
+        return self.retriever.name
+
+    def label(self, language: str) -> str:
+        return self.labels.get(language, self.labels["en"])
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that has begun."""
+
+    source: Source
+    result: Future[list[Passage]]
+
+
+class Sources:
+    """The sources by name, and their searches. Safe to call from several threads."""
+
+    def __init__(self, sources: Sequence[Source], limit_s: float) -> None:
+        self.all = tuple(sources)
+        self._limit_s = limit_s
+        self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="search")
+
+    def named(self, names: Sequence[str]) -> list[Source]:
+        """The sources of these names. Raises `InputError` for an unknown one."""
+        known = {source.name: source for source in self.all}
+        for name in names:
+            if name not in known:
+                raise InputError(f"There is no source named “{name}”; choose from {', '.join(known)}.")
+        return [known[name] for name in dict.fromkeys(names)]
+
+    def start(self, chosen: Sequence[Source], query: Query, owner: str, cancel: threading.Event) -> list[Search]:
+        """Begin to search every chosen source for the query."""
+        request = SearchRequest(
+            query=query.text,
+            k=_CANDIDATES,
+            owner=owner,
+            language=query.language,
+            deadline=time.monotonic() + self._limit_s,
+            cancel=cancel,
+        )
+        return [Search(source, self._threads.submit(source.retriever.search, request)) for source in chosen]
+
+    def collect(self, searches: Sequence[Search], cancel: threading.Event) -> tuple[list[Passage], list[str]]:
+        """Candidates of every search that ended in time, and one sentence for each that did not."""
+        until = time.monotonic() + self._limit_s
+        pending = [search.result for search in searches]
+        while pending and not cancel.is_set() and time.monotonic() < until:
+            pending = list(wait(pending, timeout=_POLL_S).not_done)
+        passages: list[Passage] = []
+        notices: list[str] = []
+        for search in searches:
+            try:
+                passages += search.result.result(0)
+            except SourceError as error:
+                notices.append(str(error))
+            except TimeoutError:
+                notices.append(
+                    f"{search.source.label('en')} did not answer within {self._limit_s:g} seconds; "
+                    "this answer goes on without it."
+                )
+            except Exception:
+                logger.exception("The source %s failed", search.source.name)
+                notices.append(f"{search.source.label('en')} failed; this answer goes on without it.")
+        return passages, notices

@@ -1,0 +1,28 @@
+"""/healthz for load balancers and containers: 200 when an answer can be given, 503 with the reason before."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from chat.startup import Startup
+
+
+def health_route(startup: Startup) -> Route:
+    """The route to hand to the server."""
+    return Route("/healthz", _health(startup), methods=["GET"])
+
+
+def _health(startup: Startup) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def health(request: Request) -> JSONResponse:
+        if startup.ready:
+            return JSONResponse({"status": "ok"})
+        failed = startup.failure
+        return JSONResponse(
+            {"status": "failed" if failed else "starting", "detail": str(failed) if failed else startup.says}, 503
+        )
+
+    return health

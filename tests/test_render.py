@@ -1,0 +1,97 @@
+"""python -m pytest tests/test_render.py"""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.conversation import Outcome, Turn
+from retrieval.base import Passage
+from ui.render import banner, document_list, document_page, entries, shielded, unshielded
+from ui.texts import LANGUAGES, OUTCOMES, STAGES, TEXTS, page_language
+
+_SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def _html(turn: Turn, language: str = "en", status: str = "") -> str:
+    content = entries(turn, language, status=status)[1]["content"]
+    return "".join(block.value for block in content if not isinstance(block, dict))
+
+
+def _passage(**changes: str) -> Passage:
+    given = {"id": "d#0", "text": "Fleming discovered penicillin in London in 1928.", "title": "Penicillin"}
+    return Passage(**{**given, "source": "library", "document": "d", **changes})  # type: ignore[arg-type]  # only strings
+
+
+@pytest.mark.parametrize("text", [_SCRIPT, "a < b && c &lt; d", "![x](http://h/p.png)", "<b>bold</b> <!-- c --> <?p?>"])
+def test_markup_is_shielded_and_comes_back_as_typed(text: str) -> None:
+    shown = shielded(text)
+    assert "<s" not in shown
+    assert "<b" not in shown
+    assert "<i" not in shown
+    assert "![" not in shown
+    assert "&lt" not in shown
+    assert unshielded(shown) == text
+
+
+def test_plain_text_is_left_alone() -> None:
+    text = "1 < 2, R&D, wow! $5 and *stars* 你好"
+    assert shielded(text) == text
+
+
+def test_no_text_of_a_document_model_or_person_becomes_markup() -> None:
+    passage = _passage(text=_SCRIPT, title=_SCRIPT, section=_SCRIPT, url="javascript:alert(3)", id='x" onclick="a#0')
+    turn = Turn(
+        "t", _SCRIPT, Outcome.ANSWERED, answer=_SCRIPT + " [1]", passages=(passage,), cited=(1,), notices=(_SCRIPT,)
+    )
+    refused = Turn("t", "q", Outcome.FAILED, reason=_SCRIPT, category=_SCRIPT)
+    for html in (
+        _html(turn),
+        _html(refused),
+        _html(Turn("t", "q"), status=_SCRIPT),
+        banner("off", _SCRIPT),
+        document_list([('i" onclick="a', _SCRIPT, 1)], "en"),
+        document_page(_SCRIPT, _SCRIPT, 2, 9),
+    ):
+        assert "<script" not in html
+        assert "<img" not in html
+        assert 'onclick="' not in html
+        assert "javascript:" not in html
+
+
+def test_only_cited_passages_are_sources_and_others_were_also_read() -> None:
+    passages = (_passage(), _passage(id="d#1", text="It is an antibiotic."))
+    turn = Turn("t", "q", Outcome.ANSWERED, answer="An antibiotic. [2]", passages=passages, cited=(2,))
+    html = _html(turn)
+    assert html.index('data-source="2"') < html.index("Also read (1)") < html.index('data-source="1"')
+    assert "From 1 source" in html
+
+
+def test_an_answer_without_sources_says_that_it_is_from_memory() -> None:
+    assert "no source was used" in _html(Turn("t", "q", Outcome.ANSWERED, answer="Hm.", passages=(_passage(),)))
+
+
+def test_a_refused_answer_is_not_shown() -> None:
+    content = entries(Turn("t", "q", Outcome.ANSWER_REFUSED, answer="secret", reason="Because."), "en")[1]["content"]
+    assert all("secret" not in str(block if isinstance(block, dict) else block.value) for block in content)
+
+
+def test_the_original_is_linked_or_opened_in_the_page() -> None:
+    url = "https://en.wikipedia.org/wiki/Penicillin#History"
+    turn = Turn("t", "q", Outcome.ANSWERED, answer="Yes. [1]", passages=(_passage(url=url),), cited=(1,))
+    assert f'href="{url}"' in _html(turn)
+    turn = Turn("t", "q", Outcome.ANSWERED, answer="Yes. [1]", passages=(_passage(),), cited=(1,))
+    assert 'data-gc-open="d#0"' in _html(turn)
+
+
+def test_both_languages_know_every_text() -> None:
+    english = set(TEXTS["en"])
+    assert all(set(TEXTS[language]) == english for language in LANGUAGES)
+    assert set(STAGES.values()) | set(OUTCOMES.values()) <= english
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("", "en"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("de-DE,de;q=0.9,zh;q=0.5", "zh"), ("fr", "en"), ("EN-us", "en")],
+)
+def test_the_page_speaks_the_browsers_first_known_language(header: str, language: str) -> None:
+    assert page_language(header) == language

@@ -1,0 +1,151 @@
+"""The two functions other programs call: /chat streams a reply, /search finds passages. For `gradio_client`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from chat.assistant import Ask, Assistant, check_question
+from chat.base import Sampling
+from chat.conversation import Conversation, Outcome, Turn, begin, new_id
+from chat.events import Delta, Done, Retracted
+from chat.store import ConversationStore
+from errors import InputError
+from retrieval.base import Passage
+from ui.telling import told
+from ui.texts import OUTCOMES
+
+
+class Api:
+    """Typed functions over the same assistant and store as the page."""
+
+    def __init__(
+        self, assistant: Assistant, store: ConversationStore, sampling: Sampling, moderation_forced: bool
+    ) -> None:
+        self._assistant = assistant
+        self._store = store
+        self._sampling = sampling
+        self._moderation_forced = moderation_forced
+
+    def chat(
+        self,
+        message: str,
+        conversation_id: str = "",
+        retrieval: list[str] | None = None,
+        moderation: bool = True,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        max_new_tokens: int | None = None,
+        seed: int | None = None,
+        owner: str = "",
+    ) -> Iterator[dict[str, Any]]:
+        """Answer a message; each value is the reply so far, the last one is whole.
+
+        retrieval names the sources to search ([] for none; all but Wikipedia when left out). owner is the visitor's
+        key: whose documents are searched and whose conversation it is.
+        """
+        with told():
+            conversation = self._find(conversation_id, owner)
+            given = {
+                "temperature": temperature,
+                "top_k": top_k,
+                "top_p": top_p,
+                "max_new_tokens": max_new_tokens,
+                "seed": seed,
+            }
+            ask = Ask(
+                turn_id=new_id(),
+                question=check_question(message),
+                conversation=conversation,
+                sources=self._names(retrieval),
+                moderation=moderation or self._moderation_forced,
+                sampling=_sampling(self._sampling, given),
+            )
+            events = self._assistant.reply(ask)
+        try:
+            written = ""
+            for event in events:
+                if isinstance(event, Delta):
+                    written += event.text
+                    yield _reply(Turn(ask.turn_id, message, answer=written), conversation)
+                elif isinstance(event, Retracted):
+                    written = ""
+                elif isinstance(event, Done):
+                    self._store.put(conversation.put(event.turn))
+                    if event.turn.outcome is Outcome.FAILED:
+                        raise gr.Error(event.turn.reason, print_exception=False)
+                    yield _reply(event.turn, conversation)
+        finally:
+            events.close()
+
+    def search(
+        self, query: str, sources: list[str] | None = None, k: int = 10, owner: str = ""
+    ) -> list[dict[str, Any]]:
+        """The k best passages for a query, best first."""
+        with told():
+            if not 1 <= k <= 100:
+                raise InputError(f"k is {k}; use a whole number from 1 to 100.")
+            return [_passage(p) for p in self._assistant.search(query, self._names(sources), k, owner)]
+
+    def _find(self, conversation_id: str, owner: str) -> Conversation:
+        if not conversation_id:
+            return begin(owner)
+        found = self._store.get(conversation_id, owner)
+        if found is None:
+            raise InputError(
+                f"There is no conversation “{conversation_id[:40]}” of this owner; "
+                "leave conversation_id out to begin one."
+            )
+        return found
+
+    def _names(self, names: list[str] | None) -> tuple[str, ...]:
+        if names is None:
+            return tuple(source.name for source in self._assistant.sources.all if not source.remote)
+        return tuple(source.name for source in self._assistant.sources.named(names))
+
+
+def _sampling(default: Sampling, given: dict[str, float | int | None]) -> Sampling:
+    """The default with what was given, each value checked."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name, value in chosen.items():
+        low, high = _LIMITS[name]
+        if not low <= value <= high:
+            raise InputError(f"{name} is {value}; use a number from {low} to {high}.")
+    changed: Callable[..., Sampling] = dataclasses.replace
+    return changed(default, **chosen)
+
+
+_LIMITS: dict[str, tuple[float, float]] = {
+    "temperature": (0, 5),
+    "top_k": (0, 100_000),
+    "top_p": (0.001, 1),
+    "max_new_tokens": (1, 32_768),
+    "seed": (0, 2**63 - 1),
+}
+
+
+def _reply(turn: Turn, conversation: Conversation) -> dict[str, Any]:
+    refused = turn.outcome in OUTCOMES
+    return {
+        "reply": turn.reason if refused else turn.answer,
+        "sources": [{"number": n, **_passage(turn.passages[n - 1])} for n in sorted(turn.cited)],
+        "verdict": {"outcome": turn.outcome.value, "category": turn.category, "reason": turn.reason},
+        "notices": list(turn.notices),
+        "conversation_id": conversation.id,
+    }
+
+
+def _passage(passage: Passage) -> dict[str, Any]:
+    return {
+        "id": passage.id,
+        "text": passage.text,
+        "title": passage.title,
+        "section": passage.section,
+        "url": passage.url,
+        "source": passage.source,
+        "score": round(passage.score, 4),
+    }

@@ -1,0 +1,102 @@
+"""The page: laid out, its handlers made, and wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.events import api as blocks_api
+
+from chat.assistant import Assistant
+from chat.base import ChatModel, Sampling
+from chat.slot import Loadable
+from chat.store import ConversationStore
+from retrieval.index import DocumentIndex
+from ui.api import Api
+from ui.chat import ChatHandlers
+from ui.documents import DocumentHandlers
+from ui.layout import Layout, ModelPanel, Options, build
+from ui.models import ModelHandlers
+from ui.theme import LOGO
+
+_ANSWERS = "answers"
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the page is built on."""
+
+    assistant: Assistant
+    store: ConversationStore
+    index: DocumentIndex
+    reader: ChatModel
+    make_model: Callable[[str], Loadable]
+    sampling: Sampling
+    options: Options
+    documents_source: str
+    upload_limit_mb: float
+    users: int
+
+
+def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
+    """The page, ready to be launched."""
+    forced = parts.options.moderation_forced
+    with gr.Blocks(
+        title="Groundchat", analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 86400)
+    ) as blocks:
+        layout = build(parts.options, i18n, LOGO.read_text(encoding="utf-8"))
+        chat = ChatHandlers(layout, parts.assistant, parts.store, parts.sampling, forced)
+        documents = DocumentHandlers(layout, parts.index, parts.documents_source, parts.upload_limit_mb)
+        models = ModelHandlers(
+            layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.options.model_picker
+        )
+        _wire_chat(layout, chat, parts.users)
+        _wire_documents(layout, documents)
+        _wire_models(layout.models, models)
+        _wire_opening(blocks, layout, chat, documents, models)
+        api = Api(parts.assistant, parts.store, parts.sampling, forced)
+        blocks_api(api.chat, api_name="chat", concurrency_limit=parts.users, concurrency_id=_ANSWERS)
+        blocks_api(api.search, api_name="search", concurrency_limit=parts.users)
+    blocks.queue(api_open=False, max_size=64 * parts.users)
+    return blocks
+
+
+def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
+    pane, switches = layout.chat, layout.switches
+    how = [layout.browser, switches.retrieval, switches.sources, switches.moderation]
+    shown = [pane.chatbot, pane.message, layout.browser]
+    answers = {**_QUIET, "concurrency_limit": users, "concurrency_id": _ANSWERS}
+    at_once = {**_QUIET, "queue": False}
+    pane.message.submit(handlers.send, [pane.message, *how], shown, trigger_mode="once", **answers)
+    pane.chatbot.example_select(handlers.example, how, shown, trigger_mode="once", **answers)
+    pane.chatbot.retry(handlers.retry, how, shown, **answers)
+    pane.chatbot.edit(handlers.edit, how, shown, **answers)
+    pane.chatbot.undo(handlers.undo, layout.browser, shown, **at_once)
+    pane.message.stop(handlers.stop, layout.browser, None, **at_once)
+    gr.on([switches.reset.click, pane.chatbot.clear], handlers.reset, layout.browser, shown, **at_once)
+    switches.moderation.change(handlers.moderation_switched, switches.moderation, pane.banner, **at_once)
+
+
+def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
+    panel, viewer = layout.documents, layout.viewer
+    panel.upload.upload(handlers.upload, [panel.upload, layout.browser], [panel.status, panel.listing], **_QUIET)
+    shown = [viewer.shown, viewer.panel, panel.listing, panel.status]
+    panel.bridge.submit(handlers.press, [panel.bridge, layout.browser], shown, **_QUIET)
+
+
+def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
+    panel.load.click(handlers.load, panel.name, [panel.status, panel.now], **_QUIET)
+    panel.reader.click(handlers.use_reader, None, [panel.now, panel.status], **_QUIET)
+
+
+def _wire_opening(
+    blocks: gr.Blocks, layout: Layout, chat: ChatHandlers, documents: DocumentHandlers, models: ModelHandlers
+) -> None:
+    pane, switches = layout.chat, layout.switches
+    opened = blocks.load(chat.open, layout.browser, [layout.browser, pane.chatbot, switches.sources], **_QUIET)
+    loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
+    loaded.then(documents.show, layout.browser, layout.documents.listing, **_QUIET)
+    loaded.then(models.show, None, [layout.models.now, layout.models.status], **_QUIET)
