@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,7 +148,9 @@ def _steps(
 ) -> list[Step]:
     def fill(report: Callable[[str], None]) -> None:
         documents = read_library(_ROOT / "assets" / "corpus")
-        synchronise(index, documents, lambda done, total: report(f"Indexing the starter library: {100 * done // total} %"))
+        synchronise(
+            index, documents, lambda done, total: report(f"Indexing the starter library: {100 * done // total} %")
+        )
         index.start_backfill()
 
     def choose(report: Callable[[str], None]) -> None:
@@ -184,7 +187,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         print(f"Passphrase of the shared page (any user name): {passphrase!s}")
     _, local_url, share_url = app.blocks.launch(
         server_name=settings.host,
-        server_port=settings.port or _free_port(settings.host),
+        server_port=_port(settings.host, settings.port),
         share=settings.share,
         auth=_gate(passphrase) if passphrase else None,
         auth_message="Any user name; the passphrase comes from whoever sent you this link.",
@@ -228,11 +231,17 @@ def _shared(share_url: str | None) -> str:
     )
 
 
-def _free_port(host: str) -> int:
-    import socket
-
+def _port(host: str, wanted: int) -> int:
+    """The port to listen on; a free one for 0. Raises `SettingsError` when host or port cannot be had."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError as error:
+            raise SettingsError(
+                f"Groundchat cannot listen on {host}, port {wanted} ({error.strerror}); "
+                "stop what uses it, or choose another with --host and --port."
+            ) from error
         return int(probe.getsockname()[1])
 
 
@@ -248,9 +257,6 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"Groundchat could not start: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

@@ -131,9 +131,8 @@ class Assistant:
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
 
     def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
-        history = () if query.new_topic else ask.conversation.messages()
         return ChatRequest(
-            messages=(*history, Message(Role.USER, ask.question)),
+            messages=(*ask.conversation.messages(), Message(Role.USER, ask.question)),
             passages=passages,
             query=query.text,
             language=query.language,

@@ -56,11 +56,12 @@ class ChatHandlers:
         language = spoken(request)
         owner = browser.get("owner") or secrets.token_urlsafe(24)
         conversation = self._store.open(browser.get("conversation", ""), owner)
+        shown: list[Any] = self._shown(conversation, language)
         sources = [(source.label(language), source.name) for source in self._assistant.sources.all]
         return {
             self._page.browser: {"owner": owner, "conversation": conversation.id},
             self._page.chat.chatbot: gr.Chatbot(
-                value=self._shown(conversation, language),
+                value=shown,
                 placeholder=f"# {say(language, 'welcome')}\n{say(language, 'welcome_more')}",
                 examples=[{"text": say(language, key)} for key in EXAMPLES],
             ),

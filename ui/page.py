@@ -46,7 +46,7 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
     forced = parts.options.moderation_forced
     with gr.Blocks(
         title="Groundchat", analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 86400)
-    ) as blocks:
+    ) as opened:
         layout = build(parts.options, i18n, LOGO.read_text(encoding="utf-8"))
         chat = ChatHandlers(layout, parts.assistant, parts.store, parts.sampling, forced)
         documents = DocumentHandlers(layout, parts.index, parts.documents_source, parts.upload_limit_mb)
@@ -56,11 +56,11 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         _wire_chat(layout, chat, parts.users)
         _wire_documents(layout, documents)
         _wire_models(layout.models, models)
-        _wire_opening(blocks, layout, chat, documents, models)
+        _wire_opening(opened, layout, chat, documents, models)
         api = Api(parts.assistant, parts.store, parts.sampling, forced)
         blocks_api(api.chat, api_name="chat", concurrency_limit=parts.users, concurrency_id=_ANSWERS)
         blocks_api(api.search, api_name="search", concurrency_limit=parts.users)
-    blocks.queue(api_open=False, max_size=64 * parts.users)
+    blocks: gr.Blocks = opened.queue(api_open=False, max_size=64 * parts.users)
     return blocks
 
 

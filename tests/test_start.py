@@ -1,0 +1,44 @@
+"""Starting the app with settings that cannot work. python -m pytest tests/test_start.py"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent.parent
+
+
+def _start(*flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "app.py", *flags], cwd=_ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--prot", "1"), "--prot"),
+        (("--host", "no.such.host.invalid"), "cannot listen on no.such.host.invalid"),
+        (("--moderation-policy", "no-such-file.toml"), "no-such-file.toml"),
+    ],
+)
+def test_a_setting_that_cannot_work_stops_the_start_with_one_sentence(
+    tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    done = _start("--data-dir", str(tmp_path), *flags)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = _start("--data-dir", str(tmp_path), "--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
