@@ -1,8 +1,10 @@
 """Documents on disk, searchable by BM25 the moment they are added; their vectors follow in the background.
 
-One tantivy index holds, for each document, its passages, its description and its full text, all written in one
-commit: after a crash a document is there wholly or not at all. Texts are analysed by `retrieval.text` beforehand, so
-tantivy only splits at spaces. BM25 is tantivy's (k1 = 1.2, b = 0.75) over title, headings and text as one field.
+One tantivy index holds the passages of all documents; a passage stores the text up to the next one too, and the first
+of a document its description, so that the passages are the document. One commit writes them: after a crash a document
+is there wholly or not at all. Texts are analysed by `retrieval.text` beforehand, so tantivy only splits at spaces.
+BM25 is tantivy's (k1 = 1.2, b = 0.75) over title, headings and text as one field. Nothing but passages is in the index:
+BM25 reckons with their number and mean length.
 
 Every look-up is bound to an owner: a visitor finds what is public (owner "") and what is their own, nothing else.
 """
@@ -14,8 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from itertools import accumulate
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,11 @@ from errors import DocumentError, SourceError
 from retrieval.base import Document, Passage, Retriever, SearchRequest
 from retrieval.split import passages
 from retrieval.text import analyse, stemmed_alike
-from retrieval.vectors import Stored, VectorFile, encoded_texts, units, vector_key
+from retrieval.vectors import Backfill, Stored, encoded_texts, units, vector_key
 
 _WRITER_BYTES = 64_000_000
 _QUERY_CHARS, _QUERY_TERMS = 20_000, 96
-_BACKFILL_PASSAGES = 16  # a batch keeps the encoder busy for a moment only: questions need it too
-_PASSAGE, _INFO, _TEXT = "passage", "info", "text"
+_FIRST, _LATER = "first", "later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,7 @@ class DocumentIndex:
         self._writer: Any = None
         self._writing = threading.RLock()
         self._stemmers: tuple[str, ...] = ()
-        self._vectors: VectorFile | None = None
-        self._filling = threading.Lock()
-        self._added = threading.Event()
-        self._stop = threading.Event()
-        self._filler: threading.Thread | None = None
+        self._backfill = Backfill(folder / "vectors", encoder, self)
 
     def open(self) -> None:
         """Open or create the index. Raises `DocumentError` when the folder is in use or cannot be used."""
@@ -85,16 +81,11 @@ class DocumentIndex:
 
     def close(self) -> None:
         """Stop the background thread and release the folder."""
-        self._stop.set()
-        self._added.set()
-        if self._filler is not None:
-            self._filler.join()
+        self._backfill.close()
         with self._writing:
             if self._writer is not None:
                 self._writer.rollback()
             self._writer = self._index = None
-        if self._vectors is not None:
-            self._vectors.close()
 
     # Documents
 
@@ -113,7 +104,7 @@ class DocumentIndex:
                     if progress is not None:
                         progress(done + passage.end, total)
                 done += len(document.text)
-        self._added.set()
+        self._backfill.wake()
 
     def _add(self, writer: Any, document: Document) -> Iterator[Passage]:
         import tantivy
@@ -122,21 +113,6 @@ class DocumentIndex:
         if not found:
             raise DocumentError(f"“{document.title}” holds no text to search; give a document with words in it.")
         language = found[0].language
-        common = {"document": document.id, "owner": document.owner, "scope": _scope(document.source, document.owner)}
-        for passage in found:
-            text = f"{passage.title}\n{passage.section}\n{passage.text}"
-            writer.add_document(
-                tantivy.Document(
-                    **common,
-                    kind=_PASSAGE,
-                    id=passage.id,
-                    language=language,
-                    body=" ".join(analyse(text, language, stopwords=True)),
-                    key=_key(passage),
-                    stored=_packed(asdict(passage)),
-                )
-            )
-            yield passage
         info = DocumentInfo(
             id=document.id,
             title=document.title,
@@ -148,10 +124,24 @@ class DocumentIndex:
             characters=len(document.text),
             added=time.time(),
         )
-        stemmer = stemmed_alike(language)
-        writer.add_document(tantivy.Document(**common, kind=_INFO, stemmer=stemmer, stored=_packed(asdict(info))))
-        full = replace(document, language=language)
-        writer.add_document(tantivy.Document(**common, kind=_TEXT, stored=_packed(asdict(full))))
+        shared = {"document": document.id, "owner": document.owner, "scope": _scope(document.source, document.owner)}
+        first = {"part": _FIRST, "stemmer": stemmed_alike(language), "info": _packed(asdict(info))}
+        for passage, start, end in _tiled(found, len(document.text)):
+            heard = f"{passage.title}\n{passage.section}\n{passage.text}"
+            around = [document.text[start : passage.start], document.text[passage.end : end]]
+            writer.add_document(
+                tantivy.Document(
+                    **shared,
+                    **(first if passage is found[0] else {"part": _LATER}),
+                    id=passage.id,
+                    language=language,
+                    body=" ".join(analyse(heard, language, stopwords=True)),
+                    key=_key(passage),
+                    passage=_packed(asdict(passage)),
+                    around=_packed(around),
+                )
+            )
+            yield passage
 
     def delete(self, document_id: str, owner: str) -> bool:
         """Delete a document of exactly this owner. False if there is none."""
@@ -163,18 +153,21 @@ class DocumentIndex:
 
     def documents(self, source: str, owner: str) -> list[DocumentInfo]:
         """What exactly this owner has in a source, newest first."""
-        hits = self._find(self._all(kind=_INFO, scope=_scope(source, owner)), None)
-        return sorted((DocumentInfo(**stored) for stored in hits), key=lambda info: -info.added)
+        hits = self._find(self._all(part=_FIRST, scope=_scope(source, owner)), None)
+        return sorted((DocumentInfo(**_unpacked(hit, "info")) for hit in hits), key=lambda info: -info.added)
 
     def document(self, document_id: str, owner: str) -> Document | None:
-        """A document with its full text, if it is public or this owner's."""
-        hits = self._find(self._all(kind=_TEXT, document=document_id, owner=("", owner)), 1)
-        return Document(**hits[0]) if hits else None
+        """A document with its full text, put together from its passages, if it is public or this owner's."""
+        for whose in dict.fromkeys((owner, "")):
+            hits = self._find(self._one_document(document_id, whose), None)
+            if hits:
+                return _joined(hits)
+        return None
 
     def passage(self, passage_id: str, owner: str) -> Passage | None:
         """A passage by its id, if it is public or this owner's."""
         hits = self._find(self._all(id=passage_id, owner=("", owner)), 1)
-        return Passage(**hits[0]) if hits else None
+        return _passage(hits[0]) if hits else None
 
     def neighbours(self, passage_id: str, owner: str, width: int = 1) -> list[Passage]:
         """The passages up to `width` before and after this one, in the order of the document."""
@@ -183,7 +176,7 @@ class DocumentIndex:
             return []
         around = range(int(number) - width, int(number) + width + 1)
         ids = tuple(f"{document}#{i}" for i in around if i != int(number))
-        found = [Passage(**stored) for stored in self._find(self._all(id=ids, owner=("", owner)), len(ids))]
+        found = [_passage(hit) for hit in self._find(self._all(id=ids, owner=("", owner)), len(ids))]
         return sorted(found, key=lambda passage: passage.start)
 
     # Search
@@ -209,7 +202,7 @@ class DocumentIndex:
             clauses += [(Occur.MustNot, Query.term_set_query(schema, name, excluded)) for name in ("document", "id")]
         try:
             hits = searcher.search(Query.boolean_query(clauses), request.k, count=False).hits
-            return [Passage(**_unpacked(searcher.doc(address)) | {"score": score}) for score, address in hits]
+            return [_passage(searcher.doc(address), score) for score, address in hits]
         except ValueError as error:
             raise SourceError(f"The documents in {self.folder} could not be searched ({error}).") from error
 
@@ -223,67 +216,35 @@ class DocumentIndex:
     def frequencies(self, terms: Sequence[str]) -> tuple[list[int], int]:
         """In how many passages each term occurs, and how many passages there are."""
         searcher = self._searcher()
-        return [searcher.doc_freq("body", term) for term in terms], searcher.doc_freq("kind", _PASSAGE)
+        return [searcher.doc_freq("body", term) for term in terms], searcher.num_docs
 
     # Vectors
 
     def vectors(self, keys: Sequence[int]) -> list[Stored | None]:
         """The stored vectors of passages by `vector_key`; None where they are still missing."""
-        return self._vectors.lookup(keys) if self._vectors is not None else [None] * len(keys)
+        return self._backfill.vectors(keys)
 
     def start_backfill(self) -> None:
         """Encode what has no vectors in a background thread, now and after each `add`, until `close`."""
-        if self._filler is None:
-            self._filler = threading.Thread(target=self._keep_filling, name="vectors", daemon=True)
-            self._filler.start()
-
-    def _keep_filling(self) -> None:
-        while not self._stop.is_set():
-            self._added.clear()
-            self.backfill(self._stop)
-            self._added.wait()
+        self._backfill.start()
 
     def backfill(self, stop: threading.Event, progress: Callable[[int, int], None] | None = None) -> None:
         """Encode every passage that has no vectors yet, in a language the encoder knows. Loads the encoder."""
-        with self._filling:
-            file = self._vector_file()
-            searcher = self._searcher()  # addresses are good for one searcher only
-            missing = self._missing(searcher, file)
-            for at in range(0, len(missing), _BACKFILL_PASSAGES):
-                if stop.is_set():
-                    return
-                addresses = missing[at : at + _BACKFILL_PASSAGES]
-                self._encode(file, [Passage(**_unpacked(searcher.doc(address))) for address in addresses])
-                if progress is not None:
-                    progress(min(at + _BACKFILL_PASSAGES, len(missing)), len(missing))
+        self._backfill.run(stop, progress)
 
-    def _encode(self, file: VectorFile, batch: list[Passage]) -> None:
-        texts = [encoded_texts(passage, units(passage.text)) for passage in batch]
-        vectors = self._encoder.encode([text for group in texts for text in group])
-        ends = list(accumulate(map(len, texts)))
-        file.append(
-            [(vector_key(group), vectors[end - len(group) : end]) for group, end in zip(texts, ends, strict=True)]
-        )
-
-    def _missing(self, searcher: Any, file: VectorFile) -> list[Any]:
-        """Addresses of the passages without vectors, in languages the encoder knows."""
-        languages = self._encoder.languages
-        known = {} if "*" in languages else {"language": tuple(sorted(languages))}
-        hits = searcher.search(self._all(kind=_PASSAGE, **known), max(1, searcher.num_docs), count=False).hits
+    def keys(self, languages: frozenset[str]) -> list[tuple[int, Any]]:
+        """(vector key, ticket for `fetch`) of every passage in these languages; `*` means all."""
+        searcher = self._searcher()
+        query = self._all() if "*" in languages else self._all(language=tuple(sorted(languages)))
+        hits = searcher.search(query, max(1, searcher.num_docs), count=False).hits
         addresses = [address for _, address in hits]
-        keys = searcher.fast_field_values("key", addresses)
-        return [address for address, key in zip(addresses, keys, strict=True) if key not in file]
+        found = searcher.fast_field_values("key", addresses)
+        return [(key, (searcher, address)) for key, address in zip(found, addresses, strict=True)]
 
-    def _vector_file(self) -> VectorFile:
-        """The vectors of this encoder; opened, and swept, on first use."""
-        if self._vectors is None:
-            file = VectorFile(self.folder / "vectors" / f"{self._encoder.hash}.f16", self._encoder.dimension)
-            file.open()
-            searcher = self._searcher()
-            hits = searcher.search(self._all(kind=_PASSAGE), max(1, searcher.num_docs), count=False).hits
-            file.keep(set(searcher.fast_field_values("key", [address for _, address in hits])))
-            self._vectors = file
-        return self._vectors
+    def fetch(self, ticket: Any) -> Passage:
+        """The passage that a ticket of `keys` stands for, even if it was deleted meanwhile."""
+        searcher, address = ticket
+        return _passage(searcher.doc(address))
 
     # Plumbing
 
@@ -315,7 +276,7 @@ class DocumentIndex:
         return index.searcher()
 
     def _all(self, **wanted: str | tuple[str, ...]) -> Any:
-        """Query: each field has the value, or one of the values."""
+        """Query: each field has the value, or one of the values; everything where no field is named."""
         from tantivy import Occur, Query
 
         schema = self._index.schema
@@ -324,16 +285,16 @@ class DocumentIndex:
             values = (given,) if isinstance(given, str) else given
             any_of = [(Occur.Should, Query.term_query(schema, name, value, "basic")) for value in values]
             clauses.append((Occur.Must, Query.boolean_query(any_of)))
-        return Query.boolean_query(clauses)
+        return Query.boolean_query(clauses) if clauses else Query.all_query()
 
     def _one_document(self, document_id: str, owner: str) -> Any:
         return self._all(document=document_id, owner=owner)
 
-    def _find(self, query: Any, limit: int | None) -> list[dict[str, Any]]:
-        """What is stored for the first hits, in no order; all of them where `limit` is None."""
+    def _find(self, query: Any, limit: int | None) -> list[Any]:
+        """The first stored passages that match, in no order; all of them where `limit` is None."""
         searcher = self._searcher()
         hits = searcher.search(query, max(1, searcher.num_docs if limit is None else limit), count=False).hits
-        return [_unpacked(searcher.doc(address)) for _, address in hits]
+        return [searcher.doc(address) for _, address in hits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,11 +310,12 @@ def _schema() -> Any:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
-    for name in ("id", "document", "kind", "owner", "scope", "language", "stemmer"):
+    for name in ("id", "document", "part", "owner", "scope", "language", "stemmer"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
     builder.add_integer_field("key", fast=True)
-    builder.add_bytes_field("stored", stored=True)
+    for name in ("passage", "around", "info"):
+        builder.add_bytes_field(name, stored=True)
     return builder.build()
 
 
@@ -365,13 +327,39 @@ def _key(passage: Passage) -> int:
     return vector_key(encoded_texts(passage, units(passage.text)))
 
 
-def _packed(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+def _tiled(found: list[Passage], length: int) -> Iterator[tuple[Passage, int, int]]:
+    """Each passage with the stretch of text that it stands for, so that the stretches make up the whole."""
+    starts = [0, *(passage.end for passage in found[:-1])]
+    ends = [*(passage.end for passage in found[:-1]), length]
+    return zip(found, starts, ends, strict=True)
 
 
-def _unpacked(document: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(document["stored"][0])
-    return fields
+def _joined(hits: list[Any]) -> Document:
+    """The document whose passages these are, all of them."""
+    parts = sorted((_passage(hit).start, *_unpacked(hit, "around"), _passage(hit)) for hit in hits)
+    text = "".join(before + passage.text + after for _, before, after, passage in parts)
+    info = next(DocumentInfo(**_unpacked(hit, "info")) for hit in hits if hit.get_first("info"))
+    return Document(
+        id=info.id,
+        title=info.title,
+        text=text,
+        source=info.source,
+        owner=info.owner,
+        url=info.url,
+        language=info.language,
+    )
+
+
+def _passage(hit: Any, score: float = 0.0) -> Passage:
+    return Passage(**_unpacked(hit, "passage") | {"score": score})
+
+
+def _packed(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _unpacked(hit: Any, field: str) -> Any:
+    return json.loads(hit.get_first(field))
 
 
 def _why_not(folder: Path, reason: str) -> str:

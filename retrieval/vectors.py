@@ -13,22 +13,29 @@ write is flushed to the disk before the next, so only the last can be torn by a 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder import SentenceEncoder
+from errors import AppError
 from retrieval.base import Passage
 from retrieval.split import Span, sentences
 
 _ROWS_PER_WRITE = 1024
 _MOST_UNITS = 64
 _SHORT = 4  # words
+_PASSAGES_AT_ONCE = 16  # keeps the encoder busy for a moment only: questions need it too
+
+logger = logging.getLogger(__name__)
 
 Stored = NDArray[np.float16]
 """Unit vectors of one passage, shape (units, dimension)."""
@@ -173,6 +180,92 @@ class VectorFile:
 
     def _mapped(self, count: int) -> NDArray[np.void]:
         return np.memmap(self.path, self._row, "r", shape=(count,)) if count else np.empty(0, self._row)
+
+
+class Passages(Protocol):
+    """Where the passages to encode come from."""
+
+    def keys(self, languages: frozenset[str]) -> list[tuple[int, Any]]: ...
+
+    def fetch(self, ticket: Any) -> Passage: ...
+
+
+class Backfill:
+    """Keeps the vectors of an encoder in step with the passages of an index."""
+
+    def __init__(self, folder: Path, encoder: SentenceEncoder, passages: Passages) -> None:
+        self._folder = folder
+        self._encoder = encoder
+        self._passages = passages
+        self._vectors: VectorFile | None = None
+        self._opening = threading.Lock()
+        self._running = threading.Lock()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def vectors(self, keys: Sequence[int]) -> list[Stored | None]:
+        """The stored vectors by key; None where there are none, and for all while the encoder is not loaded."""
+        return self._file().lookup(keys) if self._encoder.loaded else [None] * len(keys)
+
+    def start(self) -> None:
+        """Run in a background thread, now and after each `wake`, until `close`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._keep_running, name="vectors", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Passages were added."""
+        self._wake.set()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._vectors is not None:
+            self._vectors.close()
+
+    def _keep_running(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                self.run(self._stop)
+            except AppError:
+                logger.exception("The vectors of new passages could not be written; they are ranked by BM25 until then")
+            self._wake.wait()
+
+    def run(self, stop: threading.Event, progress: Callable[[int, int], None] | None = None) -> None:
+        """Encode every passage that has no vectors yet, in a language the encoder knows. Loads the encoder."""
+        with self._running:
+            self._encoder.load()
+            file = self._file()
+            missing = [ticket for key, ticket in self._passages.keys(self._encoder.languages) if key not in file]
+            for at in range(0, len(missing), _PASSAGES_AT_ONCE):
+                if stop.is_set():
+                    return
+                batch = [self._passages.fetch(ticket) for ticket in missing[at : at + _PASSAGES_AT_ONCE]]
+                texts = [encoded_texts(passage, units(passage.text)) for passage in batch]
+                vectors = self._encoder.encode([text for group in texts for text in group])
+                ends = accumulate(map(len, texts))
+                file.append(
+                    [
+                        (vector_key(group), vectors[end - len(group) : end])
+                        for group, end in zip(texts, ends, strict=True)
+                    ]
+                )
+                if progress is not None:
+                    progress(at + len(batch), len(missing))
+
+    def _file(self) -> VectorFile:
+        """The vectors of this encoder; opened, and swept of deleted passages, on first use."""
+        with self._opening:
+            if self._vectors is None:
+                file = VectorFile(self._folder / f"{self._encoder.hash}.f16", self._encoder.dimension)
+                file.open()
+                file.keep({key for key, _ in self._passages.keys(frozenset("*"))})
+                self._vectors = file
+            return self._vectors
 
 
 def _crc(row: np.void) -> int:
