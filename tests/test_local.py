@@ -61,6 +61,7 @@ def text(chunks: list[Chunk]) -> str:
 
 
 def answer(model: LocalModel, *said: str, **more: Any) -> str:
+    assert not model._turn.locked(), "an answer that ended did not free the model"
     return text(list(model.stream(ask(*said, **more))))
 
 
@@ -450,6 +451,7 @@ def test_a_failure_is_one_sentence_and_frees_everything(
         for chunk in neox.stream(ask("Count to five.")):
             shown.append(chunk.text)
     assert "".join(shown)
+    assert not neox._turn.locked()
     assert raised.value.__context__ is None
     error.__traceback__ = None
     del error
