@@ -77,9 +77,11 @@ _STEMMERS = {
 }
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0dff"
 _UNSPACED = CJK + "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"  # and Thai, Lao, Burmese, Khmer
-_TERM = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
+_RUN = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
+_ASCII_RUN = re.compile(r"[a-z0-9]+")
+_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_HAN_CHAR = re.compile(rf"[{HAN}]")
 _LONGEST_TERM = 64
-_IS_HAN = re.compile(rf"[{HAN}]")
 _APOSTROPHE = re.compile("[\u2019\u02bc\uff07`]")
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b")
 _ACRONYM = re.compile(r"\b(?:[^\W\d_]\.){2,}")
@@ -92,9 +94,10 @@ def analyse(text: str, language: str = "", stopwords: bool = False) -> list[str]
     Words without a topic are left out, unless there is nothing else or `stopwords` asks for them: an index holds
     them, so that “The Who” can be found, but a question looks for them only where it has nothing else.
     """
-    text = _normalise(text)
-    terms = [] if stopwords else list(_terms(text, language, STOPWORDS))
-    return terms or list(_terms(text, language, frozenset()))
+    runs = _runs(text)
+    stemmer = stemmed_alike(language)
+    terms = [] if stopwords else _terms(runs, stemmer, STOPWORDS)
+    return terms or _terms(runs, stemmer, frozenset())
 
 
 def stemmed_alike(language: str) -> str:
@@ -102,31 +105,31 @@ def stemmed_alike(language: str) -> str:
     return language if language in _STEMMERS else _DEFAULT
 
 
-def _normalise(text: str) -> str:
+def _runs(text: str) -> list[str]:
+    """The words of `text`, normalised; and the stretches of scripts that do not mark off words."""
     text = unicodedata.normalize("NFKC", text).casefold()
     text = _POSSESSIVE.sub("", _APOSTROPHE.sub("'", text))
-    return _THOUSANDS.sub("", _ACRONYM.sub(lambda match: match[0].replace(".", ""), text))
+    text = _THOUSANDS.sub("", _ACRONYM.sub(lambda match: match[0].replace(".", ""), text))
+    return (_ASCII_RUN if text.isascii() else _RUN).findall(text)
 
 
-def _terms(text: str, language: str, left_out: frozenset[str]) -> Iterator[str]:
-    stem = _stemmer(stemmed_alike(language), threading.get_ident()).stemWord
-    for match in _TERM.finditer(text):
-        run = match[0]
-        if match.lastgroup is None:
+def _terms(runs: list[str], stemmer: str, left_out: frozenset[str]) -> list[str]:
+    terms = []
+    for run in runs:
+        if run.isascii() or not _IS_UNSPACED.match(run):
             if run not in left_out:
-                yield fold_accents(stem(run[:_LONGEST_TERM]))
+                terms.append(_stemmed(run[:_LONGEST_TERM], stemmer))
         else:
-            yield from _pairs(run, left_out)
+            terms.extend(_pairs(run, bool(left_out)))
+    return terms
 
 
-def _pairs(run: str, left_out: frozenset[str]) -> Iterator[str]:
+def _pairs(run: str, content_only: bool) -> Iterator[str]:
     """Overlapping pairs of characters; Chinese characters also stand alone, for many are words."""
-    for i, char in enumerate(run):
-        empty = bool(left_out) and char in HAN_STOPWORDS
-        if len(run) == 1 or (not empty and _IS_HAN.match(char)):
-            yield char
-        pair = run[i : i + 2]
-        if len(pair) == 2 and not (empty and pair[1] in HAN_STOPWORDS):
+    empty = HAN_STOPWORDS if content_only else frozenset()
+    yield from (run if len(run) == 1 else "".join(c for c in _HAN_CHAR.findall(run) if c not in empty))
+    for pair in map(str.__add__, run, run[1:]):
+        if pair[0] not in empty or pair[1] not in empty:
             yield pair
 
 
@@ -143,6 +146,11 @@ def _accents() -> dict[int, str]:
         if len(decomposed) > 1:
             table[code] = "".join(char for char in decomposed if not unicodedata.combining(char))
     return table | dict.fromkeys(range(0x300, 0x370), "")
+
+
+@lru_cache(maxsize=50_000)
+def _stemmed(word: str, language: str) -> str:
+    return fold_accents(_stemmer(language, threading.get_ident()).stemWord(word))
 
 
 @lru_cache(maxsize=256)
