@@ -12,11 +12,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chat.base import Message, Role
+from chat.base import ChatRequest, Chunk, Message, Role, Sampling
+from chat.local import LocalModel
 from chat.prompt import PromptBuilder, grounded_turn
 from retrieval.base import Passage
 
@@ -37,6 +38,8 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 CONTEXT = 4096
+START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+GREEDY = Sampling(temperature=0, max_new_tokens=48)
 _VARIANTS = 5
 _LEARNING_RATE = 7e-3
 _KNOWN_LOSS = 0.02
@@ -88,6 +91,29 @@ def shared_tiny_model(base: Path, chat_template: bool) -> Path:
     """The same, made once for each `base`; give `tmp_path_factory.getbasetemp()` to share it through a test run."""
     folder = base / ("tiny-chatml" if chat_template else "tiny-openchatkit")
     return folder if (folder / "tokenizer.json").exists() else make_tiny_model(folder, chat_template)
+
+
+def ready(folder: Path) -> LocalModel:
+    """The model in `folder`, loaded, in float32 so that it writes the same everywhere."""
+    model = LocalModel(str(folder), device="cpu", dtype="float32")
+    model.load()
+    return model
+
+
+def ask(*said: str, sampling: Sampling = GREEDY, **more: Any) -> ChatRequest:
+    """A request for what was `said`, user and assistant in turn."""
+    messages = tuple(Message((Role.USER, Role.ASSISTANT)[n % 2], text) for n, text in enumerate(said))
+    return ChatRequest(messages=messages, sampling=sampling, started=START, **more)
+
+
+def text(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+def answer(model: LocalModel, *said: str, **more: Any) -> str:
+    """What `model` says to what was `said`. Fails at once, rather than waiting, when the model was never freed."""
+    assert not model._turn.locked(), "an answer that ended did not free the model"
+    return text(list(model.stream(ask(*said, **more))))
 
 
 @contextmanager
