@@ -147,13 +147,12 @@ def _folder(model: str) -> Path:
         return Path(spec.submodule_search_locations[0]) / "model"
     if Path(model).is_dir():
         return Path(model)
-    import httpx
+    import httpx2
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
-    except (OSError, HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError) as error:
+    except (OSError, ValueError, httpx2.HTTPError) as error:
         raise _unusable(model) from error
 
 
