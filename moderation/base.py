@@ -23,6 +23,21 @@ class Level(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+class Category(StrEnum):
+    """What kind of harm a text does. The classifier's card says how well each is known."""
+
+    HATE = "hate"
+    HARASSMENT = "harassment"
+    SEXUAL = "sexual"
+    SEXUAL_MINORS = "sexual/minors"
+    VIOLENCE = "violence"
+    SELF_HARM = "self-harm"
+    ILLICIT = "illicit"
+    WEAPONS = "weapons"
+    PERSONAL_INFORMATION = "personal information"
+    PROMPT_ATTACK = "prompt attack"
+
+
 class Side(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
@@ -50,7 +65,7 @@ class Verdict:
     score: float
     level: Level
     categories: tuple[tuple[str, float], ...] = ()
-    """(category name, probability in 0..1), most probable first."""
+    """(a `Category` value, probability in 0..1), most probable first."""
 
 
 class Moderator(Protocol):
