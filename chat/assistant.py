@@ -108,7 +108,8 @@ class Assistant:
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         searches = self.sources.start([self.guide, *chosen], query, ask.conversation.owner, ask.cancel)
         if ask.moderation:
-            decision = self._screen.check(Exchange(ask.question, Side.USER, _last_answer(ask.conversation)))
+            exchange = Exchange(ask.question, Side.USER, _last_answer(ask.conversation))
+            decision = self._screen.check(exchange, query.language)
             if decision.action is not Action.ALLOW:
                 yield Flagged(decision)
             if decision.action is Action.REFUSE:
@@ -158,11 +159,16 @@ class Assistant:
                 yield chunk.text
 
         def judge(text: str) -> Decision:
-            return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question))
+            return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question), request.language)
+
+        def checked() -> Iterator[str | Retraction]:
+            worst = yield from screened(pieces(), judge)
+            if worst.action is Action.WARN:
+                notices.append(worst.reason)
 
         written, failure = "", ""
         try:
-            for piece in screened(pieces(), judge) if ask.moderation else pieces():
+            for piece in checked() if ask.moderation else pieces():
                 while notices:
                     turn = _noted(turn, notices[0])
                     yield Notice(notices.pop(0))
