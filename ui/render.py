@@ -23,7 +23,7 @@ _HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
 _WITHDRAWN = (Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED)
 _JOINER = "\u2060"
 # What Markdown or HTML would act upon: a tag, an entity, an image (which would be fetched from anywhere).
-_ACTIVE = re.compile(r"(?<=<)(?=[A-Za-z/!?])|(?<=&)(?=[A-Za-z#])|(?<=!)(?=\[)")
+_ACTIVE = re.compile(r"(?<=<)(?=[A-Za-z/!?])|(?<=&)(?=#?[A-Za-z0-9]+;)|(?<=!)(?=\[)")
 
 
 def shielded(text: str) -> str:
