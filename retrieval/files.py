@@ -160,7 +160,7 @@ _FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*[\"']?([^\n\"']+)", re.MULTILINE 
 _FIRST_H1 = re.compile(r"^#[ \t]+([^\n]+)$|^(\S[^\n]*)\n={3,}[ \t]*$", re.MULTILINE)
 _FENCED = re.compile(r"(^[ \t]*(?:```|~~~)[^\n]*$)", re.MULTILINE)
 _INLINE = (
-    (re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]{0,2000}(?:[ \t]+\"[^\"\n]{0,300}\")?\)"), r"\1"),
+    (re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]{0,2000}(?:[ \t]+[\"'][^\"'\n]{0,300}[\"'])?\)"), r"\1"),
     (re.compile(r"^[ \t]{0,3}\[[^\[\]\n]{1,100}\]:[ \t]+\S[^\n]*$\n?", re.MULTILINE), ""),
     (re.compile(r"\[([^\[\]\n]{1,500})\]\[[^\[\]\n]{0,100}\]"), r"\1"),
     (re.compile(r"<(https?://[^<>\s]{1,2000})>"), r"\1"),
