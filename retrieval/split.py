@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from retrieval.base import Document, Passage
 from retrieval.text import CJK, language, word_set
 
-TARGET_WORDS, MAX_WORDS = 110, 200
+TARGET_WORDS, MAX_WORDS = 120, 300
 """Paragraphs are joined up to the first, and left whole up to the second."""
-_CJK_WORDS = 0.4  # 275 Chinese characters say about as much as 110 English words
+_CJK_WORDS = 0.4  # 300 Chinese characters say about as much as 120 English words
 _CHARS_PER_WORD = 10  # at most; a run of letters without spaces counts as several words
 _WRAPPED = range(40, 121)  # a line this long and not ended by a mark goes on in the next line
 
