@@ -69,7 +69,7 @@ def build_app(settings: Settings) -> App:
     """Put every part together. Loads nothing; `App.startup.start()` does."""
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     index = DocumentIndex(settings.data_dir / "index", encoder)
-    reader = Reader(encoder)
+    reader = Reader(encoder, index)
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier(encoder)
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
