@@ -6,7 +6,8 @@ A passage is as good as its best unit (a sentence with the title before it, `ret
 
 where coverage is the share of the question's terms, weighted by inverse document frequency, that the unit and the
 headings above it hold. Where the encoder does not know the question's or the passage's language the cosine is left
-out: it would only add noise. Measured (nDCG@10, `python -m evaluation.retrieval`): docs in `Reranker`.
+out: it would only add noise. nDCG@10 on SQuAD's development set: BM25 0.886, with 0.7 · cosine of whole passages 0.905,
+of the best unit 0.918, and with its coverage 0.926.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ from retrieval.text import analyse, stemmed_alike
 from retrieval.text import language as language_of
 from retrieval.vectors import Stored, encoded_texts, units, vector_key
 
+THRESHOLD = 0.04
+"""A probability below which a passage is better not shown as an answer: it keeps 94 to 96 % of the questions that have
+an answer and refuses 85 % of those whose whole article is missing (`assets/adapters/rerank.json`)."""
 CALIBRATION = Path(__file__).parent.parent / "assets" / "adapters" / "rerank.json"
 _PAIRED = frozenset({"zh", "ja", "ko", "th", "lo", "my", "km"})
 _BM25_WEIGHT, _UNIT_WEIGHT, _COVERAGE_WEIGHT = 0.3, 0.7, 0.4
-_ENCODED_AT_ONCE = 64
+_ENCODED_AT_ONCE = 128
 """Units that a question may wait for, when their vectors are not stored yet: about 0.3 s on two cores."""
 _QUERY_CHARS, _QUERY_TERMS = 2000, 96
 _PREPARED, _RECENT = 2048, 512  # passages
