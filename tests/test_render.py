@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chat.conversation import Outcome, Turn
@@ -13,8 +15,12 @@ _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
 def _html(turn: Turn, language: str = "en", status: str = "") -> str:
-    content = entries(turn, language, status=status)[1]["content"]
-    return "".join(block.value for block in content if not isinstance(block, dict))
+    return "".join(block.value for block in _reply(turn, language, status) if not isinstance(block, dict))
+
+
+def _reply(turn: Turn, language: str = "en", status: str = "") -> list[Any]:
+    content: Any = entries(turn, language, status=status)[1]["content"]
+    return list(content)
 
 
 def _passage(**changes: str) -> Passage:
@@ -71,7 +77,7 @@ def test_an_answer_without_sources_says_that_it_is_from_memory() -> None:
 
 
 def test_a_refused_answer_is_not_shown() -> None:
-    content = entries(Turn("t", "q", Outcome.ANSWER_REFUSED, answer="secret", reason="Because."), "en")[1]["content"]
+    content = _reply(Turn("t", "q", Outcome.ANSWER_REFUSED, answer="secret", reason="Because."))
     assert all("secret" not in str(block if isinstance(block, dict) else block.value) for block in content)
 
 

@@ -94,7 +94,7 @@ def test_the_readmes_tree_names_every_file_and_folder_there_is() -> None:
     assert tree
     folder, named = "", set[str]()
     for line in tree.group(1).splitlines():
-        match = re.match(r"(\s*)(.+?)(?:\s{2,}|$)", line)
+        match = re.match(r"(\s*)(\S+)(?:\s+\S|$)", line)
         assert match
         names = match.group(2).split()
         folder = "" if not match.group(1) else folder
