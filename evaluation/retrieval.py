@@ -37,8 +37,8 @@ _NAMES = ("ndcg@10", "recall@1", "recall@100", "mrr@10", "passages_per_s", "p50_
 SOURCE = "corpus"
 _CANDIDATES = 100
 """Passages that the app reranks."""
-_SPARE = 2
-"""Passages searched per text wanted, where 100 passages are of fewer texts than wanted."""
+_MOST_PASSAGES = 1600
+"""Searched at most, where the first passages are of fewer texts than wanted."""
 
 Ranking = list[tuple[str, float]]
 """(text id, score), best first."""
@@ -111,9 +111,11 @@ def _documents(corpus: Sequence[Item]) -> Iterator[Document]:
 
 def search(index: DocumentIndex, reranker: Reranker | None, query: str, k: int) -> Ranking:
     """The k best texts. With a reranker the first 100 passages are put in its order, as in the app; BM25's follow."""
-    found = index.search(SearchRequest(query, max(_CANDIDATES, k)), SOURCE)
-    if len({passage.document for passage in found}) < k <= len(found):
-        found = index.search(SearchRequest(query, k * _SPARE), SOURCE)
+    wanted = max(_CANDIDATES, k)
+    found = index.search(SearchRequest(query, wanted), SOURCE)
+    while len({passage.document for passage in found}) < k and len(found) == wanted < _MOST_PASSAGES:
+        wanted *= 2
+        found = index.search(SearchRequest(query, wanted), SOURCE)
     if reranker is None:
         return _best_passages([(passage.document, passage.score) for passage in found], k)
     weighed = reranker.weigh(query, found[:_CANDIDATES])
