@@ -18,9 +18,10 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Collection, Sequence
+from io import FileIO
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class VectorFile:
         self.path = path
         fields = [("key", "<i8"), ("follow", "<u2"), ("crc", "<u4"), ("vector", "<f2", (dimension,))]
         self._row = np.dtype(fields)
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._content = self._empty()
         self._lock = threading.Lock()
 
@@ -102,7 +103,7 @@ class VectorFile:
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b")
+        self._file = self.path.open("ab", buffering=0)
         count = self.path.stat().st_size // self._row.itemsize
         checked = max(0, count - _ROWS_PER_WRITE - _MOST_UNITS)
         tail = np.fromfile(self.path, self._row, count - checked, offset=checked * self._row.itemsize)
@@ -124,7 +125,7 @@ class VectorFile:
             self._file, self._content = None, self._empty()
 
     def append(self, passages: Sequence[tuple[int, NDArray[np.float32]]]) -> None:
-        """Write (key, vectors of its units); what is written survives a crash."""
+        """Write (key, vectors of its units); what is written survives a crash. Raises `OSError` on a full disk."""
         rows: list[NDArray[np.void]] = []
         with self._lock:
             for key, vectors in passages:
@@ -144,11 +145,16 @@ class VectorFile:
     def _write(self, passages: list[NDArray[np.void]]) -> None:
         if self._file is None or not passages:
             return
-        self._file.write(np.concatenate(passages).tobytes())
-        self._file.flush()
-        os.fsync(self._file.fileno())
         before, places = self._content
         first = len(before)
+        try:
+            data = memoryview(np.concatenate(passages).tobytes())
+            while data:
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
+        except OSError:  # the disk is full: leave no half row for the next write to follow
+            self._file.truncate(first * self._row.itemsize)
+            raise
         self._content = self._mapped(first + sum(map(len, passages))), places
         for rows in passages:
             places[int(rows["key"][0])] = (first, first + len(rows))
@@ -231,7 +237,7 @@ class Backfill:
             self._wake.clear()
             try:
                 self.run(self._stop)
-            except AppError:
+            except (AppError, OSError):
                 logger.exception("The vectors of new passages could not be written; they are ranked by BM25 until then")
             self._wake.wait()
 

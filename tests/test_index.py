@@ -343,6 +343,30 @@ def test_space_of_deleted_passages_is_freed(file: VectorFile) -> None:
     assert _values(file, 2, 9) == [[2.0], [9.0]]
 
 
+def test_a_full_disk_leaves_no_half_row(file: VectorFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.append(_rows(2))
+    opened, size = file._file, file.path.stat().st_size
+    assert opened is not None
+    real = opened
+
+    class Full:
+        def write(self, data: memoryview) -> int:
+            if len(data) < size:
+                raise OSError(28, "No space left on device")
+            return real.write(data[:25])
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    monkeypatch.setattr(file, "_file", Full())
+    with pytest.raises(OSError, match="No space"):
+        file.append(_rows(2, start=2))
+    monkeypatch.undo()
+    assert file.path.stat().st_size == size
+    file.append(_rows(1, start=3))
+    assert _values(file, 1, 2, 3) == [[1.0, 1.0], None, [3.0]]
+
+
 def test_short_sentences_are_encoded_with_their_neighbours() -> None:
     text = "Yes. The Moon is a satellite. It is bright. Why? Nobody has ever known."
     assert [text[s.start : s.end] for s in units(text)] == [

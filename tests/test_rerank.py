@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from encoder import SentenceEncoder, Vectors
+from finetune.rerank_calibration import fit, probabilities
 from retrieval.base import Passage
 from retrieval.rerank import CALIBRATION, THRESHOLD, Reranker
 from retrieval.text import analyse, language
@@ -191,3 +192,14 @@ def test_coverage_weighs_rare_words_more(encoder: SentenceEncoder) -> None:
     one, other = _passage("a", "The moon is bright."), _passage("b", "Phobos is dark.")
     coverage = {e.passage.document: e.coverage for e in Reranker(encoder, Common()).weigh("moon phobos", [one, other])}
     assert coverage["b"] > 0.8 > 0.2 > coverage["a"] > 0
+
+
+def test_the_fit_finds_the_weights_that_made_the_data() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(20_000, 2))
+    true = np.array([-1.0, 2.0, 0.5])
+    answers = (rng.random(20_000) < probabilities(true, features)).astype(float)
+    np.testing.assert_allclose(fit(features, answers, np.ones(20_000)), true, atol=0.1)
+    doubled = fit(np.vstack([features, features[:5000]]), np.append(answers, answers[:5000]), np.ones(25_000))
+    weights = np.where(np.arange(20_000) < 5000, 2.0, 1.0)
+    np.testing.assert_allclose(fit(features, answers, weights), doubled, atol=1e-6)
