@@ -40,7 +40,7 @@ STOPWORDS = word_set(
     where which while who whom whose why will with would you your yours"""
 )
 HAN_STOPWORDS = frozenset(
-    "的了是在和與与為为有之于於也而及其這这那哪何么麼什甚谁誰吗嗎呢中被由以一個个們们他她它就都上下到"
+    "的了是在和與与為为有之于於也而及其這这那哪何么麼什甚谁誰吗嗎呢中被由以一個个們们他她它就都上下到多几幾怎样樣如则則所从從對对可会會能并並"
 )
 """Chinese characters that carry no topic by themselves: articles, pronouns, question words, prepositions."""
 
@@ -81,6 +81,10 @@ _RUN = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
 _ASCII_RUN = re.compile(r"[a-z0-9]+")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 _HAN_CHAR = re.compile(rf"[{HAN}]")
+_HAN_QUESTION = re.compile(
+    "什么|什麼|甚麼|多少|多长|多長|多大|多高|多远|多遠|多久|多深|怎么|怎麼|怎样|怎樣|如何|为何|為何|哪里|哪裡|哪裏|哪些"
+    "|哪个|哪個|哪一|哪位|哪年|是否|请问|請問"
+)
 _LONGEST_TERM = 64
 _APOSTROPHE = re.compile("[\u2019\u02bc\uff07`]")
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b")
@@ -127,10 +131,11 @@ def _terms(runs: list[str], stemmer: str, left_out: frozenset[str]) -> list[str]
 def _pairs(run: str, content_only: bool) -> Iterator[str]:
     """Overlapping pairs of characters; Chinese characters also stand alone, for many are words."""
     empty = HAN_STOPWORDS if content_only else frozenset()
-    yield from (run if len(run) == 1 else "".join(c for c in _HAN_CHAR.findall(run) if c not in empty))
-    for pair in map(str.__add__, run, run[1:]):
-        if pair[0] not in empty or pair[1] not in empty:
-            yield pair
+    for part in _HAN_QUESTION.split(run) if content_only else (run,):
+        yield from (part if len(part) == 1 else "".join(c for c in _HAN_CHAR.findall(part) if c not in empty))
+        for pair in map(str.__add__, part, part[1:]):
+            if pair[0] not in empty or pair[1] not in empty:
+                yield pair
 
 
 def fold_accents(text: str) -> str:

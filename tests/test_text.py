@@ -42,6 +42,8 @@ def test_chinese_becomes_characters_and_pairs() -> None:
     assert analyse("什么") == analyse("什么", stopwords=True)
     assert "的" not in analyse("黑豹的防守")
     assert "的" in analyse("黑豹的防守", stopwords=True)
+    assert analyse("长城有多长？") == ["长", "城", "长城", "城有"]  # how long it is asked, not what
+    assert analyse("多少") == analyse("多少", stopwords=True) != []
 
 
 def test_scripts_side_by_side_stay_apart() -> None:
