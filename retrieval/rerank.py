@@ -35,7 +35,7 @@ from retrieval.text import language as language_of
 from retrieval.vectors import Stored, encoded_texts, units, vector_key
 
 THRESHOLD = 0.04
-"""A probability below which a passage is better not shown as an answer: it keeps 94 to 96 % of the questions that have
+"""A probability below which a passage is better not shown as an answer: it keeps 91 to 96 % of the questions that have
 an answer and refuses 85 % of those whose whole article is missing (`assets/adapters/rerank.json`)."""
 CALIBRATION = Path(__file__).parent.parent / "assets" / "adapters" / "rerank.json"
 _PAIRED = frozenset({"zh", "ja", "ko", "th", "lo", "my", "km"})
