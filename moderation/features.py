@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 WINDOW = 240
 """Characters of one window of text (short, so that one bad sentence is not drowned); a Chinese one is `_CJK_WIDTH`."""
 _CJK_WIDTH = 2.5
+_SHORTEST = 8
+"""Width from which a sentence is looked at alone."""
 _OVERLAP = 40
 """Characters repeated where a sentence longer than a window had to be cut."""
 
@@ -29,6 +31,21 @@ _INVISIBLE = dict.fromkeys([*range(0x200B, 0x2010), *range(0x202A, 0x202F), *ran
 _LOOK_ALIKES = str.maketrans(
     "асеорхуіјѕԁһвкмнтАВЕКМНОРСТХУІЈЅαορτυνικΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aceopxyijsdhbkmhtABEKMHOPCTXYIJSaoptuvikABEZHIKMNOPTYX",
+)
+# The traditional characters that are frequent in what people ask, and their simplified forms: one spelling to count.
+_SIMPLIFIED = str.maketrans(
+    "殺強姦藥槍彈賣買錢竊騙詐搶綁罵賤蕩亂蘿體視頻圖電話號碼網帳戶關鍵駭盜證護簽偽鈔販運邊稅務醫師處尋獲製備輸劑氣"
+    "氫鈉鹼燒煙術語屍滅絕種猶膚國際殘廢聾啞瘋癲豬雞鴨貓鳥馬驢龍龜蟲魚難區灣廣東陝豐臺個們這裡說誰麼樣為嗎時間後來"
+    "從對與過還給讓應該當會現實覺學寫點開見聽認識講談請謝問題幫導長歲婦孫兒嬰爺媽親戀愛戰爭鬥軍隊員傷壞惡劇斷續結"
+    "離產業財寶車輛軌飛機場樓層門廁廚飯麵餅湯鹽糧飲歡樂賀歷傳統計數據資訊絡組織總選舉報紙張紅藍綠黃銀鐵鋼銅礦腦頭"
+    "髮髒臟臉頸腳顏淚獸獵獄檢測試驗練習慣類別剛纔動勢勞農園藝舊書畫筆繪劃設許願規則責職賬單獨義議論壇評價優異級極"
+    "滿溫濕熱無線遠進達適擇偵擔憂鬱悶騷擾顧顯樹葉蔥薑蘋檸鮮嚇壓縮歸鄉鎮莊聖誕誠懇憤嚴厲蠟燭燈塊條",
+    "杀强奸药枪弹卖买钱窃骗诈抢绑骂贱荡乱萝体视频图电话号码网帐户关键骇盗证护签伪钞贩运边税务医师处寻获制备输剂气"
+    "氢钠碱烧烟术语尸灭绝种犹肤国际残废聋哑疯癫猪鸡鸭猫鸟马驴龙龟虫鱼难区湾广东陕丰台个们这里说谁么样为吗时间后来"
+    "从对与过还给让应该当会现实觉学写点开见听认识讲谈请谢问题帮导长岁妇孙儿婴爷妈亲恋爱战争斗军队员伤坏恶剧断续结"
+    "离产业财宝车辆轨飞机场楼层门厕厨饭面饼汤盐粮饮欢乐贺历传统计数据资讯络组织总选举报纸张红蓝绿黄银铁钢铜矿脑头"
+    "发脏脏脸颈脚颜泪兽猎狱检测试验练习惯类别刚才动势劳农园艺旧书画笔绘划设许愿规则责职账单独义议论坛评价优异级极"
+    "满温湿热无线远进达适择侦担忧郁闷骚扰顾显树叶葱姜苹柠鲜吓压缩归乡镇庄圣诞诚恳愤严厉蜡烛灯块条",
 )
 _LATIN = re.compile(r"[A-Za-z]")
 _DIGITS_FOR_LETTERS = str.maketrans("013457@$!", "oieastasi")
@@ -58,8 +75,9 @@ def clean(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Cleaned text as the n-grams read it: lower case, no accents, no stretched letters, single spaces."""
+    """Cleaned text as the n-grams read it: lower case, no accents, simplified Chinese, no stretched letters."""
     plain = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(c))
+    plain = plain.translate(_SIMPLIFIED)
     plain = _STRETCHED.sub(r"\1\1", plain)
     return f" {_SPACE.sub(' ', plain).strip()} "
 
@@ -72,18 +90,34 @@ def chinese_share(text: str) -> float:
 
 def windows(text: str) -> list[str]:
     """Cut cleaned text into windows of whole sentences, at most `WINDOW` wide; nothing is left out."""
+    return [window for window, _ in _windows(text)]
+
+
+def views(text: str) -> list[str]:
+    """The windows, and the sentences of windows that hold several: among others, a bad one would be drowned."""
+    found = []
+    for window, pieces in _windows(text):
+        found.append(window)
+        if len(pieces) > 1:
+            found += [piece for piece in pieces if _width(piece) >= _SHORTEST]
+    return list(dict.fromkeys(found))
+
+
+def _windows(text: str) -> list[tuple[str, list[str]]]:
+    """Each window with the sentences, or pieces of one, that it is made of."""
     limit = int(WINDOW / (1 + (_CJK_WIDTH - 1) * chinese_share(text)))
-    if len(text) <= limit:
-        return [text]
-    pieces: list[str] = []
-    for sentence in (match[0] for match in _SENTENCE.finditer(text) if match[0]):
-        pieces += _cut(sentence, limit)
-    packed = [""]
-    for piece in pieces:
-        if packed[-1] and len(packed[-1]) + len(piece) > limit:
-            packed.append("")
-        packed[-1] += piece
-    return [window.strip() for window in packed if window.strip()] or [text[:limit]]
+    sentences = [match[0] for match in _SENTENCE.finditer(text) if match[0]]
+    packed: list[list[str]] = [[]]
+    for piece in (piece for sentence in sentences for piece in _cut(sentence, limit)):
+        if packed[-1] and sum(map(len, packed[-1])) + len(piece) > limit:
+            packed.append([])
+        packed[-1].append(piece)
+    found = [("".join(pieces).strip(), [piece.strip() for piece in pieces]) for pieces in packed]
+    return [(window, pieces) for window, pieces in found if window] or [("", [])]
+
+
+def _width(text: str) -> float:
+    return len(text) + (_CJK_WIDTH - 1) * len(_CJK.findall(text))
 
 
 def _cut(sentence: str, limit: int) -> list[str]:

@@ -76,13 +76,15 @@ def screened(pieces: Iterator[str], check: Check, held: int = HELD) -> Generator
 
 def _cut(waiting: str, held: int) -> int:
     """How many characters are ready to be judged: through the last finished sentence, or a stretch of `held`."""
-    ends = [match.end() for match in _END.finditer(waiting) if not _NO_END.search(waiting[: match.end()])]
+    possible = [match.end() for match in _END.finditer(waiting)]
+    ends = [end for end in possible if not _NO_END.search(waiting[:end])]
     if ends:
         return max((end for end in ends if end <= held), default=ends[0])
     if len(waiting) < held:
         return 0
+    # A place that may end a sentence is better than any other: what follows may be a refused sentence.
     blanks = [match.end() for match in _BLANK.finditer(waiting, held // 2, held)]
-    return blanks[-1] if blanks else held
+    return max((end for end in possible if end <= held), default=blanks[-1] if blanks else held)
 
 
 def _in_view(shown: str, ready: str) -> str:
