@@ -79,7 +79,7 @@ class Assistant:
         passages, notices = self.sources.collect(searches, cancel)
         if notices:
             raise SourceError(notices[0])
-        return self._reranker.rank(query, passages, k=k, threshold=0.0)
+        return self._reranker.rank(query, passages, k=k)
 
     def reply(self, ask: Ask) -> Generator[Event, None, None]:
         """Everything that happens while the message is answered; the last event is `Done`.
@@ -125,7 +125,9 @@ class Assistant:
         for notice in notices:
             turn = _noted(turn, notice)
             yield Notice(notice)
-        passages = tuple(self._reranker.rank(query.text, candidates, k=_PASSAGES))
+        passages = tuple(
+            self._reranker.rank(query.text, candidates, query.language, _PASSAGES, self.models.current.least)
+        )
         turn = dataclasses.replace(turn, passages=passages)
         yield Found(passages)
         yield Status(Stage.WRITING)

@@ -88,4 +88,9 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def least(self) -> float:
+        """Probability of answering from which a passage is worth giving to it; 0 where it judges that by itself."""
+        ...
+
     def stream(self, request: ChatRequest) -> Iterator[Chunk]: ...

@@ -18,6 +18,7 @@ from chat.base import ChatRequest, Chunk, Finish, Sampling
 from chat.prompt import Prompt, PromptBuilder, format_of
 from chat.text_stream import TextStream
 from errors import AppError, InputError, ModelError
+from retrieval.rerank import THRESHOLD
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ class LocalModel:
     `device` is `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `dtype` is `auto`, `bfloat16`, `float16` or `float32`.
     Only the request's own sampling counts; what a model's generation_config.json recommends is not used.
     """
+
+    least = THRESHOLD
 
     def __init__(self, model: str, device: str = "auto", dtype: str = "auto", context_limit: int = 8192) -> None:
         self.model = model

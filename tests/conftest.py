@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from encoder import SentenceEncoder
+from evaluation.startup import free_port
 from tests.wikipedia_server import WikipediaServer
+
+_ROOT = Path(__file__).parent.parent
+_START_S = 120
 
 
 @pytest.fixture(scope="session")
@@ -26,24 +35,39 @@ class Running:
 
     url: str
     wikipedia: WikipediaServer
-    folder: Path
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The real app with its starter library, on a free port, opened once for the whole run."""
-    import app as groundchat
-    from settings import Settings
-
+    """The real app with its starter library, started as people start it, once for the whole run."""
     folder = tmp_path_factory.mktemp("app")
-    with WikipediaServer() as wikipedia:
-        settings = Settings(
-            port=0, data_dir=folder, model="reader", wikipedia_url=wikipedia.url, source_limit_s=3.0, users=4
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    with WikipediaServer() as wikipedia, (folder / "log").open("w") as log:
+        flags = ["--port", str(port), "--data-dir", str(folder / "data"), "--model", "reader"]
+        flags += ["--wikipedia-url", wikipedia.url, "--source-limit-s", "3", "--users", "4", "--max-new-tokens", "3500"]
+        app = subprocess.Popen(
+            [sys.executable, "app.py", *flags],
+            cwd=_ROOT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
-        app = groundchat.build_app(settings)
-        url = groundchat.launch(app, settings, block=False)
-        assert app.startup.join(120)
-        assert app.startup.ready, app.startup.failure
-        yield Running(url, wikipedia, folder)
-        app.blocks.close()
-        app.index.close()
+        try:
+            _wait_until_ready(app, f"{url}healthz", folder / "log")
+            yield Running(url, wikipedia)
+        finally:
+            app.terminate()
+            app.wait(30)
+
+
+def _wait_until_ready(app: subprocess.Popen[bytes], health: str, log: Path) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and app.poll() is None:
+        try:
+            if httpx.get(health, timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"The app did not start:\n{log.read_text(encoding='utf-8')}")

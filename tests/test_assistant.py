@@ -38,6 +38,7 @@ class Engine:
     pieces: Sequence[str] = ("Fleming ", "did. [1]")
     failure: Exception | None = None
     name: str = "engine"
+    least: float = 0.0
     asked: list[ChatRequest] = field(default_factory=list)
     before_each: Callable[[], None] = lambda: None
     closed: bool = False

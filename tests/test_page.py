@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests import browser as chromium
 from tests.conftest import Running
 from tests.tiny_model import make_tiny_model
+from ui.render import unshielded
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 _THREAT = "I will kill you, you worthless piece of trash, and burn your house down"
@@ -81,7 +82,7 @@ def _whole(page: Page, place: int) -> Locator:
 
 
 def _upload(page: Page, *files: Path) -> None:
-    page.locator("#gc-upload input[type=file], input[data-testid=file-upload]").first.set_input_files(files)
+    page.locator("input[type=file]").first.set_input_files(files)
 
 
 def test_a_newcomer_asks_and_sees_the_quote_in_its_source(visit: Visit) -> None:
@@ -234,7 +235,7 @@ def test_markup_is_shown_as_text_and_never_run(visit: Visit, tmp_path: Path) -> 
     expect(page.locator("#gc-upload-status")).to_contain_text("<script>")
     expect(page.locator("#gc-documents")).to_contain_text("<script>")
     reply = _ask(page, f"What is the zebra password? {attack}")
-    expect(page.locator("#gc-chat .user-row")).to_contain_text(attack)
+    assert attack in unshielded(page.locator("#gc-chat .user-row").inner_text())
     reply.locator(".gc-source summary").first.click()
     expect(reply.locator(".gc-source").first).to_contain_text("<script>")
     assert page.title() == "Groundchat"
@@ -253,7 +254,7 @@ def test_an_empty_and_an_endless_message_are_told_and_kept(visit: Visit) -> None
 
 
 def test_a_chat_model_is_loaded_stopped_and_left_again(visit: Visit, tmp_path: Path) -> None:
-    model = make_tiny_model(tmp_path / "tiny", chat_template=False)
+    model = make_tiny_model(tmp_path / "tiny", chat_template=False, steps=0)
     page = visit()
     try:
         page.locator("#gc-model-load").get_by_text("Load a chat model").click()

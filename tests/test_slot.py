@@ -16,6 +16,8 @@ from errors import AppError, InputError, ModelError
 class Engine:
     """A model whose loading the test steers."""
 
+    least = 0.0
+
     def __init__(self, name: str, failure: Exception | None = None) -> None:
         self.name = name
         self.go = threading.Event()

@@ -150,7 +150,8 @@ class ChatHandlers:
         """Begin a new conversation."""
         self._runs.stop(browser["conversation"])
         return {
-            self._page.browser: {**browser, "conversation": ""},
+            # Made anew: what comes back from the browser may hold marks of Gradio's own.
+            self._page.browser: {"owner": browser["owner"], "conversation": ""},
             self._page.chat.chatbot: [],
             self._page.chat.message: gr.Textbox(value="", submit_btn=True, stop_btn=False),
         }

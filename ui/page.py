@@ -74,7 +74,7 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
     pane.chatbot.example_select(handlers.example, how, shown, trigger_mode="once", **answers)
     pane.chatbot.retry(handlers.retry, how, shown, **answers)
     pane.chatbot.edit(handlers.edit, how, shown, **answers)
-    pane.chatbot.undo(handlers.undo, layout.browser, shown, **at_once)
+    pane.chatbot.undo(handlers.undo, layout.browser, [pane.chatbot, pane.message], **at_once)
     pane.message.stop(handlers.stop, layout.browser, None, **at_once)
     gr.on([switches.reset.click, pane.chatbot.clear], handlers.reset, layout.browser, shown, **at_once)
     switches.moderation.change(handlers.moderation_switched, switches.moderation, pane.banner, **at_once)

@@ -1,0 +1,254 @@
+"""Which sentence answers? Every sentence of the passages is described by numbers that a small network weighs.
+
+The numbers compare a sentence with the question (how near their vectors are, which of the question's terms it holds,
+whether it offers the kind of thing that was asked for) and with its rivals. All of them are scale-free: they do not
+depend on how many documents there are, or on how a retriever scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chat.expected import Clues, Expected, clues, expected
+from chat.rarity import Rarity
+from retrieval.base import Passage
+from retrieval.split import Span
+from retrieval.text import analyse, stemmed_alike
+from retrieval.vectors import units
+
+Matrix = NDArray[np.float32]
+
+COSINES = (
+    "cosine",
+    "cosine − best",
+    "cosine of the sentence before",
+    "cosine of the sentence after",
+    "mean cosine in the passage",
+    "mean cosine in the passage − best",
+)
+"""Left out where the encoder does not know the language."""
+WORDS = (
+    "coverage",
+    "coverage − best",
+    "coverage with context",
+    "coverage with context − best",
+    "coverage of the passage",
+    "coverage of the passage − best",
+    "rarity of the rarest term missing in the passage",
+    "rarity of the rarest term missing in the context",
+    "names in the sentence",
+    "names in the context",
+    "names in the passage",
+    "pairs",
+    "pairs − best",
+    "new terms",
+    "length",
+    "very short",
+    "a question",
+    "first in the passage",
+    "place in the passage",
+    "terms in the question",
+    "rarity of the question",
+    "names in the question",
+)
+CLUES = ("new names", "a new name", "a new number", "a new year", "date", "reason", "place", "measure", "agent", "fits")
+FEATURES = (*COSINES, *WORDS, *CLUES, *(f"asks for {kind}" for kind in Expected))
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`passages[passage].text[span.start : span.end]`."""
+
+    passage: int
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as the features see it."""
+
+    text: str
+    terms: dict[str, float]
+    """Its terms and how rare each is."""
+    names: frozenset[str]
+    """The terms among them that are capitalised or numbers."""
+    pairs: frozenset[tuple[str, str]]
+    words: frozenset[str]
+    kind: Expected
+
+
+def sentences(passages: Sequence[Passage]) -> list[Sentence]:
+    """The sentences that can be quoted: those that have a vector of their own in the index."""
+    return [
+        Sentence(i, span, passage.text[span.start : span.end])
+        for i, passage in enumerate(passages)
+        for span in _units(passage.text)
+    ]
+
+
+def read_question(text: str, language: str, rarity: Rarity) -> Question:
+    """What the features need to know about a question."""
+    terms = analyse(text, language)
+    words = text.split()
+    marked = " ".join(
+        word
+        for i, word in enumerate(words)
+        if (i and word[:1].isupper()) or (word.isascii() and any(char.isdigit() for char in word))
+    )
+    names = frozenset(analyse(marked, language)) if marked.strip() else frozenset()
+    return Question(
+        text=text,
+        terms={term: rarity.of(term) for term in dict.fromkeys(terms)},
+        names=names & frozenset(terms),
+        pairs=frozenset(pairwise(terms)),
+        words=frozenset(word.strip("?!.,:;\"'“”()").lower() for word in words),
+        kind=expected(text),
+    )
+
+
+def describe(
+    question: Question, passages: Sequence[Passage], found: Sequence[Sentence], cosines: NDArray[np.float32] | None
+) -> Matrix:
+    """`FEATURES` of every sentence, shape (len(found), len(FEATURES)); without cosines their columns are 0."""
+    rows = np.zeros((len(found), len(FEATURES)), dtype=np.float32)
+    if not found:
+        return rows
+    owner = np.array([sentence.passage for sentence in found])
+    if cosines is not None:
+        rows[:, : len(COSINES)] = _cosine_features(cosines, owner)
+    lexical = np.array(_word_features(question, passages, found), dtype=np.float32)
+    rows[:, len(COSINES) :] = lexical
+    for name in ("coverage", "coverage with context", "coverage of the passage", "pairs"):
+        column = FEATURES.index(name)
+        rows[:, column + 1] = rows[:, column] - rows[:, column].max()
+    return rows
+
+
+def _cosine_features(cosines: NDArray[np.float32], owner: NDArray[np.int_]) -> Matrix:
+    before, after = np.zeros_like(cosines), np.zeros_like(cosines)
+    same = owner[1:] == owner[:-1]
+    before[1:] = np.where(same, cosines[:-1], 0)
+    after[:-1] = np.where(same, cosines[1:], 0)
+    mean = (np.bincount(owner, cosines) / np.maximum(np.bincount(owner), 1))[owner]
+    return np.stack([cosines, cosines - cosines.max(), before, after, mean, mean - mean.max()], axis=1)
+
+
+def _word_features(question: Question, passages: Sequence[Passage], found: Sequence[Sentence]) -> list[list[float]]:
+    rows = []
+    kinds = [float(question.kind is kind) for kind in Expected]
+    total = sum(question.terms.values()) or 1.0
+    rarest = max(question.terms.values(), default=0.0) or 1.0
+    about_question = [len(question.terms) / 10, total / max(len(question.terms), 1), float(bool(question.names))]
+
+    def covered(terms: frozenset[str]) -> float:
+        return sum(weight for term, weight in question.terms.items() if term in terms) / total
+
+    def missing(terms: frozenset[str]) -> float:
+        return max((weight for term, weight in question.terms.items() if term not in terms), default=0.0) / rarest
+
+    def named(terms: frozenset[str]) -> float:
+        return len(question.names & terms) / len(question.names) if question.names else 1.0
+
+    passage, place = -1, 0
+    headings = before = whole = frozenset[str]()
+    for sentence in found:
+        if sentence.passage != passage:
+            passage, place = sentence.passage, 0
+            shown = passages[passage]
+            headings, whole = _passage_terms(shown.title, shown.section, shown.text, stemmed_alike(shown.language))
+            before = frozenset()
+        terms, pairs = _sentence_terms(sentence.text, stemmed_alike(passages[passage].language))
+        context = terms | headings | before
+        offered = clues(sentence.text)
+        rows.append(
+            [
+                covered(terms),
+                0.0,
+                covered(context),
+                0.0,
+                covered(whole),
+                0.0,
+                missing(whole),
+                missing(context),
+                named(terms),
+                named(context),
+                named(whole),
+                len(question.pairs & pairs) / max(len(question.pairs), 1),
+                0.0,
+                len(terms - question.terms.keys()) / 30,
+                math.log1p(len(sentence.text)) / 6,
+                float(len(terms) < 3),
+                float(sentence.text.rstrip().endswith(("?", "？"))),
+                float(place == 0),
+                min(place, 16) / 8,
+                *about_question,
+                *_clue_features(question, offered),
+                *kinds,
+            ]
+        )
+        before, place = terms, place + 1
+    return rows
+
+
+def merit(question: Question, part: str, language: str) -> float:
+    """How much a part of a sentence holds of what answers: the question's terms and the kind of thing asked for."""
+    terms, _ = _sentence_terms(part, stemmed_alike(language))
+    return sum(weight for term, weight in question.terms.items() if term in terms) + float(
+        _fits(question, clues(part))[question.kind]
+    )
+
+
+def _fits(question: Question, offered: Clues) -> dict[Expected, bool]:
+    """Whether a sentence offers something of each kind that the question does not hold itself."""
+    name = bool(offered.capitalised - question.words) or (bool(offered.first) and offered.first not in question.words)
+    return {
+        Expected.PERSON: name,
+        Expected.REASON: offered.reason,
+        Expected.NUMBER: bool(offered.numbers - question.words),
+        Expected.TIME: offered.date or bool(offered.years - question.words),
+        Expected.PLACE: offered.place and name,
+        Expected.MANNER: True,
+        Expected.THING: name,
+    }
+
+
+def _clue_features(question: Question, offered: Clues) -> list[float]:
+    new_names = len(offered.capitalised - question.words)
+    return [
+        min(new_names, 3) / 3,
+        float(new_names > 0),
+        float(bool(offered.numbers - question.words)),
+        float(bool(offered.years - question.words)),
+        float(offered.date),
+        float(offered.reason),
+        float(offered.place),
+        float(offered.measure),
+        float(offered.agent),
+        float(_fits(question, offered)[question.kind]),
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _units(text: str) -> tuple[Span, ...]:
+    return tuple(units(text))
+
+
+@lru_cache(maxsize=16384)
+def _sentence_terms(text: str, stemmer: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    terms = analyse(text, stemmer)
+    return frozenset(terms), frozenset(pairwise(terms))
+
+
+@lru_cache(maxsize=4096)
+def _passage_terms(title: str, section: str, text: str, stemmer: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Terms of the headings, and of headings and text together."""
+    headings = frozenset(analyse(f"{title}\n{section}", stemmer))
+    return headings, headings | frozenset(analyse(text, stemmer))

@@ -1,0 +1,248 @@
+"""The built-in answerer: it quotes the one or two sentences that answer, word for word, each with its `[n]`.
+
+Nothing is downloaded and nothing is made up. Every sentence of the passages is weighed (`chat.answering`,
+`chat.selector`); if it is unlikely that any of them answers, the reader says what it searched and what could be
+switched on instead. An answer has at most `MOST_WORDS` words, citations included; 1.5 Chinese, Japanese or Korean
+characters count as a word. Small talk and questions about the app are answered from the app's own guide, whose
+passages come from the source `guide`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from chat.answering import Matrix, Question, Sentence, describe, merit, read_question, sentences
+from chat.base import ChatRequest, Chunk, Finish
+from chat.excerpt import excerpt, words
+from chat.rarity import Rarity, read_rarity
+from chat.replies import small_talk, unanswered
+from chat.selector import Network, Vector, probabilities, read_networks
+from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
+from encoder import SentenceEncoder
+from retrieval.base import Passage
+from retrieval.text import CJK
+from retrieval.vectors import Stored, encoded_texts, units, vector_key
+
+MOST_WORDS = 60
+GUIDE = "guide"
+ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
+
+_READ = 10
+"""Passages; what ranks lower hardly ever answers."""
+_QUESTION_CHARS = 1000
+_SECOND = 0.03
+"""A second sentence is quoted if it is at least this probable, as a share of the first one's probability."""
+_FEWEST_WORDS = 12
+"""A second quotation is cut down to fit, but not below this."""
+_GUIDE_FIRST = 2.0
+"""Logits that the guide's sentences gain when the question is about the app."""
+_GUIDE_THRESHOLD = 0.25
+"""Share of the threshold that is enough then: nothing else knows the app."""
+_ENCODED = 1024
+"""Passages whose vectors are kept: 4 MB."""
+_PIECE = re.compile(rf"(?:\S*[^\s{CJK}]+\s*|[{CJK}]{{1,3}}\S?\s*){{1,8}}")
+
+_SECTIONS = {
+    Talk.GREETING: ("Hello", "你好"),
+    Talk.IDENTITY: ("What is Groundchat", "Groundchat 是什么"),
+    Talk.ABILITY: ("What Groundchat can do", "Groundchat 能做什么"),
+}
+"""The guide's section that answers a kind of small talk."""
+
+
+class VectorStore(Protocol):
+    """Vectors of passages that have been encoded before: a `DocumentIndex`."""
+
+    def vectors(self, keys: Sequence[int]) -> list[Stored | None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class _Quote:
+    """A sentence to quote, or the part of it that fits."""
+
+    sentence: Sentence
+    number: int
+    """`[number]` cites its passage."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.number}]"
+
+
+class Reader:
+    """A `ChatModel` that quotes. Vectors come from `store` where it has them, else from the encoder.
+
+    Safe to call from several threads.
+    """
+
+    name = "reader"
+    least = 0.0
+
+    def __init__(self, encoder: SentenceEncoder, store: VectorStore | None = None, adapters: Path = ADAPTERS) -> None:
+        self._encoder = encoder
+        self._store = store
+        self._adapters = adapters
+        self._networks: dict[str, Network] = {}
+        self._rarity = Rarity({})
+        self._lock = threading.Lock()
+        self._encoded: OrderedDict[int, Matrix] = OrderedDict()
+
+    def load(self) -> None:
+        """Read the weights, once. Raises `ModelError` when they cannot be used."""
+        with self._lock:
+            if not self._networks:
+                self._rarity = read_rarity(self._adapters / "reader.terms.tsv")
+                self._networks = read_networks(self._adapters / "reader.json")
+
+    def stream(self, request: ChatRequest) -> Iterator[Chunk]:
+        """The answer in a few chunks."""
+        self.load()
+        if request.cancel.is_set():
+            yield Chunk(finish=Finish.CANCELLED)
+            return
+        reply = self._reply(request)
+        for piece in _pieces(reply.text):
+            if request.cancel.is_set():
+                yield Chunk(finish=Finish.CANCELLED)
+                return
+            yield Chunk(piece)
+        yield Chunk(finish=reply.finish)
+
+    def _reply(self, request: ChatRequest) -> Reply:
+        said = talk(request.question)
+        if said is not None:
+            return Reply(self._from_guide(said, request) or small_talk(said, request.language), Finish.STOP)
+        text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]
+        quotes = self._quotes(text, request.language, request.passages, scope(text))
+        if quotes:
+            return Reply(_joined(quotes), Finish.STOP)
+        return Reply(unanswered(request.language, request.searched, request.unsearched), Finish.UNANSWERED)
+
+    def _from_guide(self, said: Talk, request: ChatRequest) -> str:
+        """The first sentences of the guide's section on it; empty where that was not found."""
+        titles = _SECTIONS.get(said, ())
+        for i, passage in enumerate(request.passages):
+            if passage.source == GUIDE and passage.section in titles and passage.language in ("", request.language):
+                question = read_question(request.question, request.language, self._rarity)
+                return _joined(_fitted(question, [passage], sentences([passage])[:2], [i + 1]))
+        return ""
+
+    def _quotes(self, text: str, language: str, passages: Sequence[Passage], about: Scope) -> list[_Quote]:
+        """What answers, best first; empty where nothing is likely to."""
+        known = self._encoder.knows(language)
+        numbers = [
+            i + 1
+            for i, passage in enumerate(passages)
+            if passage.source != GUIDE or (about is not Scope.WORLD and passage.language in ("", language))
+        ]
+        trusted = [n for n in numbers if known and self._encoder.knows(passages[n - 1].language or language)]
+        numbers = (trusted or numbers)[:_READ]
+        read = [passages[n - 1] for n in numbers]
+        found = sentences(read)
+        if not found or not text.strip():
+            return []
+        question = read_question(text, language, self._rarity)
+        network = self._networks["vectors" if trusted else "words"]
+        cosines = self.cosines(text, read) if trusted else None
+        logits = network.logits(describe(question, read, found, cosines))
+        from_guide = np.array([read[sentence.passage].source == GUIDE for sentence in found])
+        if about is Scope.APP:
+            logits = logits + np.where(from_guide, np.float32(_GUIDE_FIRST), np.float32(0))
+        chosen = _chosen(logits, network.threshold * (_GUIDE_THRESHOLD if about is Scope.APP else 1), from_guide)
+        return _fitted(question, read, [found[i] for i in chosen], numbers)
+
+    def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
+        """Cosine of a question with every sentence of the passages, in order."""
+        vectors = self._vectors(passages)
+        cosines: Vector = np.concatenate(vectors) @ self._encoder.encode([text])[0]
+        return cosines
+
+    def _vectors(self, passages: Sequence[Passage]) -> list[Matrix]:
+        """Vectors of the sentences of each passage: stored, recently encoded, or encoded now."""
+        texts = [encoded_texts(passage, units(passage.text)) for passage in passages]
+        keys = [vector_key(group) for group in texts]
+        stored = self._store.vectors(keys) if self._store is not None else [None] * len(keys)
+        with self._lock:
+            found = [
+                vectors.astype(np.float32) if vectors is not None else self._encoded.get(key)
+                for key, vectors in zip(keys, stored, strict=True)
+            ]
+        missing = [i for i, vectors in enumerate(found) if vectors is None or len(vectors) != len(texts[i])]
+        fresh = self._encoder.encode([text for i in missing for text in texts[i]])
+        at = 0
+        for i in missing:
+            found[i] = fresh[at : at + len(texts[i])]
+            at += len(texts[i])
+            self._remember(keys[i], found[i])
+        return [vectors for vectors in found if vectors is not None]
+
+    def _remember(self, key: int, vectors: Matrix | None) -> None:
+        if vectors is not None:
+            with self._lock:
+                self._encoded[key] = vectors
+                if len(self._encoded) > _ENCODED:
+                    self._encoded.popitem(last=False)
+
+
+def _chosen(logits: Vector, threshold: float, from_guide: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[int]:
+    """Indices of the sentences worth quoting, best first; the guide and other sources are not mixed."""
+    shares = probabilities(logits)
+    order = np.argsort(-logits, kind="stable")
+    if float(shares.sum()) < threshold:
+        return []
+    first = order[0]
+    return [int(i) for i in order if shares[i] >= _SECOND * shares[first] and from_guide[i] == from_guide[first]]
+
+
+def _fitted(
+    question: Question, passages: Sequence[Passage], ranked: Sequence[Sentence], numbers: Sequence[int]
+) -> list[_Quote]:
+    """One or two of the ranked sentences within `MOST_WORDS`, those of one passage in its order."""
+    quotes: list[_Quote] = []
+    room = float(MOST_WORDS)
+    for sentence in ranked:
+        language = passages[sentence.passage].language
+
+        def value(part: str, language: str = language) -> float:
+            return merit(question, part, language)
+
+        least = _FEWEST_WORDS if quotes else 0
+        if room - 1 <= least:
+            break
+        text = excerpt(sentence.text, room - 1, value)
+        if text and not any(text in quote.text for quote in quotes):
+            quotes.append(_Quote(sentence, numbers[sentence.passage], text))
+            room -= words(text) + 1
+        if len(quotes) == 2:
+            break
+    if len(quotes) == 2 and quotes[0].number == quotes[1].number:
+        quotes.sort(key=lambda quote: quote.sentence.span.start)
+    return quotes
+
+
+def _joined(quotes: Sequence[_Quote]) -> str:
+    return " ".join(str(quote) for quote in quotes)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces of about eight words."""
+    at = 0
+    for match in _PIECE.finditer(text):
+        yield text[at : match.end()]
+        at = match.end()
+    if at < len(text):
+        yield text[at:]

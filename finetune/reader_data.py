@@ -1,0 +1,128 @@
+"""Examples for the reader's sentence selector: questions, what the app finds for them, and which sentences answer.
+
+Every question is searched three times: as it is; with its passage hidden; with its whole article hidden. The hidden
+ones count as unanswerable where the answers then stand nowhere in the corpus. Articles are halved by title: one half
+is for fitting, the other for measuring. Questions with capitals are added once more the way people type them, in
+lower case and without a question mark.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chat.answering import Matrix, describe, read_question, sentences
+from chat.excerpt import words
+from chat.rarity import Rarity
+from chat.reader import Reader
+from encoder import SentenceEncoder
+from errors import InputError
+from evaluation.answers import Corpus
+from evaluation.dataset import Dataset
+from evaluation.squad import contains, normalise
+from retrieval.text import analyse, language
+
+KINDS = ("all", "passage", "article")
+"""What was hidden: nothing, the question's passage, its article."""
+_FEWEST_TEXTS = 6
+_FEWEST_CJK_TEXTS = 4
+"""Texts that must hold a term before it counts as common; there is less Chinese."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The sentences found for one question."""
+
+    half: int
+    """0: for fitting, 1: for measuring."""
+    kind: str
+    """One of `KINDS`."""
+    known: bool
+    """Whether the encoder knows the language: otherwise the cosines are 0."""
+    lower: bool
+    """Whether the question was put in lower case."""
+    features: Matrix
+    labels: NDArray[np.bool_]
+    """Whether a sentence of a relevant text holds an answer."""
+    holds: NDArray[np.bool_]
+    """Whether a sentence of any text does."""
+    words: NDArray[np.float32]
+    """Length of each sentence."""
+
+
+def halves(dataset: Dataset) -> dict[str, int]:
+    """Half of each text: articles in the order of their titles, turn about."""
+    titles = {title: i % 2 for i, title in enumerate(sorted({item.title for item in dataset.corpus}))}
+    return {item.id: titles[item.title] for item in dataset.corpus}
+
+
+def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: Rarity) -> Iterator[Example]:
+    """The examples of a data set. `reader` gives the cosines, as it does in the app."""
+    half = halves(corpus.dataset)
+    for question in corpus.dataset.questions:
+        relevant = corpus.dataset.relevant[question.id]
+        code = language(question.text)
+        known = encoder.knows(code)
+        for kind in KINDS:
+            hidden = frozenset[str]() if kind == "all" else corpus.hidden(question, kind)
+            if hidden and not corpus.unanswerable(question, hidden):
+                continue
+            passages = corpus.search(question.text, code, hidden)
+            if not passages:
+                continue
+            cosines = reader.cosines(question.text, passages) if known else None
+            found = sentences(passages)
+            gold = [normalise(answer) for answer in question.answers]
+            holds = np.array([contains(normalise(sentence.text), gold) for sentence in found])
+            own = np.array([passages[sentence.passage].document in relevant for sentence in found])
+            for text in dict.fromkeys((question.text, question.text.lower().rstrip("?"))):
+                yield Example(
+                    half=min(half[item] for item in relevant),
+                    kind=kind,
+                    known=known,
+                    lower=text != question.text,
+                    features=describe(read_question(text, code, rarity), passages, found, cosines),
+                    labels=holds & own if kind == "all" else np.zeros(len(found), dtype=bool),
+                    holds=holds,
+                    words=np.array([words(sentence.text) for sentence in found], dtype=np.float32),
+                )
+
+
+def count_terms(background: Iterable[str], datasets: Sequence[Dataset]) -> dict[str, float]:
+    """Share of ordinary texts that hold each common term.
+
+    English is counted in `background`. Data sets in other languages lend the texts of their first halves, as there is
+    no background for them.
+    """
+    english = list(background)
+    shares = _shares(english, "en", _FEWEST_TEXTS)
+    other = [
+        item.text
+        for dataset in datasets
+        for item, half in ((item, halves(dataset)[item.id]) for item in dataset.corpus)
+        if half == 0 and language(item.text) != "en"
+    ]
+    return _shares(other, "zh", _FEWEST_CJK_TEXTS) | shares
+
+
+def _shares(texts: Sequence[str], code: str, fewest: int) -> dict[str, float]:
+    counts = Counter(term for text in texts for term in set(analyse(text, code, stopwords=True)))
+    return {term: count / len(texts) for term, count in counts.items() if count >= fewest}
+
+
+def read_background(path: Path) -> Iterator[str]:
+    """The texts of a JSON-lines file, plain or `.gz`: its `text`, or the first of its `messages`."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+                yield str(row["text"] if "text" in row else row["messages"][0]["content"])
+            except (ValueError, KeyError, IndexError, TypeError) as error:
+                raise InputError(f"{path}, line {number}, has neither “text” nor “messages”.") from error
