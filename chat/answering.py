@@ -62,6 +62,19 @@ CLUES = ("new names", "a new name", "a new number", "a new year", "date", "reaso
 FEATURES = (*COSINES, *WORDS, *CLUES, *(f"asks for {kind}" for kind in Expected))
 
 
+_VERBS = """
+be was were been|become became|begin began begun|bring brought|build built|buy bought|catch caught|choose chose chosen|
+come came|do did done|draw drew drawn|drink drank drunk|drive drove driven|eat ate eaten|fall fell fallen|fight fought|
+find found|fly flew flown|freez froze frozen|get got gotten|give gave given|go went gone|grow grew grown|hold held|
+keep kept|know knew known|lead led|leav left|lose lost|make made|mean meant|meet met|pay paid|ride rode ridden|
+rise rose risen|run ran|say said|see saw seen|seek sought|sell sold|send sent|shoot shot|sing sang sung|sink sank sunk|
+speak spoke spoken|spend spent|stand stood|steal stole stolen|strike struck|swim swam swum|take took taken|teach taught|
+tell told|think thought|throw threw thrown|wear wore worn|win won|write wrote written
+"""
+_IRREGULAR = {form: verb for verb, *forms in map(str.split, _VERBS.split("|")) for form in forms}
+"""Stems of irregular past forms, and their verb: “sank” answers “sink”."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """`passages[passage].text[span.start : span.end]`."""
@@ -96,14 +109,14 @@ def sentences(passages: Sequence[Passage]) -> list[Sentence]:
 
 def read_question(text: str, language: str, rarity: Rarity) -> Question:
     """What the features need to know about a question."""
-    terms = analyse(text, language)
+    terms = _terms(text, stemmed_alike(language))
     words = text.split()
     marked = " ".join(
         word
         for i, word in enumerate(words)
         if (i and word[:1].isupper()) or (word.isascii() and any(char.isdigit() for char in word))
     )
-    names = frozenset(analyse(marked, language)) if marked.strip() else frozenset()
+    names = frozenset(_terms(marked, stemmed_alike(language))) if marked.strip() else frozenset()
     return Question(
         text=text,
         terms={term: rarity.of(term) for term in dict.fromkeys(terms)},
@@ -236,6 +249,12 @@ def _clue_features(question: Question, offered: Clues) -> list[float]:
     ]
 
 
+def _terms(text: str, stemmer: str) -> list[str]:
+    """Index terms, with irregular English verbs in their base form."""
+    terms = analyse(text, stemmer)
+    return [_IRREGULAR.get(term, term) for term in terms] if stemmer == "en" else terms
+
+
 @lru_cache(maxsize=4096)
 def _units(text: str) -> tuple[Span, ...]:
     return tuple(units(text))
@@ -243,12 +262,12 @@ def _units(text: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=16384)
 def _sentence_terms(text: str, stemmer: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    terms = analyse(text, stemmer)
+    terms = _terms(text, stemmer)
     return frozenset(terms), frozenset(pairwise(terms))
 
 
 @lru_cache(maxsize=4096)
 def _passage_terms(title: str, section: str, text: str, stemmer: str) -> tuple[frozenset[str], frozenset[str]]:
     """Terms of the headings, and of headings and text together."""
-    headings = frozenset(analyse(f"{title}\n{section}", stemmer))
-    return headings, headings | frozenset(analyse(text, stemmer))
+    headings = frozenset(_terms(f"{title}\n{section}", stemmer))
+    return headings, headings | frozenset(_terms(text, stemmer))

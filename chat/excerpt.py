@@ -13,7 +13,8 @@ _CJK_PER_WORD = 1.5
 _IS_CJK = re.compile(f"[{CJK}]")
 _CLAUSE_END = re.compile(r"[,;:)—–][\"'”’]?\s+|\s+(?=\(|[—–] )|[，；、：]")
 _PIECE = re.compile(rf"[^\s{CJK}]+\s*|[{CJK}]\s*")
-_REFERENCE = re.compile(r"\s*(?:\[\d{1,2}(?:\s*[,，、;；]\s*\d{1,2})*\]|[【［]\s*\d{1,2}\s*[】］])")
+_REFERENCE = re.compile(r"(?<!\\)\[\s*\d{1,2}(?:\s*[,，、;；]\s*\d{1,2})*\s*\]")
+_REFERENCE_AT_END = re.compile(rf"\s*(?:{_REFERENCE.pattern}|[【［]\s*\d{{1,2}}\s*[】］])\s*\Z")
 _MOST_CLAUSES = 60
 
 
@@ -26,18 +27,14 @@ def words(text: str) -> float:
 def excerpt(sentence: str, most_words: float, merit: Callable[[str], float]) -> str:
     """The sentence, or the run of its clauses with the most `merit` that fits, with … where something is left out.
 
-    Bracketed numbers, which would read like citations of ours, are left out in the same way; at the end of the
-    sentence they go without a mark.
+    Bracketed numbers would read like citations of ours: at the end of the sentence they go, inside it a backslash
+    tells Markdown, and our own parser, that they are text.
     """
-    parts = [part for part in _REFERENCE.split(sentence) if part.strip()]
-    if len(parts) > 1:
-        ending = parts.pop() if len(parts[-1].strip()) < 2 else ""
-        sentence = f"{ELLIPSIS} ".join(parts) + ending
-    else:
-        sentence = parts[0] if parts else ""
-    if words(sentence) <= most_words:
-        return sentence
-    return _best_clauses(sentence, most_words, merit)
+    while ending := _REFERENCE_AT_END.search(sentence):
+        sentence = sentence[: ending.start()]
+    if words(sentence) > most_words:
+        sentence = _best_clauses(sentence, most_words, merit)
+    return _REFERENCE.sub(r"\\\g<0>", sentence)
 
 
 def _best_clauses(sentence: str, most_words: float, merit: Callable[[str], float]) -> str:

@@ -76,7 +76,7 @@ _NUMBER = re.compile(
 )
 _REASON = re.compile(
     r"\b(?:because|due to|since|so that|in order to|as a result|results? (?:in|from)|resulted (?:in|from)|"
-    r"caus(?:e|es|ed|ing)|therefore|thus|reason|lead|led to|owing|for fear|"
+    r"caus(?:e|es|ed|ing)|after \w+ing|therefore|thus|reason|lead|led to|owing|for fear|"
     r"to (?:avoid|prevent|allow|make|ensure|protect|reduce|increase))\b|"
     r"因[为為]|由[于於]|[导導]致|以便|[为為]了|原因|所以|因此|使得",
     re.IGNORECASE,

@@ -23,9 +23,9 @@ from chat.answering import Matrix, Question, Sentence, describe, merit, read_que
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
 from chat.rarity import Rarity, read_rarity
-from chat.replies import small_talk, unanswered
+from chat.replies import cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
-from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
+from chat.smalltalk import Scope, Talk, is_task, scope, talk, without_greeting
 from encoder import SentenceEncoder
 from retrieval.base import Passage
 from retrieval.text import CJK
@@ -38,7 +38,7 @@ ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
 _READ = 10
 """Passages; what ranks lower hardly ever answers."""
 _QUESTION_CHARS = 1000
-_SECOND = 0.03
+_SECOND = 0.12
 """A second sentence is quoted if it is at least this probable, as a share of the first one's probability."""
 _FEWEST_WORDS = 12
 """A second quotation is cut down to fit, but not below this."""
@@ -126,6 +126,8 @@ class Reader:
         said = talk(request.question)
         if said is not None:
             return Reply(self._from_guide(said, request) or small_talk(said, request.language), Finish.STOP)
+        if is_task(request.question):
+            return Reply(cannot(request.language), Finish.UNANSWERED)
         text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]
         quotes = self._quotes(text, request.language, request.passages, scope(text))
         if quotes:
@@ -143,7 +145,7 @@ class Reader:
 
     def _quotes(self, text: str, language: str, passages: Sequence[Passage], about: Scope) -> list[_Quote]:
         """What answers, best first; empty where nothing is likely to."""
-        known = self._encoder.knows(language)
+        known = self._encoder.knows(language) and self._networks["vectors"].encoder == self._encoder.hash
         numbers = [
             i + 1
             for i, passage in enumerate(passages)

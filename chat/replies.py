@@ -37,6 +37,8 @@ _UNANSWERED = {
         "switch on": "You could switch on {unsearched}, or load a chat model.",
         "other words": "You could ask in other words, upload a document that answers it, or load a chat model.",
         "turn on": "Turn retrieval on, or load a chat model.",
+        "task": "The built-in reader only quotes what stands in the sources, so it cannot do this. Load a chat model "
+        "for it.",
     },
     "zh": {
         "searched": "我在{searched}中没有找到能回答这个问题的句子。",
@@ -44,6 +46,7 @@ _UNANSWERED = {
         "switch on": "可以打开{unsearched}，或者加载聊天模型。",
         "other words": "可以换一种问法，上传能回答它的文档，或者加载聊天模型。",
         "turn on": "请打开检索，或者加载聊天模型。",
+        "task": "内置阅读器只能引用资料中的原句，做不了这件事。请加载聊天模型来做。",
     },
 }
 
@@ -51,6 +54,11 @@ _UNANSWERED = {
 def small_talk(kind: Talk, language: str) -> str:
     """The reply to small talk."""
     return _TALK[_spoken(language)][kind]
+
+
+def cannot(language: str) -> str:
+    """That something is asked for which quoting cannot do."""
+    return _UNANSWERED[_spoken(language)]["task"]
 
 
 def unanswered(language: str, searched: Sequence[str], unsearched: Sequence[str]) -> str:

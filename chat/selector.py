@@ -36,6 +36,8 @@ class Network:
     output_bias: float
     threshold: float
     """Below this probability that any sentence answers, nothing is quoted."""
+    encoder: str = ""
+    """Hash of the encoder whose cosines it was fitted to; empty where it reads none."""
 
     def logits(self, rows: NDArray[np.float32]) -> Vector:
         """One logit per row of `FEATURES`."""
@@ -80,6 +82,7 @@ def _network(fields: Mapping[str, Any]) -> Network:
         columns=columns,
         output_bias=float(fields["output_bias"]),
         threshold=float(fields["threshold"]),
+        encoder=str(fields.get("encoder", "")),
         **arrays,
     )
 
@@ -94,4 +97,5 @@ def as_json(network: Network) -> dict[str, Any]:
         },
         "output_bias": round(network.output_bias, 4),
         "threshold": network.threshold,
+        "encoder": network.encoder,
     }

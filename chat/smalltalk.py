@@ -83,10 +83,20 @@ _ABILITY = _any(r"""
     (?:so |and )?what (?:can|could|do) (?:you|u|groundchat|it|this(?: app)?) (?:do|help(?: me)? with|know)(?: for me)?
     what (?:can|could) i (?:do|ask)(?: you| here)*|what are you (?:able to do|capable of|good at|for)
     how can you help(?: me)?|how (?:do|can) i use (?:you|this|groundchat)(?: app)?|how do you work
-    (?:(?:can|could) you )?(?:please )?help(?: me)?(?: please)?|what (?:are your|features do you have).{0,30}
+    (?:(?:can|could) you )?(?:please )?help(?: me)?(?: please)?|what are your (?:abilities|capabilities|features|skills)
     [你您]都?(?:能|会|會|可以)(?:帮我|幫我|为我)?[做干幹]?[些点點]?什[么麼]|[你您]有(?:什[么麼]|哪些)(?:功能|用|本[领領])
     (?:怎[么麼]|如何)使?用(?:[你您]|这个应用|groundchat)?|我?(?:可以|能)[问問][你您]?[些点點]?什[么麼]|[帮幫]助|[帮幫]帮?我
 """)
+_TASK = re.compile(
+    rf"(?:{_HELLO}{_STOP})?"
+    + _any(r"""
+    (?:(?:can|could|would|will) you )?(?:please )?(?:write|compose|draft|translate|summari[sz]e|paraphrase|rephrase)\b
+    (?:(?:can|could|would|will) you )?(?:please )?(?:rewrite|calculate|compute|proofread|brainstorm|generate)\b
+    (?:(?:can|could|would|will) you )?(?:please )?tell (?:me|us) (?:a|another) (?:joke|story)\b
+    [请請]?(?:[帮幫][我忙])?(?:写|寫)(?:一|篇|首|个|個|封|段)|[请請]?(?:[帮幫][我忙])?(?:翻[译譯]|总结|總結|改写|改寫|[计計]算(?![机機]))
+"""),
+    re.IGNORECASE,
+)
 _TALK = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
@@ -114,7 +124,8 @@ _APP = re.compile(
     \b(?:are|can|do|did|does|will|could|have) you (?:\w+ ){0,3}(?:stor|sav|keep|send|share|cit|quot|search|remember)\w*
     \b(?:are|can|do|did|does|will|could|have) you (?:\w+ ){0,2}(?:refus|support|speak|hallucinat|translat|summari)\w*
     \byour (?:sources?|answers?|model|library|citations?|limits?|limitations?|privacy|code|licen[cs]e|knowledge)\b
-    \b(?:i|me|my|we|our)\b.{0,60}\b(?:upload|documents?|files?|pdfs?|conversations?|chat model|own model|passphrase)\b
+    \b(?:i|me|my|we|our)\b.{0,60}\b(?:upload|documents?|pdfs?|conversations?|chat model|own model|passphrase)\b
+    \b(?:uploaded|my|pdf|text|markdown|word) files?\b|\bfile (?:types?|formats?)\b|\bupload\w*\b.{0,30}\bfiles?\b
     \b(?:i|me|my|we|our)\b.{0,60}\b(?:retrieval|moderation|citations?|starter library|messages?)\b
     \b(?:upload|load|delete|share|reset|undo|retry)\b.{0,30}\b(?:documents?|files?|models?|conversation|chat)\b
     \b(?:my|the) (?:questions?|answers?|data|messages?)\b.{0,30}\b(?:stored|saved|private|safe|sent|kept|refused)\b
@@ -129,7 +140,7 @@ _APP = re.compile(
 _MAYBE = re.compile(
     _any(r"""
     \b(?:you|your|yourself|i|my|citations?|moderat(?:or|ion)|retrieval|starter library|chat models?|the reader)\b
-    \b(?:share link|passphrase|documents?|privacy|sentence encoder|upload\w*)\b
+    \b(?:share link|passphrase|documents?|privacy|sentence encoder|upload\w*|files?|offline|gpu|it)\b
     [你您我]|引用|审核|審核|检索|檢索|入门资料库|聊天模型|阅读器|閱讀器|上传|上傳|文档|文檔|隐私|隱私
 """),
     re.IGNORECASE,
@@ -143,6 +154,11 @@ def talk(message: str) -> Talk | None:
         return None
     bare = " ".join(_AROUND.sub("", message).split())
     return next((kind for kind, pattern in _TALK if pattern.fullmatch(bare)), None)
+
+
+def is_task(message: str) -> bool:
+    """Whether something is to be made rather than looked up: a poem, a translation, a summary."""
+    return _TASK.match(message[:_LONGEST].lstrip()) is not None
 
 
 def without_greeting(message: str) -> str:

@@ -252,6 +252,22 @@ def own_rows() -> Iterator[Row]:
             yield _own(text, row, "own_task", 1.5, False, row["task"])
 
 
+_FRAME_ROWS = 120
+
+
+def frame_rows() -> Iterator[Row]:
+    """Short sentences put together from two lists, harmful and harmless ones with the same words in turn.
+
+    N-grams learn from them which words do harm only beside which others; of each frame at most `_FRAME_ROWS`.
+    """
+    for frame in _lines(OWN / "frames_train.jsonl"):
+        space = " " if frame["language"] == "en" else ""
+        phrases = sorted((f"{a}{space}{b}" for a in frame["first"] for b in frame["second"]), key=number)
+        for phrase in phrases[:_FRAME_ROWS]:
+            text = frame["openers"][number(phrase) % len(frame["openers"])].format(phrase)
+            yield _own(text, frame, "own_frame", 0.7, False, phrase)
+
+
 def _own(text: str, row: Json, source: str, weight: float, held: bool, group: str) -> Row:
     return Row(source, text, row["flagged"], float(row["flagged"]), tuple(row["categories"]), weight, held, group)
 
@@ -281,7 +297,7 @@ def ordinary_rows(folder: Path) -> Iterator[Row]:
 
 def all_rows(moderation: Path, ordinary: Path | None) -> list[Row]:
     """Every text once, as the first set that has it sees it."""
-    rows = [*own_rows(), *library_rows(), *public_rows(moderation), *redteam_rows(moderation)]
+    rows = [*own_rows(), *frame_rows(), *library_rows(), *public_rows(moderation), *redteam_rows(moderation)]
     rows += ordinary_rows(ordinary) if ordinary else []
     kept: dict[str, Row] = {}
     for row in rows:

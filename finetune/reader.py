@@ -43,7 +43,7 @@ _WEIGHTS = {"all": 1.0, "passage": 0.4, "article": 0.4}
 _RARE_LANGUAGE = 3
 """Examples in languages that the encoder does not know count this many times for `words`."""
 _LEAST_SCALE = 0.05
-_REFUSED = 0.9
+_REFUSED = 0.925
 """Share of the questions without their article that the threshold refuses, in the first half."""
 
 
@@ -210,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = {name: [e for e in found if e.known] for name, found in given.items() if any(e.known for e in found)}
     networks = {}
     if known:
-        networks["vectors"] = _fitted("vectors", tuple(range(len(FEATURES))), known)
+        network = _fitted("vectors", tuple(range(len(FEATURES))), known)
+        networks["vectors"] = dataclasses.replace(network, encoder=encoder.hash)
     networks["words"] = _fitted("words", tuple(range(len(COSINES), len(FEATURES))), given)
     options.out.mkdir(parents=True, exist_ok=True)
     written = {name: as_json(network) for name, network in networks.items()}

@@ -21,7 +21,7 @@ from chat.expected import Expected, expected
 from chat.reader import ADAPTERS, MOST_WORDS, Reader
 from chat.selector import probabilities, read_networks
 from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
-from encoder import SentenceEncoder
+from encoder import SentenceEncoder, Vectors
 from errors import ModelError
 from retrieval.base import Passage
 from retrieval.vectors import Stored, encoded_texts, units, vector_key
@@ -186,6 +186,13 @@ def test_small_talk_is_quoted_from_the_guide_where_it_was_found(reader: Reader) 
     assert text.startswith("Hello, I am Groundchat, and I answer questions with quotes. [4]")
 
 
+@pytest.mark.parametrize("question", ["Write a poem about the Nile", "Please summarise the article about the Titanic"])
+def test_it_says_that_it_cannot_make_things_up(reader: Reader, question: str) -> None:
+    text, finish = answer(reader, request(question))
+    assert finish is Finish.UNANSWERED
+    assert "Load a chat model" in text
+
+
 @pytest.mark.parametrize("question", ["How do I upload a document?", "How large may an uploaded file be?"])
 def test_questions_about_the_app_are_answered_from_the_guide(reader: Reader, question: str) -> None:
     text, finish = answer(reader, request(question, (*LIBRARY, GUIDE)))
@@ -250,8 +257,14 @@ def test_a_request_cancelled_beforehand_writes_nothing(reader: Reader) -> None:
 def test_html_and_brackets_are_quoted_as_text(reader: Reader) -> None:
     text = "The <b>Zorbon</b> reactor was built in 1977 <script>alert(1)</script> by Maria Krull.[7] It is blue."
     reply, _ = answer(reader, request("Who built the Zorbon reactor?", (passage(text, "Zorbon reactor"),)))
-    assert "<script>alert(1)</script> by Maria Krull." in reply
-    assert "[7]" not in reply
+    assert "<script>alert(1)</script> by Maria Krull.[7]" in reply.replace("\\", "")
+    assert cited(reply, 9) == (1,)
+
+
+def test_reference_marks_at_the_end_of_a_sentence_fall_off(reader: Reader) -> None:
+    text = "The Zorbon reactor was built in 1977 by Maria Krull.[7][8]"
+    reply, _ = answer(reader, request("Who built the Zorbon reactor?", (passage(text, "Zorbon reactor"),)))
+    assert reply == "The Zorbon reactor was built in 1977 by Maria Krull. [1]"
 
 
 def test_a_huge_passage(reader: Reader) -> None:
@@ -272,6 +285,17 @@ def test_odd_questions_get_an_answer_in_words(reader: Reader, question: str) -> 
 def test_passages_without_a_sentence(reader: Reader, text: str) -> None:
     _, finish = answer(reader, request("Who discovered penicillin?", (passage(text, ""),)))
     assert finish is Finish.UNANSWERED
+
+
+def test_another_encoder_means_words_alone(encoder: SentenceEncoder) -> None:
+    class Other(SentenceEncoder):
+        hash = "of another"
+
+        def encode(self, texts: Sequence[str], batch_tokens: int = 8192) -> Vectors:
+            raise AssertionError("its cosines mean something else")
+
+    text, _ = answer(Reader(Other()), request("Who discovered penicillin?"))
+    assert "Alexander Fleming" in text
 
 
 def test_broken_weights_are_reported_in_one_sentence(encoder: SentenceEncoder, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import gradio as gr
 
 from chat.conversation import Outcome, Turn
 from chat.quotes import marks
+from chat.reader import Reader
 from retrieval.base import Passage
 from ui.texts import OUTCOMES, say
 
@@ -137,7 +138,7 @@ def _foot(turn: Turn, language: str) -> str:
     if turn.cited:
         count = len(turn.cited)
         said.append(say(language, "from_one_source") if count == 1 else say(language, "from_sources", count=count))
-    elif turn.outcome in (Outcome.ANSWERED, Outcome.LENGTH):
+    elif turn.outcome in (Outcome.ANSWERED, Outcome.LENGTH) and turn.model != Reader.name:
         said.append(say(language, "from_memory"))
     if turn.query and turn.query.strip() != turn.question.strip():
         said.append(say(language, "searched_for", query=turn.query))
