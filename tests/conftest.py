@@ -45,7 +45,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     url = f"http://127.0.0.1:{port}/"
     with WikipediaServer() as wikipedia, (folder / "log").open("w") as log:
         flags = ["--port", str(port), "--data-dir", str(folder / "data"), "--model", "reader"]
-        flags += ["--wikipedia-url", wikipedia.url, "--source-limit-s", "3", "--users", "4", "--max-new-tokens", "3500"]
+        flags += [
+            "--wikipedia-url",
+            wikipedia.url,
+            "--source-limit-s",
+            "3",
+            "--users",
+            "4",
+            "--max-new-tokens",
+            "3500",
+            "--temperature",
+            "0",
+        ]
         app = subprocess.Popen(
             [sys.executable, "app.py", *flags],
             cwd=_ROOT,

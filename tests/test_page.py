@@ -270,6 +270,7 @@ def test_a_chat_model_is_loaded_stopped_and_left_again(visit: Visit, tmp_path: P
         name.press("Enter")
         page.locator("#gc-model-go").click()
         expect(page.locator("#gc-model-now")).to_contain_text(model.name)
+        page.locator("#gc-moderation input").uncheck()
         page.locator("#gc-message textarea").fill("Tell me a story")
         page.locator("#gc-message textarea").press("Enter")
         expect(page.locator("#gc-chat .bot-row .md").first).not_to_be_empty()
