@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from gradio_client import Client
 
 _ROOT = Path(__file__).parent.parent
 _BARE = """
@@ -64,14 +65,12 @@ def _answers(port: int) -> bool:
         return False
 
 
-def ask(port: int, question: str) -> float:
+def ask(client: Client, question: str) -> float:
     """Seconds until the whole answer to a question is there, through the queue as a browser would."""
     began = time.perf_counter()
-    base = f"http://127.0.0.1:{port}/gradio_api/call/chat"
-    event = httpx.post(base, json={"data": [question]}, timeout=_LONGEST_S).json()["event_id"]
-    answer = httpx.get(f"{base}/{event}", timeout=_LONGEST_S).text
-    if "event: complete" not in answer or '"outcome": "answered"' not in answer:
-        raise RuntimeError(f"no answer: {answer[-300:]}")
+    reply = client.predict(message=question, api_name="/chat")
+    if reply["verdict"]["outcome"] != "answered":
+        raise RuntimeError(f"no answer to {question}: {reply}")
     return time.perf_counter() - began
 
 
@@ -90,8 +89,10 @@ def measure(runs: int) -> dict[str, float]:
             command = [sys.executable, "app.py", "--port", str(port), "--data-dir", folder, "--model", "reader"]
             with serving(command, port) as seconds:
                 app.append(seconds)
-                first.append(ask(port, _QUESTIONS[0]))
-                later += [ask(port, question) for question in _QUESTIONS]
+                client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+                first.append(ask(client, _QUESTIONS[0]))
+                later += [ask(client, question) for question in _QUESTIONS]
+                client.close()
     ratios = [a / b for a, b in zip(app, bare, strict=True)]
     return {
         "bare_s": statistics.median(bare),
