@@ -87,10 +87,12 @@ class Corpus:
         self._texts = {item.id: normalise(f"{item.title}\n{item.text}") for item in dataset.corpus}
         self._titles = {item.id: item.title for item in dataset.corpus}
 
-    def search(self, query: str, code: str, exclude: frozenset[str] = frozenset()) -> tuple[Passage, ...]:
-        """The passages that a chat model is given."""
+    def search(
+        self, query: str, code: str, exclude: frozenset[str] = frozenset(), least: float = 0.0
+    ) -> tuple[Passage, ...]:
+        """The passages that a chat model is given; none that answers with a probability below `least`."""
         request = SearchRequest(query, k=_CANDIDATES, language=code, exclude=exclude)
-        return tuple(self._reranker.rank(query, self._index.search(request, _SOURCE), k=_PASSAGES))
+        return tuple(self._reranker.rank(query, self._index.search(request, _SOURCE), code, _PASSAGES, least))
 
     def hidden(self, question: Question, remove: str) -> frozenset[str]:
         """Ids of the texts that a removal hides."""
@@ -110,7 +112,7 @@ def ask(corpus: Corpus, model: ChatModel, question: Question, exclude: frozenset
     """One question through search, reranking and the model."""
     began = time.perf_counter()
     code = language(question.text)
-    passages = corpus.search(question.text, code, exclude)
+    passages = corpus.search(question.text, code, exclude, model.least)
     request = ChatRequest(
         messages=(Message(Role.USER, question.text),),
         passages=passages,
