@@ -36,6 +36,7 @@ from moderation.policy import Policy, Screen
 from retrieval.index import DocumentIndex
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
 from retrieval.rerank import Reranker
+from retrieval.unit_vectors import UnitVectors
 from retrieval.wikipedia import Wikipedia
 from serving.health import health_route
 from settings import Settings
@@ -69,7 +70,8 @@ def build_app(settings: Settings) -> App:
     """Put every part together. Loads nothing; `App.startup.start()` does."""
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     index = DocumentIndex(settings.data_dir / "index", encoder)
-    reader = Reader(encoder, index)
+    vectors = UnitVectors(encoder, index)
+    reader = Reader(vectors)
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier(encoder)
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
@@ -83,7 +85,7 @@ def build_app(settings: Settings) -> App:
         models=models,
         sources=Sources(sources, settings.source_limit_s),
         guide=Source(index.retriever(GUIDE), _LABELS[GUIDE]),
-        reranker=Reranker(encoder, index),
+        reranker=Reranker(vectors, index),
         screen=screen,
         startup=startup,
     )

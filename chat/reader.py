@@ -11,25 +11,23 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from chat.answering import Matrix, Question, Sentence, describe, merit, read_question, sentences
+from chat.answering import Question, Sentence, describe, merit, read_question, sentences
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
 from chat.rarity import Rarity, read_rarity
 from chat.replies import cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
 from chat.smalltalk import Scope, Talk, is_task, scope, talk, without_greeting
-from encoder import SentenceEncoder
 from retrieval.base import Passage
 from retrieval.text import CJK
-from retrieval.vectors import Stored, encoded_texts, units, vector_key
+from retrieval.unit_vectors import UnitVectors
+from retrieval.vectors import encoded_texts, units, vector_key
 
 MOST_WORDS = 60
 GUIDE = "guide"
@@ -46,8 +44,6 @@ _GUIDE_FIRST = 2.0
 """Logits that the guide's sentences gain when the question is about the app."""
 _GUIDE_THRESHOLD = 0.25
 """Share of the threshold that is enough then: nothing else knows the app."""
-_ENCODED = 1024
-"""Passages whose vectors are kept: 4 MB."""
 _PIECE = re.compile(rf"(?:\S*[^\s{CJK}]+\s*|[{CJK}]{{1,3}}\S?\s*){{1,8}}")
 
 _SECTIONS = {
@@ -56,12 +52,6 @@ _SECTIONS = {
     Talk.ABILITY: ("What Groundchat can do", "Groundchat 能做什么"),
 }
 """The guide's section that answers a kind of small talk."""
-
-
-class VectorStore(Protocol):
-    """Vectors of passages that have been encoded before: a `DocumentIndex`."""
-
-    def vectors(self, keys: Sequence[int]) -> list[Stored | None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +74,18 @@ class _Quote:
 
 
 class Reader:
-    """A `ChatModel` that quotes. Vectors come from `store` where it has them, else from the encoder.
-
-    Safe to call from several threads.
-    """
+    """A `ChatModel` that quotes. Safe to call from several threads."""
 
     name = "reader"
     least = 0.0
 
-    def __init__(self, encoder: SentenceEncoder, store: VectorStore | None = None, adapters: Path = ADAPTERS) -> None:
-        self._encoder = encoder
-        self._store = store
+    def __init__(self, vectors: UnitVectors, adapters: Path = ADAPTERS) -> None:
+        self._encoder = vectors.encoder
+        self._vectors = vectors
         self._adapters = adapters
         self._networks: dict[str, Network] = {}
         self._rarity = Rarity({})
         self._lock = threading.Lock()
-        self._encoded: OrderedDict[int, Matrix] = OrderedDict()
 
     def load(self) -> None:
         """Read the weights, once. Raises `ModelError` when they cannot be used."""
@@ -169,35 +155,11 @@ class Reader:
 
     def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
         """Cosine of a question with every sentence of the passages, in order."""
-        vectors = self._vectors(passages)
+        spans = [units(passage.text) for passage in passages]
+        keys = [vector_key(encoded_texts(*each)) for each in zip(passages, spans, strict=True)]
+        vectors = [each for each in self._vectors.find(passages, spans, keys) if each is not None]
         cosines: Vector = np.concatenate(vectors) @ self._encoder.encode([text])[0]
         return cosines
-
-    def _vectors(self, passages: Sequence[Passage]) -> list[Matrix]:
-        """Vectors of the sentences of each passage: stored, recently encoded, or encoded now."""
-        texts = [encoded_texts(passage, units(passage.text)) for passage in passages]
-        keys = [vector_key(group) for group in texts]
-        stored = self._store.vectors(keys) if self._store is not None else [None] * len(keys)
-        with self._lock:
-            found = [
-                vectors.astype(np.float32) if vectors is not None else self._encoded.get(key)
-                for key, vectors in zip(keys, stored, strict=True)
-            ]
-        missing = [i for i, vectors in enumerate(found) if vectors is None or len(vectors) != len(texts[i])]
-        fresh = self._encoder.encode([text for i in missing for text in texts[i]])
-        at = 0
-        for i in missing:
-            found[i] = fresh[at : at + len(texts[i])]
-            at += len(texts[i])
-            self._remember(keys[i], found[i])
-        return [vectors for vectors in found if vectors is not None]
-
-    def _remember(self, key: int, vectors: Matrix | None) -> None:
-        if vectors is not None:
-            with self._lock:
-                self._encoded[key] = vectors
-                if len(self._encoded) > _ENCODED:
-                    self._encoded.popitem(last=False)
 
 
 def _chosen(logits: Vector, threshold: float, from_guide: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[int]:

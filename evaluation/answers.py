@@ -37,6 +37,7 @@ from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.rerank import Reranker
 from retrieval.text import language
+from retrieval.unit_vectors import UnitVectors
 
 REMOVALS = ("passage", "article")
 READER = "reader"
@@ -214,12 +215,12 @@ def _with_progress(asked: list[_Asked]) -> Iterator[_Asked]:
             print(f"\r{number:,} of {len(asked):,} questions", end="", file=sys.stderr, flush=True)
 
 
-def _model(name: str, encoder: SentenceEncoder, index: DocumentIndex) -> ChatModel:
+def _model(name: str, vectors: UnitVectors) -> ChatModel:
     """The reader, or a chat model by its hub id or folder; loaded."""
     if name == READER:
         from chat.reader import Reader
 
-        reader = Reader(encoder, index)
+        reader = Reader(vectors)
         reader.load()
         return reader
     from chat.local import LocalModel
@@ -244,8 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset = load_dataset(options.dataset)
         encoder = SentenceEncoder()
         with indexed(dataset, encoder) as (index, _):
-            model = _model(options.model, encoder, index)
-            corpus = Corpus(dataset, index, Reranker(encoder, index))
+            vectors = UnitVectors(encoder, index)
+            model = _model(options.model, vectors)
+            corpus = Corpus(dataset, index, Reranker(vectors, index))
             with options.out.open("w", encoding="utf-8") if options.out else nullcontext() as out:
                 result = evaluate(corpus, model, options.limit, options.remove, out)
     except (AppError, OSError) as error:

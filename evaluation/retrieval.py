@@ -31,6 +31,7 @@ from evaluation.dataset import Dataset, Item, Question, load_dataset
 from retrieval.base import Document, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.rerank import Reranker
+from retrieval.unit_vectors import UnitVectors
 
 MODES = ("hybrid", "bm25")
 _NAMES = ("ndcg@10", "recall@1", "recall@100", "mrr@10", "passages_per_s", "p50_ms", "p95_ms")
@@ -138,7 +139,7 @@ def evaluate(dataset: Dataset, mode: str = "hybrid", k: int = 100, run: TextIO |
     """Search every question; write the rankings to `run` where one is given."""
     encoder = SentenceEncoder() if mode == "hybrid" else None
     with indexed(dataset, encoder) as (index, passages_per_s):
-        reranker = Reranker(encoder, index) if encoder is not None else None
+        reranker = Reranker(UnitVectors(encoder, index), index) if encoder is not None else None
         if reranker is not None:
             search(index, reranker, dataset.questions[0].text, k)  # the first one loads the language model
         figures, seconds = [], []

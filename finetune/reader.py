@@ -34,6 +34,7 @@ from evaluation.retrieval import indexed
 from finetune.reader_data import KINDS, Example, count_terms, examples, read_background
 from retrieval.rerank import Reranker
 from retrieval.text import language
+from retrieval.unit_vectors import UnitVectors
 
 _SEED = 0
 _HIDDEN, _DROPOUT = 32, 0.1
@@ -78,7 +79,8 @@ def gather(dataset: Dataset, encoder: _QuestionEncoder, rarity: Rarity) -> list[
     """All examples of a data set, found the app's way."""
     encoder.remember([question.text for question in dataset.questions if encoder.knows(language(question.text))])
     with indexed(dataset, encoder) as (index, _):
-        return list(examples(Corpus(dataset, index, Reranker(encoder, index)), Reader(encoder, index), encoder, rarity))
+        vectors = UnitVectors(encoder, index)
+        return list(examples(Corpus(dataset, index, Reranker(vectors, index)), Reader(vectors), encoder, rarity))
 
 
 def fit(given: Sequence[Example], columns: tuple[int, ...], repeats: Sequence[int]) -> Network:

@@ -28,6 +28,7 @@ from evaluation.retrieval import SOURCE, indexed
 from retrieval.base import SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.rerank import CALIBRATION, Reranker
+from retrieval.unit_vectors import UnitVectors
 
 _BEST = 5
 _RIDGE = 1e-3
@@ -113,7 +114,7 @@ def calibrate(data: Sequence[tuple[Dataset, frozenset[str]]], questions: int) ->
     for dataset, kinds in data:
         encoder = SentenceEncoder()
         with indexed(dataset, encoder) as (index, _):
-            for example in examples(dataset, index, Reranker(encoder, index), questions):
+            for example in examples(dataset, index, Reranker(UnitVectors(encoder, index), index), questions):
                 if example.kind in kinds:
                     found.setdefault(example.kind, []).append(example)
         print(f"{dataset.name}: asked", file=sys.stderr)

@@ -15,24 +15,22 @@ from __future__ import annotations
 import json
 import math
 import operator
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder import SentenceEncoder
 from retrieval.base import Passage
 from retrieval.split import Span
 from retrieval.text import analyse, stemmed_alike
 from retrieval.text import language as language_of
-from retrieval.vectors import Stored, encoded_texts, units, vector_key
+from retrieval.unit_vectors import UnitVectors
+from retrieval.vectors import encoded_texts, units, vector_key
 
 THRESHOLD = 0.04
 """A probability below which a passage is better not shown as an answer: it keeps 91 to 96 % of the questions that have
@@ -43,17 +41,13 @@ _BM25_WEIGHT, _UNIT_WEIGHT, _COVERAGE_WEIGHT = 0.3, 0.7, 0.4
 _ENCODED_AT_ONCE = 128
 """Units that a question may wait for, when their vectors are not stored yet: about 0.3 s on two cores."""
 _QUERY_CHARS, _QUERY_TERMS = 2000, 96
-_PREPARED, _RECENT = 2048, 512  # passages
+_PREPARED = 2048
+"""Passages whose analysis is kept."""
 _SAME_SHINGLES, _FEWEST_SHINGLES = 0.8, 6
 
 
-Matrix = NDArray[np.float32]
-
-
 class Collection(Protocol):
-    """What the reranker asks of the index: stored vectors, and how common a term is."""
-
-    def vectors(self, keys: Sequence[int]) -> list[Stored | None]: ...
+    """What the reranker asks of the index: how common a term is."""
 
     def frequencies(self, terms: Sequence[str]) -> tuple[list[int], int]: ...
 
@@ -101,12 +95,11 @@ class Evidence:
 class Reranker:
     """Orders candidates. Safe to call from several threads; loads the encoder on first use."""
 
-    def __init__(self, encoder: SentenceEncoder, collection: Collection, calibration: Path = CALIBRATION) -> None:
-        self._encoder = encoder
+    def __init__(self, vectors: UnitVectors, collection: Collection, calibration: Path = CALIBRATION) -> None:
+        self._vectors = vectors
         self._collection = collection
         self._calibration_file = calibration
         self._prepare = lru_cache(maxsize=_PREPARED)(_prepare)
-        self._recent = _Recent()
 
     def rank(
         self,
@@ -194,56 +187,23 @@ class Reranker:
     ) -> list[tuple[float, ...] | None]:
         """Cosines of the question with the units of each candidate; None where there is no use or no time for it."""
         cosines: list[tuple[float, ...] | None] = [None] * len(candidates)
-        knows = self._encoder.knows
+        knows = self._vectors.encoder.knows
         useful = [i for i in order if knows(language) and knows(candidates[i].language)]
         if not useful:
             return cosines
-        found = self._vectors([candidates[i] for i in useful], [prepared[i] for i in useful])
+        found = self._vectors.find(
+            [candidates[i] for i in useful],
+            [prepared[i].spans for i in useful],
+            [prepared[i].key for i in useful],
+            _ENCODED_AT_ONCE,
+        )
         if all(vectors is None for vectors in found):
             return cosines
-        question = self._encoder.encode([query])[0]
+        question = self._vectors.encoder.encode([query])[0]
         for i, vectors in zip(useful, found, strict=True):
             if vectors is not None:
                 cosines[i] = tuple((vectors @ question).tolist())
         return cosines
-
-    def _vectors(self, passages: Sequence[Passage], prepared: Sequence[_Prepared]) -> list[Matrix | None]:
-        """Vectors of passages, best candidates first: stored, recently encoded, or encoded now if it is quick."""
-        stored = self._collection.vectors([p.key for p in prepared])
-        found = [
-            self._recent.get(p.key) if vectors is None else vectors.astype(np.float32)
-            for p, vectors in zip(prepared, stored, strict=True)
-        ]
-        left = _ENCODED_AT_ONCE
-        now = []
-        for i, vectors in enumerate(found):
-            if vectors is None and len(prepared[i].spans) <= left:
-                now.append(i)
-                left -= len(prepared[i].spans)
-        texts = [encoded_texts(passages[i], prepared[i].spans) for i in now]
-        encoded = self._encoder.encode([text for group in texts for text in group])
-        for i, end in zip(now, accumulate(map(len, texts)), strict=True):
-            found[i] = fresh = encoded[end - len(prepared[i].spans) : end]
-            self._recent.put(prepared[i].key, fresh)
-        return found
-
-
-class _Recent:
-    """The vectors of the passages encoded last, so that a follow-up question need not wait for them again."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[int, Matrix] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: int) -> Matrix | None:
-        with self._lock:
-            return self._held.get(key)
-
-    def put(self, key: int, vectors: Matrix) -> None:
-        with self._lock:
-            self._held[key] = vectors
-            if len(self._held) > _RECENT:
-                self._held.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

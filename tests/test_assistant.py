@@ -26,6 +26,7 @@ from moderation.policy import Policy, Screen
 from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.rerank import Reranker
+from retrieval.unit_vectors import UnitVectors
 
 _FACT = "Alexander Fleming discovered penicillin in London in 1928."
 _HARM = "harmful"
@@ -147,7 +148,7 @@ def make(encoder: SentenceEncoder, tmp_path: Path) -> Iterator[Make]:
             models,
             Sources(sources, limit_s),
             Source(Nothing(), {"en": "Guide"}),
-            Reranker(encoder, index),
+            Reranker(UnitVectors(encoder, index), index),
             Screen(moderator, Policy.load(None), limit_s=5.0),
             startup,
         )

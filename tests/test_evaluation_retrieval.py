@@ -127,6 +127,7 @@ def test_texts_of_many_passages_do_not_crowd_out_the_others(tmp_path: Path) -> N
     from evaluation.dataset import Dataset, Item, Question
     from evaluation.retrieval import indexed, search
     from retrieval.rerank import Reranker
+    from retrieval.unit_vectors import UnitVectors
 
     long = "\n\n".join(f"## Part {i}\n\nzebra zebra zebra" for i in range(150))
     corpus = (Item("long", "Zebra", long), *(Item(f"d{i}", "", f"A zebra and other animals {i}.") for i in range(20)))
@@ -136,6 +137,6 @@ def test_texts_of_many_passages_do_not_crowd_out_the_others(tmp_path: Path) -> N
         found = search(index, None, "zebra", 21)
         assert found[0][0] == "long" and len(found) == 21
         unloaded = SentenceEncoder(languages=frozenset())
-        reranked = search(index, Reranker(unloaded, index), "zebra", 21)
+        reranked = search(index, Reranker(UnitVectors(unloaded, index), index), "zebra", 21)
         assert {item for item, _ in reranked} == {item for item, _ in found}
         assert not unloaded.loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from finetune.rerank_calibration import fit, probabilities
 from retrieval.base import Passage
 from retrieval.rerank import CALIBRATION, THRESHOLD, Reranker
 from retrieval.text import analyse, language
+from retrieval.unit_vectors import UnitVectors
 from retrieval.vectors import Stored, encoded_texts, units, vector_key
 
 MOON = "The Moon is the only natural satellite of the Earth. It orbits our planet once in 27 days."
@@ -69,7 +71,11 @@ PASSAGES = [
 
 @pytest.fixture(scope="module")
 def reranker(encoder: SentenceEncoder) -> Reranker:
-    return Reranker(encoder, _Collection(PASSAGES, encoder))
+    return _reranker(encoder, _Collection(PASSAGES, encoder))
+
+
+def _reranker(encoder: Any, collection: Any) -> Reranker:
+    return Reranker(UnitVectors(encoder, collection), collection)
 
 
 def test_the_sentence_that_answers_wins_over_bm25(reranker: Reranker) -> None:
@@ -115,7 +121,7 @@ def test_a_source_with_a_large_scale_does_not_win_by_it(reranker: Reranker) -> N
 
 def test_what_has_no_vectors_is_encoded_once(encoder: SentenceEncoder) -> None:
     counting = _Counting(encoder)
-    reranker = Reranker(counting, _Collection())  # type: ignore[arg-type]  # stands for an encoder
+    reranker = _reranker(counting, _Collection())
     first = reranker.rank("Which planet has two small moons?", PASSAGES)
     assert first[0].document == "mars"
     assert len(counting.texts) == 1 + sum(len(units(p.text)) for p in PASSAGES)
@@ -126,7 +132,7 @@ def test_what_has_no_vectors_is_encoded_once(encoder: SentenceEncoder) -> None:
 def test_no_more_is_encoded_than_a_question_can_wait_for(encoder: SentenceEncoder) -> None:
     counting = _Counting(encoder)
     many = [_passage(f"d{i}", f"{MARS} Number {i} says so too.", 50.0 - i) for i in range(100)]
-    weighed = Reranker(counting, _Collection()).weigh("Which planet has moons?", many)  # type: ignore[arg-type]
+    weighed = _reranker(counting, _Collection()).weigh("Which planet has moons?", many)
     assert len(weighed) == 100
     assert len(counting.texts) <= 129
     unencoded = [e.passage.score for e in weighed if e.unit_cosine is None]
@@ -140,7 +146,7 @@ def test_the_encoder_is_not_asked_in_a_language_it_does_not_know(
     encoder: SentenceEncoder, query: str, code: str
 ) -> None:
     counting = _Counting(encoder)
-    weighed = Reranker(counting, _Collection(PASSAGES, encoder)).weigh(query, PASSAGES, code)  # type: ignore[arg-type]
+    weighed = _reranker(counting, _Collection(PASSAGES, encoder)).weigh(query, PASSAGES, code)
     assert counting.texts == [] and {e.unit_cosine for e in weighed} == {None}
 
 
@@ -190,7 +196,7 @@ def test_coverage_weighs_rare_words_more(encoder: SentenceEncoder) -> None:
 
     assert analyse("moon phobos") == ["moon", "phobo"]
     one, other = _passage("a", "The moon is bright."), _passage("b", "Phobos is dark.")
-    coverage = {e.passage.document: e.coverage for e in Reranker(encoder, Common()).weigh("moon phobos", [one, other])}
+    coverage = {e.passage.document: e.coverage for e in _reranker(encoder, Common()).weigh("moon phobos", [one, other])}
     assert coverage["b"] > 0.8 > 0.2 > coverage["a"] > 0
 
 
