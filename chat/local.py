@@ -1,30 +1,29 @@
 """A chat model on this machine: any causal language model of the hub or of a local folder, through transformers.
 
-One answer is written at a time; whoever comes meanwhile waits and is told so. The answer is written by the generator
-that the caller reads, without a thread: it stops within one token when it is cancelled, and dies with its reader.
+Many answers are written together (`chat.batching`) where the network allows it, else one at a time (`chat.plain`).
 """
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from chat import catalogue, weights
 from chat.base import ChatRequest, Chunk, Finish, Sampling
+from chat.decoding import Decoder, Job, Waiting
 from chat.prompt import Prompt, PromptBuilder, format_of
 from chat.text_stream import TextStream
-from errors import AppError, InputError, ModelError
+from errors import InputError, ModelError
 from retrieval.rerank import THRESHOLD
 
 logger = logging.getLogger(__name__)
 
-_POLL_S = 0.1
-_PREFILL_TOKENS = 512
-"""Prompt tokens read at once; between two readings the request may be cancelled."""
+_MEMORY_SHARE = 0.6
+"""Of the free memory, for keys and values."""
 _DEFAULT_CONTEXT = 2048
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")
 
@@ -32,24 +31,26 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_s
 class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
-    `device` is `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `dtype` is `auto`, `bfloat16`, `float16` or `float32`.
-    Only the request's own sampling counts; what a model's generation_config.json recommends is not used.
+    `device` is `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `dtype` is `auto`, `bfloat16`, `float16` or `float32`;
+    `users` answers are written at the same time. Only the request's own sampling counts; what a model's
+    generation_config.json recommends is not used.
     """
 
     least = THRESHOLD
 
-    def __init__(self, model: str, device: str = "auto", dtype: str = "auto", context_limit: int = 8192) -> None:
+    def __init__(
+        self, model: str, device: str = "auto", dtype: str = "auto", context_limit: int = 8192, users: int = 16
+    ) -> None:
         self.model = model
         self.device = device
         self.dtype = dtype
         self.context_limit = context_limit
-        self._net: Any = None
+        self.users = users
         self._tokenizer: Any = None
         self._prompts: PromptBuilder
         self._ends: frozenset[int] = frozenset()
-        self._options: dict[str, Any] = {}
+        self._decoder: Decoder | None = None
         self._loading = threading.Lock()
-        self._turn = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -58,7 +59,7 @@ class LocalModel:
 
     @property
     def loaded(self) -> bool:
-        return self._net is not None
+        return self._decoder is not None
 
     @property
     def context(self) -> int:
@@ -68,7 +69,7 @@ class LocalModel:
     def load(self, progress: Callable[[str], None] | None = None) -> None:
         """Download and load the model once, telling `progress` what is being done. Raises `ModelError`."""
         with self._loading:
-            if self._net is None:
+            if self._decoder is None:
                 self._load(progress or _say_nothing)
 
     def _load(self, progress: Callable[[str], None]) -> None:
@@ -90,167 +91,71 @@ class LocalModel:
         format = known.format if known else format_of(tokenizer, net.config.model_type)
         prompts = PromptBuilder(tokenizer, format, context)
         declared = _declared_ends(net, tokenizer)
-        if "logits_to_keep" in inspect.signature(net.forward).parameters:
-            self._options = {"logits_to_keep": 1}
         self._tokenizer, self._prompts = tokenizer, prompts
         self._ends = declared | prompts.end_of_turn(declared)
-        self._try_out(net)
-        self._net = net
+        self._decoder = self._decoder_for(net)
         progress(f"{self.name} is ready")
 
-    def _try_out(self, net: Any) -> None:
-        """Read two tokens one by one, so that a model that cannot go on from a cache fails here."""
-        cache = _cache(net)
+    def _decoder_for(self, net: Any) -> Decoder:
+        """Raises `ModelError` when the network cannot go on from what it has read."""
+        from chat import batching, plain
+
         try:
-            for _ in range(2):
-                self._read(net, [0], cache)
-            kept = cache.get_seq_length()
+            plain.check(net)
         except Exception as error:
             logger.exception("Trying out %s failed", self.name)
             raise ModelError(f"The model “{self.name}” does not run here ({type(error).__name__}).") from error
-        if kept != 2:
-            raise ModelError(f"The model “{self.name}” keeps no cache of what it has read; choose another model.")
+        try:
+            bytes_per_token = batching.check(net)
+        except Exception as error:
+            logger.info("%s is written one answer at a time: %s", self.name, error)
+            return plain.PlainDecoder(net)
+        free = weights.free_bytes(net.device)
+        return batching.BatchedDecoder(
+            net, most_rows=self.users, most_tokens=max(self.context, int(_MEMORY_SHARE * free / bytes_per_token))
+        )
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]:
-        """Write the answer. Waits while another one is being written; an empty chunk means that it still waits.
+        """Write the answer. Waits while too many others are being written; empty chunks mean that it still waits.
 
         Raises `InputError` when the newest turn cannot be put into a prompt, `ModelError` when writing fails.
         """
         _check(request.sampling)
         self.load()
-        told = False
-        while not self._turn.acquire(timeout=_POLL_S if told else 0):
-            if request.cancel.is_set():
-                yield Chunk(finish=Finish.CANCELLED)
-                return
-            yield Chunk(notice="" if told else "Another answer is being written; yours comes next.")
-            told = True
-        failure: AppError | None = None
-        tokens = 0
-        try:
-            prompt = self._prompts.build(
-                request.messages,
-                request.passages,
-                max_new_tokens=request.sampling.max_new_tokens,
-                started=request.started,
-            )
-            tokens = len(prompt.ids)
-            for notice in prompt.notices:
-                yield Chunk(notice=notice)
-            yield from self._write(prompt, request.sampling, request.cancel)
-        except AppError as error:
-            failure = error
-        except Exception as error:
-            logger.exception("%s failed while writing", self.name)
-            failure = self._failure(error, tokens)
-        finally:
-            self._turn.release()
-        if failure is not None:  # raised out here, where the error no longer holds the cache's memory
-            self._empty_gpu_cache()
-            raise failure
+        prompt = self._prompts.build(
+            request.messages,
+            request.passages,
+            max_new_tokens=request.sampling.max_new_tokens,
+            started=request.started,
+        )
+        for notice in prompt.notices:
+            yield Chunk(notice=notice)
+        yield from self._write(prompt, request)
 
-    def _write(self, prompt: Prompt, sampling: Sampling, cancel: threading.Event) -> Iterator[Chunk]:
+    def _write(self, prompt: Prompt, request: ChatRequest) -> Iterator[Chunk]:
+        assert self._decoder is not None
         text = TextStream(self._tokenizer, prompt.stop, prompt.lead)
-        pick = _Sampler(sampling, prompt.ids, self._net.device)
-        cache = _cache(self._net)
-        logits: Any = None
-        for start in range(0, len(prompt.ids), _PREFILL_TOKENS):
-            if cancel.is_set():
-                yield Chunk(finish=Finish.CANCELLED)
-                return
-            logits = self._read(self._net, prompt.ids[start : start + _PREFILL_TOKENS], cache)
-            yield Chunk()
-        finish, shown = Finish.LENGTH, False
-        for left in range(prompt.room - 1, -1, -1):
-            token = pick(logits)
-            piece = "" if token in self._ends else text.push(token)
-            if piece:
-                shown = True
+        job = Job(prompt.ids, request.sampling, prompt.room, self._ends, request.cancel)
+        count, shown = 0, False
+        with closing(self._decoder.write(job)) as tokens:
+            for token in tokens:
+                if isinstance(token, Waiting):
+                    yield Chunk(place=token.place)
+                    continue
+                count += 1
+                piece = text.push(token)
+                shown = shown or bool(piece)
                 yield Chunk(text=piece)
-            if token in self._ends or text.stopped:
-                finish = Finish.STOP
-                break
-            if cancel.is_set():
-                finish = Finish.CANCELLED
-                break
-            if left:
-                logits = self._read(self._net, [token], cache)
+                if text.stopped:
+                    break
         rest = text.finish()
+        finish = Finish.STOP
+        if request.cancel.is_set() and not text.stopped:
+            finish = Finish.CANCELLED
+        elif count == prompt.room and not text.stopped:
+            finish = Finish.LENGTH
         silent = finish is Finish.STOP and not shown and not rest
         yield Chunk(text=rest, finish=finish, notice="The model ended its turn without an answer." if silent else "")
-
-    def _read(self, net: Any, ids: Sequence[int], cache: Any) -> Any:
-        """Logits after `ids`, shape (1, vocabulary), float32; `cache` grows by them."""
-        import torch
-
-        with torch.inference_mode():
-            tokens = torch.tensor([list(ids)], device=net.device)
-            output = net(input_ids=tokens, past_key_values=cache, use_cache=True, **self._options)
-            logits = output.logits[:, -1].to(copy=True, dtype=torch.float32, device=net.device)
-            if torch.isnan(logits).any():
-                raise ArithmeticError("the logits are not numbers")
-        return logits
-
-    def _failure(self, error: Exception, prompt_tokens: int) -> ModelError:
-        if weights.is_out_of_memory(error):
-            return ModelError(
-                f"The model “{self.name}” ran out of memory after a prompt of {prompt_tokens:,} tokens; "
-                "start a new conversation, or choose a smaller model."
-            )
-        if isinstance(error, ArithmeticError):
-            return ModelError(f"The model “{self.name}” computed numbers that are none; load it as float32.")
-        return ModelError(f"The model “{self.name}” failed while writing ({type(error).__name__}); try again.")
-
-    def _empty_gpu_cache(self) -> None:
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-class _Sampler:
-    """Picks the next token; the same seed and logits give the same tokens as transformers' `generate`."""
-
-    def __init__(self, sampling: Sampling, prompt_ids: Sequence[int], device: Any) -> None:
-        import torch
-        from transformers import (
-            LogitsProcessorList,
-            RepetitionPenaltyLogitsProcessor,
-            TemperatureLogitsWarper,
-            TopKLogitsWarper,
-            TopPLogitsWarper,
-        )
-
-        self._greedy = sampling.temperature == 0
-        self._read = torch.tensor([list(prompt_ids)], device=device)
-        self._processors = LogitsProcessorList()
-        if sampling.repetition_penalty != 1:
-            self._processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
-        if not self._greedy:
-            if sampling.temperature != 1:
-                self._processors.append(TemperatureLogitsWarper(sampling.temperature))
-            if sampling.top_k:
-                self._processors.append(TopKLogitsWarper(sampling.top_k))
-            if sampling.top_p < 1:
-                self._processors.append(TopPLogitsWarper(sampling.top_p))
-        self._random = torch.Generator(device)
-        if sampling.seed is None:
-            self._random.seed()
-        else:
-            self._random.manual_seed(sampling.seed)
-
-    def __call__(self, logits: Any) -> int:
-        """The token after everything read so far, from logits of shape (1, vocabulary)."""
-        import torch
-
-        with torch.inference_mode():
-            scores = self._processors(self._read, logits)
-            if self._greedy:
-                token = scores.argmax(dim=-1, keepdim=True)
-            else:
-                token = torch.multinomial(scores.softmax(dim=-1), 1, generator=self._random)
-            self._read = torch.cat([self._read, token], dim=1)
-        return int(token)
 
 
 _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
@@ -259,6 +164,7 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("top_k", lambda value: value >= 0, "0 (off) or more"),
     ("top_p", lambda value: 0 < value <= 1, "above 0 and at most 1"),
     ("repetition_penalty", lambda value: 0 < value < float("inf"), "above 0 (1 is off)"),
+    ("no_repeat_ngram", lambda value: value >= 0, "0 (off) or more"),
     ("seed", lambda value: value is None or 0 <= value < 2**63, "left out, or from 0 to 2^63 - 1"),
 )
 
@@ -267,12 +173,6 @@ def _check(sampling: Sampling) -> None:
     for name, right, wanted in _RULES:
         if not right(value := getattr(sampling, name)):
             raise InputError(f"The setting {name} is {value}; it must be {wanted}.")
-
-
-def _cache(net: Any) -> Any:
-    from transformers import DynamicCache
-
-    return DynamicCache(config=net.config)
 
 
 def _context(config: Any, tokenizer: Any) -> int:

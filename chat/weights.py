@@ -214,6 +214,16 @@ def _check_memory(folder: Path, name: str, config: Any, dtype: Any) -> None:
         )
 
 
+def free_bytes(device: Any) -> int:
+    """Free memory where `device` keeps its tensors, in bytes."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
 def free_gpu_bytes() -> int:
     """Free memory of the emptiest GPU, in bytes; 0 where there is none."""
     import torch

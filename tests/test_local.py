@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chat import local
-from chat.base import ChatRequest, Finish, Sampling
+from chat.base import Finish, Sampling
+from chat.decoding import Decoder, Job, Waiting
 from chat.local import LocalModel
 from errors import InputError
 from retrieval.base import Passage
@@ -21,6 +20,7 @@ from tests.tiny_model import (
     answer,
     ask,
     make_tiny_model,
+    network,
     one_thread,
     ready,
     shared_tiny_model,
@@ -50,28 +50,39 @@ def wild(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
     return ready(make_tiny_model(tmp_path_factory.mktemp("wild"), chat_template=True, steps=0))
 
 
-@pytest.fixture
-def tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The tokens that a model picks in this test, end tokens included."""
-    picked: list[int] = []
-    pick = local._Sampler.__call__
+class Recording:
+    """A decoder that notes the tokens another one writes."""
 
-    def recording(self: Any, logits: Any) -> int:
-        picked.append(pick(self, logits))
-        return picked[-1]
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+        self.tokens: list[int] = []
 
-    monkeypatch.setattr(local._Sampler, "__call__", recording)
-    return picked
+    def write(self, job: Job) -> Generator[int | Waiting]:
+        for token in self.decoder.write(job):
+            if isinstance(token, int):
+                self.tokens.append(token)
+            yield token
 
 
 class Forced:
-    """Stands in for the sampler and picks given tokens, so that a test decides what the model writes."""
+    """A decoder that writes given tokens, so that a test decides what the model says."""
 
     def __init__(self, ids: list[int]) -> None:
-        self.ids = iter(ids)
+        self.ids = ids
 
-    def __call__(self, logits: Any) -> int:
-        return next(self.ids)
+    def write(self, job: Job) -> Generator[int | Waiting]:
+        for token in self.ids[: job.room]:
+            if token in job.ends:
+                return
+            yield token
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> list[int]:
+    """The tokens that `model` writes from now on in this test."""
+    assert model._decoder is not None
+    recording = Recording(model._decoder)
+    monkeypatch.setattr(model, "_decoder", recording)
+    return recording.tokens
 
 
 def force(monkeypatch: pytest.MonkeyPatch, model: LocalModel, pieces: list[str], end: bool = True) -> None:
@@ -79,7 +90,7 @@ def force(monkeypatch: pytest.MonkeyPatch, model: LocalModel, pieces: list[str],
     tokenizer = model._tokenizer
     ids = [id_ for piece in pieces for id_ in tokenizer.encode(piece, add_special_tokens=False)]
     ids += [tokenizer.eos_token_id] if end else []
-    monkeypatch.setattr(local, "_Sampler", lambda *_: Forced(ids))
+    monkeypatch.setattr(model, "_decoder", Forced(ids))
 
 
 # What it writes
@@ -99,71 +110,33 @@ def test_answers_from_sources(chatml: LocalModel) -> None:
     assert answer(chatml, "Where does the Danube rise?", passages=(source,)) == FROM_SOURCES
 
 
-def generate(model: LocalModel, request: ChatRequest, **options: Any) -> list[int]:
-    """What transformers' own `generate` writes after the same prompt."""
-    import torch
-
-    prompt = model._prompts.build(request.messages, max_new_tokens=request.sampling.max_new_tokens, started=START)
-    ids = torch.tensor([prompt.ids])
-    written = model._net.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=request.sampling.max_new_tokens,
-        eos_token_id=sorted(model._ends),
-        pad_token_id=0,
-        **options,
-    )
-    return [int(token) for token in written[0, ids.shape[1] :]]
-
-
 @pytest.mark.parametrize("question", ["Hello!", "Where is the river?", "water " * 200])
 def test_greedy_is_generate_token_for_token(
-    neox: LocalModel, chatml: LocalModel, wild: LocalModel, tokens: list[int], question: str
+    neox: LocalModel, chatml: LocalModel, wild: LocalModel, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
-    for model in (neox, chatml, wild):
-        tokens.clear()
-        request = ask(question, "It is far.", "Why?")
-        shown = answer(model, question, "It is far.", "Why?")
-        wanted = generate(model, request, do_sample=False)
-        assert tokens == wanted[: len(tokens)]
-        assert len(tokens) == len(wanted) or model is neox  # its stop string comes before the end token
-        if model is wild:
-            assert shown == model._tokenizer.decode(wanted, skip_special_tokens=True).rstrip("\ufffd")
-
-
-@pytest.mark.parametrize(
-    "sampling",
-    [
-        Sampling(temperature=1.3, top_k=0, seed=7, max_new_tokens=40),
-        Sampling(temperature=0.6, top_k=40, seed=8, max_new_tokens=40),
-        Sampling(temperature=0.9, top_k=0, top_p=0.8, seed=9, max_new_tokens=40),
-        Sampling(temperature=0.9, top_k=20, top_p=0.7, repetition_penalty=1.3, seed=10, max_new_tokens=40),
-    ],
-)
-def test_sampling_is_generate_with_the_same_seed(wild: LocalModel, tokens: list[int], sampling: Sampling) -> None:
     import torch
 
-    request = ask("Where is the river?", sampling=sampling)
-    list(wild.stream(request))
-    torch.manual_seed(sampling.seed or 0)
-    wanted = generate(
-        wild,
-        request,
-        do_sample=True,
-        temperature=sampling.temperature,
-        top_k=sampling.top_k,
-        top_p=sampling.top_p,
-        repetition_penalty=sampling.repetition_penalty,
-    )
-    assert tokens == wanted
-
-
-def test_greedy_with_a_penalty_is_generate(wild: LocalModel, tokens: list[int]) -> None:
-    sampling = Sampling(temperature=0, repetition_penalty=1.5, max_new_tokens=40)
-    request = ask("Where is the river?", sampling=sampling)
-    list(wild.stream(request))
-    assert tokens == generate(wild, request, do_sample=False, repetition_penalty=1.5)
-    assert len(set(tokens)) > 30
+    for model in (neox, chatml, wild):
+        net = network(model)
+        tokens = recorded(monkeypatch, model)
+        request = ask(question, "It is far.", "Why?")
+        shown = answer(model, question, "It is far.", "Why?")
+        prompt = model._prompts.build(request.messages, max_new_tokens=request.sampling.max_new_tokens, started=START)
+        ids = torch.tensor([prompt.ids])
+        written = net.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=request.sampling.max_new_tokens,
+            eos_token_id=sorted(model._ends),
+            pad_token_id=0,
+            do_sample=False,
+        )
+        wanted = written[0, ids.shape[1] :].tolist()
+        ended = wanted[:-1] if wanted[-1] in model._ends else wanted
+        assert tokens == ended[: len(tokens)]
+        assert len(tokens) == len(ended) or model is neox  # its stop string comes before the end token
+        if model is wild:
+            assert shown == model._tokenizer.decode(wanted, skip_special_tokens=True).rstrip("\ufffd")
 
 
 def test_a_seed_makes_it_reproducible_and_none_does_not(wild: LocalModel) -> None:
@@ -174,28 +147,6 @@ def test_a_seed_makes_it_reproducible_and_none_does_not(wild: LocalModel) -> Non
 
 
 @pytest.mark.parametrize(
-    ("sampling", "shares"),
-    [
-        (Sampling(temperature=1, top_k=0, seed=1), (0.4, 0.3, 0.2, 0.1)),
-        (Sampling(temperature=1, top_k=2, seed=1), (4 / 7, 3 / 7, 0, 0)),
-        (Sampling(temperature=1, top_k=0, top_p=0.75, seed=1), (4 / 9, 3 / 9, 2 / 9, 0)),
-        (Sampling(temperature=0.5, top_k=3, top_p=0.8, seed=1), (16 / 25, 9 / 25, 0, 0)),
-        (Sampling(temperature=0, seed=1), (1, 0, 0, 0)),
-    ],
-)
-def test_only_allowed_tokens_come_and_as_often_as_they_should(sampling: Sampling, shares: tuple[float, ...]) -> None:
-    import torch
-
-    logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
-    pick = local._Sampler(sampling, [0], "cpu")
-    counts = [0] * 4
-    for _ in range(3000):
-        counts[pick(logits.clone())] += 1
-    assert [bool(count) for count in counts] == [share > 0 for share in shares]
-    assert [count / 3000 for count in counts] == pytest.approx(shares, abs=0.03)
-
-
-@pytest.mark.parametrize(
     ("sampling", "setting"),
     [
         (Sampling(temperature=-1), "temperature"),
@@ -203,6 +154,7 @@ def test_only_allowed_tokens_come_and_as_often_as_they_should(sampling: Sampling
         (Sampling(top_p=0), "top_p"),
         (Sampling(top_k=-1), "top_k"),
         (Sampling(repetition_penalty=0), "repetition_penalty"),
+        (Sampling(no_repeat_ngram=-1), "no_repeat_ngram"),
         (Sampling(max_new_tokens=0), "max_new_tokens"),
         (Sampling(seed=-1), "seed"),
     ],
@@ -274,7 +226,8 @@ def test_an_empty_answer_is_told(chatml: LocalModel, monkeypatch: pytest.MonkeyP
     assert list(chatml.stream(ask("Hello!")))[-1].notice == "The model ended its turn without an answer."
 
 
-def test_length_ends_an_answer(wild: LocalModel, tokens: list[int]) -> None:
+def test_length_ends_an_answer(wild: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = recorded(monkeypatch, wild)
     chunks = list(wild.stream(ask("Hello!", sampling=Sampling(temperature=0, max_new_tokens=5))))
     assert chunks[-1].finish is Finish.LENGTH
     assert len(tokens) == 5
@@ -313,8 +266,8 @@ def test_it_loads_on_first_use_and_once(tmp_path_factory: pytest.TempPathFactory
     model = LocalModel(str(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)))
     assert not model.loaded
     assert answer(model, "Hello!") == "Hello! How can I help you?"
-    net = model._net
+    decoder = model._decoder
     said: list[str] = []
     model.load(said.append)
-    assert model._net is net
+    assert model._decoder is decoder
     assert said == []

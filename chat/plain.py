@@ -1,0 +1,102 @@
+"""One answer at a time, for networks whose memory cannot be kept in rows (`chat.batching`): state-space models, …
+
+The answer is written by whoever reads it, without a thread; others wait for their turn.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from chat.decoding import Job, Waiting
+from chat.sampler import NOT_A_NUMBER, Draw, pick
+from chat.weights import is_out_of_memory
+from errors import ModelError
+
+_POLL_S = 0.1
+_PIECE = 512
+"""Tokens of a prompt read at once; between two readings the request may be cancelled."""
+
+
+class PlainDecoder:
+    """A `Decoder` for one network."""
+
+    def __init__(self, net: Any) -> None:
+        self._net = net
+        self._options = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(net.forward).parameters else {}
+        self._turn = threading.Lock()
+        self._order: list[object] = []
+
+    def write(self, job: Job) -> Generator[int | Waiting]:
+        """See `Decoder`."""
+        ticket = object()
+        self._order.append(ticket)
+        held = False
+        try:
+            while not (held := self._turn.acquire(timeout=_POLL_S)):
+                if job.cancel.is_set():
+                    return
+                yield Waiting(self._order.index(ticket))
+            yield from self._write(job)
+        except Exception as error:
+            if isinstance(error, ModelError):
+                raise
+            raise _failure(error, len(job.ids)) from error
+        finally:
+            self._order.remove(ticket)
+            if held:
+                self._turn.release()
+
+    def _write(self, job: Job) -> Generator[int | Waiting]:
+        draw = Draw(job.sampling, job.ids)
+        cache = DynamicCache(config=self._net.config)
+        logits = torch.empty(0)
+        for start in range(0, len(job.ids), _PIECE):
+            if job.cancel.is_set():
+                return
+            logits = self._read(job.ids[start : start + _PIECE], cache)
+            yield Waiting(0)
+        for left in range(job.room - 1, -1, -1):
+            token = pick(logits, [draw])[0]
+            if token == NOT_A_NUMBER:
+                raise ModelError("The model computed numbers that are none; load it as float32.")
+            if token in job.ends:
+                return
+            yield token
+            if job.cancel.is_set():
+                return
+            if left:
+                logits = self._read([token], cache)
+
+    def _read(self, ids: Sequence[int], cache: DynamicCache) -> Tensor:
+        """Logits after `ids`, shape (1, vocabulary), float32; the cache grows by them."""
+        with torch.inference_mode():
+            tokens = torch.tensor([list(ids)], device=self._net.device)
+            output = self._net(input_ids=tokens, past_key_values=cache, use_cache=True, **self._options)
+            logits: Tensor = output.logits[:, -1].to(torch.float32, copy=True)
+            return logits
+
+
+def _failure(error: Exception, tokens: int) -> ModelError:
+    if is_out_of_memory(error):
+        return ModelError(
+            f"There is no memory left for a conversation of {tokens:,} tokens; start a new one, or choose a smaller "
+            "model."
+        )
+    return ModelError(f"The model failed while writing ({type(error).__name__}); try again.")
+
+
+@torch.inference_mode()
+def check(net: Any) -> None:
+    """Read two tokens one by one, so that a network that cannot go on from a cache fails now. Raises what it raises."""
+    cache = DynamicCache(config=net.config)
+    for _ in range(2):
+        net(input_ids=torch.zeros((1, 1), dtype=torch.long, device=net.device), past_key_values=cache, use_cache=True)
+    if cache.get_seq_length() != 2:
+        raise ValueError("it keeps no cache of what it has read")

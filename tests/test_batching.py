@@ -1,0 +1,414 @@
+"""Answers written together: the same tokens as alone, whoever comes, leaves or fails meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from chat import batching
+from chat.base import Sampling
+from chat.batching import BatchedDecoder, check
+from chat.decoding import Job, Waiting
+from chat.plain import PlainDecoder
+from errors import InputError, ModelError
+from tests.tiny_model import one_thread
+
+VOCABULARY = 97
+GREEDY = Sampling(temperature=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def network(kind: str, **more: Any) -> Any:
+    """A random network of a family of transformers."""
+    import transformers
+
+    size = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = getattr(transformers, f"{kind}Config")(**size | {"intermediate_size": 48, "bos_token_id": 0, "eos_token_id": 0} | more)
+    net = transformers.AutoModelForCausalLM.from_config(config).eval()
+    net.generation_config.eos_token_id = None
+    return net
+
+
+@pytest.fixture(scope="module")
+def net() -> Any:
+    return network("GPTNeoX", max_position_embeddings=4096)
+
+
+def ids(count: int, seed: int = 0) -> tuple[int, ...]:
+    return tuple(torch.randint(1, VOCABULARY, (count,), generator=torch.Generator().manual_seed(seed)).tolist())
+
+
+def job(prompt: Sequence[int], room: int = 12, sampling: Sampling = GREEDY, ends: Sequence[int] = ()) -> Job:
+    return Job(tuple(prompt), sampling, room, frozenset(ends))
+
+
+def generated(net: Any, prompt: Sequence[int], room: int, **options: Any) -> list[int]:
+    """What transformers' own `generate` writes."""
+    given = torch.tensor([list(prompt)])
+    options = {"do_sample": False} | options
+    written = net.generate(given, max_new_tokens=room, min_new_tokens=room, pad_token_id=0, **options)
+    return [int(token) for token in written[0, given.shape[1] :]]
+
+
+def written(decoder: BatchedDecoder, jobs: Sequence[Job]) -> list[list[int]]:
+    """What is written to all jobs, begun at the same time."""
+    found: list[list[int]] = [[] for _ in jobs]
+
+    def read(place: int) -> None:
+        found[place] = [token for token in decoder.write(jobs[place]) if isinstance(token, int)]
+
+    threads = [threading.Thread(target=read, args=(place,)) for place in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    return found
+
+
+class Watched:
+    """Notes the tokens of each forward pass, and does something at one of them."""
+
+    def __init__(self, net: Any, at: int = -1, act: Callable[[], None] = lambda: None) -> None:
+        self.passes: list[tuple[int, int]] = []
+        self._hook = net.register_forward_pre_hook(self._seen, with_kwargs=True)
+        self._at, self._act = at, act
+
+    def _seen(self, _: Any, __: Any, options: dict[str, Any]) -> None:
+        self.passes.append(tuple(options["input_ids"].shape))
+        if len(self.passes) - 1 == self._at:
+            self._act()
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hook.remove()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something another thread is about to do."""
+    pause = threading.Event()
+    for _ in range(3000):
+        if true():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came to that")
+
+
+# The same as alone
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("GPTNeoX", {}),
+        ("GPTNeoX", {"use_parallel_residual": False, "rotary_pct": 0.5}),
+        ("Llama", {"num_key_value_heads": 2, "tie_word_embeddings": True}),
+        ("Qwen3", {"num_key_value_heads": 1, "head_dim": 16}),
+        ("Mistral", {"num_key_value_heads": 2, "sliding_window": 7}),
+        ("Gemma3Text", {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 6, "num_hidden_layers": 7}),
+        ("Phi3", {"num_key_value_heads": 4, "pad_token_id": 0}),
+        ("Olmo2", {"num_key_value_heads": 4}),
+        ("GPT2", {"n_inner": 48}),
+    ],
+)
+def test_it_writes_what_generate_writes_alone(kind: str, more: dict[str, Any]) -> None:
+    net = network(kind, **more)
+    assert check(net) > 0
+    jobs = [job(ids(count, seed=count), room) for count, room in ((5, 20), (300, 12), (17, 3), (256, 5), (1, 25))]
+    found = written(BatchedDecoder(net, most_rows=3), jobs)
+    assert found == [generated(net, one.ids, one.room) for one in jobs]
+
+
+@pytest.mark.parametrize("options", [{"repetition_penalty": 1.4}, {"no_repeat_ngram_size": 2}])
+def test_greedy_options_are_those_of_generate(net: Any, options: dict[str, Any]) -> None:
+    sampling = Sampling(
+        temperature=0,
+        repetition_penalty=options.get("repetition_penalty", 1),
+        no_repeat_ngram=options.get("no_repeat_ngram_size", 0),
+    )
+    jobs = [job(ids(20, seed=1), 40, sampling), job(ids(30, seed=2), 30), job(ids(9, seed=3), 40, sampling)]
+    found = written(BatchedDecoder(net), jobs)
+    assert found[0] == generated(net, jobs[0].ids, 40, **options) != generated(net, jobs[0].ids, 40)
+    assert found[1] == generated(net, jobs[1].ids, 30)
+    assert found[2] == generated(net, jobs[2].ids, 40, **options)
+
+
+def test_a_seed_gives_the_same_answer_alone_and_in_company(net: Any) -> None:
+    sampling = Sampling(temperature=1.0, top_k=20, top_p=0.9, seed=5)
+    decoder = BatchedDecoder(net)
+    alone = written(decoder, [job(ids(9), 30, sampling)])[0]
+    jobs = [job(ids(9), 30, sampling), *(job(ids(5 + n, seed=n), 30, Sampling(seed=n)) for n in range(5))]
+    assert written(decoder, jobs)[0] == alone
+    assert [t for t in PlainDecoder(net).write(jobs[0]) if isinstance(t, int)] == alone
+
+
+def test_an_end_token_ends_it_and_is_not_passed_on(net: Any) -> None:
+    whole = generated(net, ids(8), 20)
+    end = whole[6]
+    found = written(BatchedDecoder(net), [job(ids(8), 20, ends=[end])])[0]
+    assert found == whole[: whole.index(end)]
+
+
+def test_what_cannot_be_batched_is_told_apart() -> None:
+    with pytest.raises((ValueError, AttributeError, TypeError)):
+        check(network("Mamba"))
+    with pytest.raises(Exception, match=r".+"):
+        check(network("Bloom"))
+
+
+# Together
+
+
+def test_they_are_written_in_the_same_passes(net: Any) -> None:
+    with Watched(net) as watched:
+        written(BatchedDecoder(net), [job(ids(4, seed=n), 30) for n in range(6)])
+    assert max(rows for rows, tokens in watched.passes if tokens == 1) == 6
+    assert len(watched.passes) < 3 * 30
+
+
+def test_who_comes_later_joins(net: Any) -> None:
+    decoder = BatchedDecoder(net)
+    first = decoder.write(job(ids(4), 400))
+    assert isinstance(next(first), int)
+    second = job(ids(6, seed=1), 5)
+    assert written(decoder, [second])[0] == generated(net, second.ids, 5)
+    assert decoder.busy == 1
+    first.close()
+    until(lambda: decoder.busy == 0)
+
+
+def test_a_long_prompt_is_read_in_pieces_between_the_others_tokens(net: Any) -> None:
+    decoder = BatchedDecoder(net)
+    with Watched(net) as watched:
+        first = decoder.write(job(ids(4), 500))
+        assert isinstance(next(first), int)
+        list(decoder.write(job(ids(1000, seed=1), 1)))
+        first.close()
+    pieces = [at for at, (_, tokens) in enumerate(watched.passes) if tokens > 4]
+    assert [watched.passes[at][1] for at in pieces] == [256, 256, 256, 232]
+    assert all(later - earlier == 2 for earlier, later in zip(pieces, pieces[1:], strict=False))
+
+
+def test_who_waits_knows_the_place_and_a_full_queue_is_told(net: Any) -> None:
+    decoder = BatchedDecoder(net, most_rows=1, most_waiting=2)
+    writing = decoder.write(job(ids(4), 3000))
+    assert isinstance(next(writing), int)
+    places: list[list[int]] = [[], []]
+
+    def wait(number: int) -> None:
+        for token in decoder.write(job(ids(4, seed=number), 3)):
+            if isinstance(token, Waiting):
+                places[number].append(token.place)
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(2)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        until(lambda number=number: bool(places[number]))  # type: ignore[misc]  # a default argument
+    with pytest.raises(InputError, match="2 others are already waiting"):
+        next(decoder.write(job(ids(4), 3)))
+    assert places[0][-1] == 1 and places[1][-1] == 2
+    writing.close()
+    for thread in threads:
+        thread.join(60)
+    assert decoder.busy == 0
+
+
+# Leaving
+
+
+def test_a_cancelled_request_is_gone_after_one_token(net: Any) -> None:
+    decoder = BatchedDecoder(net)
+    kept, left = job(ids(4), 60), job(ids(5), 3000)
+    other = decoder.write(left)
+    assert isinstance(next(other), int)
+    left.cancel.set()
+    rest = [token for token in other if isinstance(token, int)]
+    until(lambda: decoder.busy == 0)
+    assert len(rest) < 3000
+    assert written(decoder, [kept])[0] == generated(net, kept.ids, 60)
+
+
+def test_a_reader_who_vanishes_leaves_nothing_running(net: Any) -> None:
+    decoder = BatchedDecoder(net, most_rows=8)
+    streams = [decoder.write(job(ids(4 + n, seed=n), 3000)) for n in range(12)]
+    for stream in streams[:8]:
+        next(stream)
+    never = decoder.write(job(ids(3), 3000))
+    del streams, stream, never
+    until(lambda: decoder.busy == 0)
+    assert written(decoder, [job(ids(4), 5)])[0] == generated(net, ids(4), 5)
+
+
+def test_cancelled_while_waiting_it_is_never_read(net: Any) -> None:
+    decoder = BatchedDecoder(net, most_rows=1)
+    writing = decoder.write(job(ids(4), 3000))
+    next(writing)
+    waiting = job(ids(40), 5)
+    stream = decoder.write(waiting)
+    assert next(stream) == Waiting(1)
+    with Watched(net) as watched:
+        waiting.cancel.set()
+        assert all(isinstance(token, Waiting) for token in stream)
+    assert all(tokens == 1 for _, tokens in watched.passes)
+    writing.close()
+
+
+def test_the_thread_ends_without_work_and_begins_again(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_LINGER_S", 0.01)
+    decoder = BatchedDecoder(net)
+    assert len(written(decoder, [job(ids(4), 3)])[0]) == 3
+    until(lambda: decoder._thread is None)
+    assert len(written(decoder, [job(ids(4), 3)])[0]) == 3
+
+
+# What was read before
+
+
+def test_the_next_turn_reads_only_what_is_new(net: Any) -> None:
+    decoder = BatchedDecoder(net)
+    prompt = ids(90)
+    answer = written(decoder, [job(prompt, 10)])[0]
+    later = (*prompt, *answer, *ids(7, seed=1))
+    with Watched(net) as watched:
+        found = written(decoder, [job(later, 5)])[0]
+    assert watched.passes[0] == (1, 8)  # the last token of the answer was never read
+    assert found == generated(net, later, 5)
+
+
+def test_a_shared_beginning_is_copied_from_who_is_writing(net: Any) -> None:
+    decoder = BatchedDecoder(net)
+    begin = ids(200)
+    writing = decoder.write(job((*begin, 5), 3000))
+    assert isinstance(next(writing), int)
+    other = (*begin, *ids(9, seed=4))
+    with Watched(net) as watched:
+        found = written(decoder, [job(other, 6)])[0]
+    writing.close()
+    assert max(tokens for _, tokens in watched.passes) == 9
+    assert found == generated(net, other, 6)
+
+
+def test_many_turns_of_many_chats_stay_right(net: Any) -> None:
+    decoder = BatchedDecoder(net, most_rows=3, most_tokens=3 * 512)
+    chats = [list(ids(20 + n, seed=n)) for n in range(5)]
+    for turn in range(4):
+        jobs = [job(chat, 6) for chat in chats]
+        for chat, answer in zip(chats, written(decoder, jobs), strict=True):
+            assert answer == generated(net, chat, 6)
+            chat += [*answer, *ids(11, seed=100 + turn)]
+    assert decoder._store.count * decoder._store.capacity <= 3 * 512
+
+
+# Memory and failures
+
+
+def test_who_does_not_fit_waits_until_there_is_memory(net: Any) -> None:
+    decoder = BatchedDecoder(net, most_rows=8, most_tokens=600)
+    jobs = [job(ids(100 + n, seed=n), 100) for n in range(6)]
+    with Watched(net) as watched:
+        found = written(decoder, jobs)
+    assert found == [generated(net, one.ids, 100) for one in jobs]
+    assert max(rows for rows, _ in watched.passes) == 2
+    with pytest.raises(ModelError, match="takes 700 tokens and there is memory for 600"):
+        next(decoder.write(job(ids(500), 200)))
+
+
+def test_a_long_chat_does_not_keep_short_ones_out_for_good(net: Any) -> None:
+    decoder = BatchedDecoder(net, most_rows=8, most_tokens=2048)
+    written(decoder, [job(ids(1500), 10)])
+    with Watched(net) as watched:
+        written(decoder, [job(ids(30, seed=n), 40) for n in range(6)])
+    assert max(rows for rows, _ in watched.passes) >= 5
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "no memory left for a conversation of 300 tokens"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), r"failed while reading \(RuntimeError\)"),
+    ],
+)
+def test_a_prompt_that_fails_takes_nobody_with_it(
+    net: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    monkeypatch.setattr(batching.logger, "exception", lambda *_: None)
+    decoder = BatchedDecoder(net)
+    forward = decoder._forward
+
+    def failing(given: Any, places: Any, length: int) -> Any:
+        if given.shape[1] > 200:
+            raise error
+        return forward(given, places, length)
+
+    monkeypatch.setattr(decoder, "_forward", failing)
+    beside = decoder.write(job(ids(4), 50))
+    begun = [next(beside)]
+    with pytest.raises(ModelError, match=sentence):
+        list(decoder.write(job(ids(300), 5)))
+    assert [t for t in (*begun, *beside) if isinstance(t, int)] == generated(net, ids(4), 50)
+    assert decoder.busy == 0
+
+
+def test_a_failing_step_is_told_to_all_and_the_next_ones_are_answered(
+    net: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching.logger, "exception", lambda *_: None)
+    decoder = BatchedDecoder(net)
+
+    def fail() -> None:
+        raise RuntimeError("a broken kernel")
+
+    with Watched(net, at=9, act=fail), pytest.raises(ModelError, match=r"failed while writing \(RuntimeError\)"):
+        list(decoder.write(job(ids(4), 50)))
+    until(lambda: decoder.busy == 0)
+    assert written(decoder, [job(ids(4), 50)])[0] == generated(net, ids(4), 50)
+
+
+def test_no_memory_for_a_row_is_told_or_waited_for(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = BatchedDecoder(net)
+    resize = decoder._store.resize
+
+    def scarce(count: int, capacity: int) -> None:
+        if count * capacity > 256:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        resize(count, capacity)
+
+    monkeypatch.setattr(decoder._store, "resize", scarce)
+    jobs = [job(ids(20, seed=n), 20) for n in range(3)]
+    assert written(decoder, jobs) == [generated(net, one.ids, 20) for one in jobs]
+    with pytest.raises(ModelError, match="no memory left for a conversation of 400 tokens"):
+        list(decoder.write(job(ids(400), 5)))
+    assert written(decoder, jobs[:1])[0] == generated(net, jobs[0].ids, 20)
+
+
+def test_numbers_that_are_none_end_only_the_answer_they_are_in(net: Any) -> None:
+    decoder = BatchedDecoder(net)
+    poisoned = threading.Event()
+
+    def spoil(_: Any, __: Any, output: Any) -> None:
+        if poisoned.is_set() and output.logits.shape[0] == 2:
+            output.logits[1] = float("nan")
+
+    hook = net.register_forward_hook(spoil)
+    try:
+        first, second = decoder.write(job(ids(4), 400)), decoder.write(job(ids(5), 400))
+        begun = [next(first)]
+        assert isinstance(next(second), int)
+        poisoned.set()
+        with pytest.raises(ModelError, match="load it as float32"):
+            list(second)
+        assert [t for t in (*begun, *first) if isinstance(t, int)] == generated(net, ids(4), 400)
+    finally:
+        hook.remove()
