@@ -25,6 +25,8 @@ class Finish(StrEnum):
     LENGTH = "length"
     CANCELLED = "cancelled"
     REFUSED = "refused"
+    REPETITION = "repetition"
+    """It had begun to repeat itself; what it repeated is taken off."""
     UNANSWERED = "unanswered"
     """The reader found no sentence that answers."""
 
@@ -44,6 +46,8 @@ class Sampling:
     top_k: int = 40
     top_p: float = 1.0
     repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+    """No run of this many tokens is written twice; 0 is off."""
     seed: int | None = None
 
 
@@ -63,6 +67,8 @@ class ChatRequest:
     """Labels of the sources that could be switched on."""
     sampling: Sampling = Sampling()
     cancel: threading.Event = field(default_factory=threading.Event)
+    begun: str = ""
+    """The beginning of the answer, written before and cut by its length: the engine goes on from there."""
     started: datetime | None = None
     """When the conversation began: OpenChatKit's prompt states it. Now where it is left out."""
 
@@ -80,6 +86,8 @@ class Chunk:
     finish: Finish | None = None
     notice: str = ""
     """Something the person should know beside the answer, e.g. that old turns were left out."""
+    place: int = 0
+    """Place in the queue while the request waits for its turn, 1 for the next; 0 once it is being answered."""
 
 
 class ChatModel(Protocol):
