@@ -15,6 +15,7 @@ from typing import Any
 
 from chat import catalogue, weights
 from chat.base import ChatRequest, Chunk, Finish, Sampling
+from chat.placement import Placement
 from chat.prompt import Prompt, PromptBuilder, format_of
 from chat.text_stream import TextStream
 from errors import AppError, InputError, ModelError
@@ -81,7 +82,7 @@ class LocalModel:
         try:
             config = weights.open_config(folder, self.name)
             tokenizer = weights.open_tokenizer(folder, self.name)
-            net = weights.open_net(folder, self.name, config, self.device, self.dtype)
+            net = weights.open_net(folder, self.name, config, Placement(self.device, self.dtype))
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
