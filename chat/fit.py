@@ -39,6 +39,8 @@ class Machine:
     ram: Room
     disk: bool = False
     """Whether weights may lie on disk."""
+    spreads: bool = True
+    """Whether RAM may take what the accelerators cannot."""
     quantises: bool = True
     """Whether 8 and 4 bits run here."""
 
@@ -73,6 +75,7 @@ def look(placement: Placement) -> Machine:
         gpus=tuple(gpus),
         ram=_room(placement, "cpu", "this machine", psutil.virtual_memory().available),
         disk=placement.offload_dir is not None,
+        spreads=placement.spreads,
         quantises=kind in ("cuda", "cpu"),
     )
 
@@ -98,7 +101,7 @@ def spills(need: Need, machine: Machine) -> bool:
     """Whether it fits at least when RAM takes what accelerators cannot, and the disk what RAM cannot; slowly."""
     if machine.disk:
         return need.cache + need.overhead + need.piece <= machine.free
-    if not machine.gpus:
+    if not machine.gpus or not machine.spreads:
         return False
     return need.weights <= machine.share + machine.ram.share and need.total <= machine.free + machine.ram.free
 

@@ -163,10 +163,9 @@ _NO_KEYS = ("dummy", "linear_attention", "mamba", "conv")
 
 def _keys_and_values(layer: Any) -> int:
     """Numbers that an attention layer keeps of one token."""
+    if latent := getattr(layer, "kv_lora_rank", None):
+        return int(latent) + int(layer.qk_rope_head_dim)  # kept compressed
     heads = int(layer.num_attention_heads)
-    latent = getattr(layer, "kv_lora_rank", None)
-    if latent and getattr(layer, "v_head_dim", None):  # transformers caches latent attention written out
-        return heads * (int(layer.qk_nope_head_dim) + int(layer.qk_rope_head_dim) + int(layer.v_head_dim))
     head = getattr(layer, "head_dim", None) or int(layer.hidden_size) // heads
     return 2 * int(getattr(layer, "num_key_value_heads", None) or heads) * int(head)
 

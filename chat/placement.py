@@ -47,6 +47,11 @@ class Placement:
         return self.quantisation != "none"
 
     @property
+    def spreads(self) -> bool:
+        """Whether accelerate may divide the weights over several devices."""
+        return self.device == "auto" or bool(self.max_memory) or self.offload_dir is not None
+
+    @property
     def gpus(self) -> tuple[int, ...]:
         """The GPUs that caps name."""
         return tuple(sorted(place for place, _ in self.max_memory if isinstance(place, int)))
@@ -90,7 +95,7 @@ _CONTRADICTIONS: tuple[tuple[Callable[[Placement], bool], str], ...] = (
         "--max-memory names a GPU by its number and --device is {device}; leave one of them out.",
     ),
     (
-        lambda p: p.device.startswith("cuda:") and bool(p.gpus) and p.gpus != (int(p.device[5:] or 0),),
+        lambda p: p.device.startswith("cuda:") and bool(p.gpus) and [p.device] != [f"cuda:{gpu}" for gpu in p.gpus],
         "--max-memory names other GPUs than --device {device}; name the same one, or set the device to auto.",
     ),
 )

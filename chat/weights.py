@@ -13,7 +13,7 @@ from typing import Any
 from chat import adapter, fit
 from chat.hub import Progress, download, silent
 from chat.memory import Load, anatomy
-from chat.placement import Placement, loading_options
+from chat.placement import Placement, check, loading_options, torch_dtype
 from errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,16 @@ def config_of(model: str) -> Any:
     """
     local = Path(model).expanduser()
     return read_config(local if local.is_dir() else download(model, [_CONFIG], silent), model)
+
+
+def forecast(model: str, placement: Placement, users: int, context: int) -> str:
+    """What `model` needs for `users` conversations of `context` tokens and what is free, before it is downloaded.
+
+    Raises `ModelError` when the settings contradict each other, there is no such model, or it cannot run here.
+    """
+    check(placement)
+    name = Path(model).name if Path(model).expanduser().is_dir() else model
+    return _fit(name, config_of(model), placement, users, context)
 
 
 def open_config(folder: Path, name: str) -> Any:
@@ -106,13 +116,8 @@ def open_net(folder: Path, name: str, config: Any, placement: Placement) -> Any:
     from transformers import AutoModelForCausalLM
 
     options = loading_options(placement)
-    if placement.quantised and getattr(config, "quantization_config", None):
-        raise ModelError(
-            f"The model “{name}” was published quantised, so --quantisation {placement.quantisation} contradicts it; "
-            "set the quantisation to none."
-        )
     adapted = adapter.fetch(placement.adapter) if placement.adapter else None
-    _check_memory(name, config, placement, options["dtype"])
+    _fit(name, config, placement, users=1, context=_SHORT)
     try:
         net, loaded = AutoModelForCausalLM.from_pretrained(
             folder, config=config, trust_remote_code=False, output_loading_info=True, **options
@@ -137,8 +142,13 @@ def open_net(folder: Path, name: str, config: Any, placement: Placement) -> Any:
     return net.eval()
 
 
-def _check_memory(name: str, config: Any, placement: Placement, dtype: Any) -> None:
-    """Raise `ModelError` when the model cannot fit: the system would kill the whole app."""
+def _fit(name: str, config: Any, placement: Placement, users: int, context: int) -> str:
+    """What the model needs and what is free. Raises `ModelError` when it cannot run here: the app would be killed."""
+    if placement.quantised and getattr(config, "quantization_config", None):
+        raise ModelError(
+            f"The model “{name}” was published quantised, so --quantisation {placement.quantisation} contradicts it; "
+            "set the quantisation to none."
+        )
     try:
         counted = anatomy(config)
     except Exception as error:  # transformers checks configurations in many ways
@@ -146,8 +156,10 @@ def _check_memory(name: str, config: Any, placement: Placement, dtype: Any) -> N
         raise ModelError(
             f"The model “{name}” cannot be built from its {_CONFIG} ({type(error).__name__}); download it again."
         ) from error
-    load = Load(1, _SHORT, str(dtype).removeprefix("torch."), placement.quantisation)
-    fit.check(name, counted, load, fit.look(placement))
+    declared = getattr(config.get_text_config(), "max_position_embeddings", None) or context
+    dtype = str(torch_dtype(placement)).removeprefix("torch.")
+    load = Load(users, min(context, declared), dtype, placement.quantisation)
+    return fit.check(name, counted, load, fit.look(placement))
 
 
 def _check_placed(net: Any, name: str, placement: Placement) -> None:
@@ -162,8 +174,7 @@ def _check_placed(net: Any, name: str, placement: Placement) -> None:
         )
     if placement.adapter and "disk" in places:
         raise ModelError(f"The model “{name}” lies partly on disk, where no adapter can be merged into it.")
-    spread = placement.device == "auto" or placement.max_memory or placement.offload_dir
-    if not spread and torch.device(placement.device).type != net.device.type:
+    if not placement.spreads and torch.device(placement.device).type != net.device.type:
         raise ModelError(
             f"The model “{name}” could not be placed on “{placement.device}”; set the device to auto or cpu."
         )

@@ -149,7 +149,8 @@ def make_adapter(folder: Path, hidden: int = 64, target: str = "query_key_value"
 
     chance = torch.Generator().manual_seed(1)
     folder.mkdir()
-    tensors, added = {}, {}
+    tensors: dict[str, Any] = {}
+    added: dict[str, Any] = {}
     for layer in range(2):
         name = f"gpt_neox.layers.{layer}.attention.{target}"
         a = torch.randn(RANK, hidden, generator=chance) / 8

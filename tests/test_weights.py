@@ -18,6 +18,7 @@ from chat import weights
 from chat.base import ChatRequest, Message, Role, Sampling
 from chat.hub import not_fetched
 from chat.local import LocalModel
+from chat.placement import Placement
 from errors import ModelError
 from tests.tiny_model import one_thread, shared_tiny_model
 
@@ -353,6 +354,27 @@ def test_a_repository_without_configuration_is_one_sentence(hub: type[Hub], fold
     hub.folder = folder
     with pytest.raises(ModelError, match=r"“owner/tiny” is not a model: config\.json is missing"):
         weights.config_of("owner/tiny")
+
+
+def test_what_a_model_needs_is_said_before_it_is_downloaded(hub: type[Hub], tmp_path: Path) -> None:
+    says = weights.forecast("owner/tiny", Placement(device="cpu"), users=3, context=9999)
+    assert says.startswith("“owner/tiny” needs 0.5 GB of memory")
+    assert "for 3 users × 4,096 tokens" in says  # its own context
+    assert says.endswith("it fits.")
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_model_that_cannot_fit_is_not_downloaded(hub: type[Hub], folder: Path, tmp_path: Path) -> None:
+    configure(hidden_size=65536, intermediate_size=262144, num_hidden_layers=200)(folder)
+    hub.folder = folder
+    with pytest.raises(ModelError, match=r"“owner/tiny” needs [\d,.]+ GB of memory .*; what would fit: the model"):
+        weights.forecast("owner/tiny", Placement(device="cpu"), users=3, context=1024)
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_contradicting_settings_are_told_before_the_hub_is_asked(hub: type[Hub]) -> None:
+    with pytest.raises(ModelError, match="--max-memory names a GPU by its number and --device is cpu"):
+        weights.forecast("owner/gone", Placement(device="cpu", max_memory=((0, 1.0),)), users=1, context=1024)
 
 
 def test_a_configuration_without_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
