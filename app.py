@@ -8,6 +8,7 @@ are loaded by `Startup` in the background.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import secrets
@@ -24,13 +25,14 @@ from chat import catalogue
 from chat.assistant import Assistant
 from chat.base import Sampling
 from chat.local import LocalModel
+from chat.placement import Placement
 from chat.reader import Reader
 from chat.slot import ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from chat.store import ConversationStore
 from encoder import SentenceEncoder
-from errors import SettingsError
+from errors import ModelError, SettingsError
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
 from retrieval.index import DocumentIndex
@@ -77,10 +79,14 @@ def build_app(settings: Settings) -> App:
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
     sources = _sources(settings, index)
 
-    def make_model(name: str) -> LocalModel:
-        return LocalModel(name, device=settings.device, dtype=settings.dtype)
+    placement = _placement(settings)
 
-    startup = Startup(_steps(settings, encoder, index, classifier, reader, models, make_model))
+    def make_model(name: str) -> LocalModel:
+        # An adapter belongs to the model it was named with.
+        chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
+        return LocalModel(name, chosen, users=settings.users)
+
+    startup = Startup(_steps(settings, encoder, index, classifier, reader, models, placement, make_model))
     assistant = Assistant(
         models=models,
         sources=Sources(sources, settings.source_limit_s),
@@ -146,6 +152,7 @@ def _steps(
     classifier: EmbeddedClassifier,
     reader: Reader,
     models: ModelSlot,
+    placement: Placement,
     make_model: Callable[[str], LocalModel],
 ) -> list[Step]:
     def fill(report: Callable[[str], None]) -> None:
@@ -156,7 +163,7 @@ def _steps(
         index.start_backfill()
 
     def choose(report: Callable[[str], None]) -> None:
-        name = settings.model if settings.model != "auto" else _fitting_model()
+        name = settings.model if settings.model != "auto" else _fitting_model(placement)
         if name and name != "reader":
             models.load_in_background(make_model(name))
 
@@ -170,14 +177,27 @@ def _steps(
     ]
 
 
-def _fitting_model() -> str | None:
-    """The best catalogue model for this machine's GPU; None without one."""
-    import torch
+def _placement(settings: Settings) -> Placement:
+    return Placement(
+        settings.device,
+        settings.dtype,
+        settings.quantisation,
+        settings.max_memory,
+        settings.offload_dir,
+        settings.adapter,
+    )
 
-    if not torch.cuda.is_available():
-        return None
-    free, _ = torch.cuda.mem_get_info()
-    best = catalogue.best_fit(free)
+
+def _fitting_model(placement: Placement) -> str | None:
+    """The best catalogue model for this machine's GPU; None without one, or where an adapter names no model."""
+    from chat.fit import look
+    from chat.placement import check
+
+    if placement.adapter:
+        raise ModelError("--adapter belongs to one model, and none is named; name it with --model.")
+    check(placement)
+    machine = look(placement)
+    best = catalogue.best_fit(machine.share) if machine.gpus else None
     return best.id if best else None
 
 

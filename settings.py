@@ -79,6 +79,10 @@ def _text(text: str) -> str:
     return text.strip()
 
 
+def _folder(text: str) -> Path:
+    return Path(_text(text)).expanduser()
+
+
 def _secret(text: str) -> Secret:
     if len(text) < 8:
         raise ValueError("use at least 8 characters")
@@ -97,6 +101,29 @@ def _wikipedia_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or "{language}" not in text:
         raise ValueError("use an http(s) address that holds {language}, such as https://{language}.wikipedia.org")
     return text.rstrip("/")
+
+
+def _device(text: str) -> str:
+    kind, colon, number = text.partition(":")
+    if text not in ("auto", "cpu", "cuda", "mps") and not (kind == "cuda" and number.isascii() and number.isdigit()):
+        raise ValueError("use auto, cpu, cuda, mps, or one GPU by its number, like cuda:1")
+    return f"{kind}{colon}{int(number)}" if number else kind
+
+
+def _max_memory(text: str) -> tuple[tuple[int | str, float], ...]:
+    """`0:20,1:20,cpu:64` into caps in GiB by GPU number or "cpu"."""
+    caps: dict[int | str, float] = {}
+    for part in text.split(","):
+        place, _, size = (word.strip() for word in part.partition(":"))
+        try:
+            gib = float(size)
+        except ValueError:
+            gib = 0.0
+        number = place.isascii() and place.isdigit()
+        if not (number or place == "cpu") or not 0 < gib < 1e6 or (int(place) if number else place) in caps:
+            raise ValueError("use GiB by GPU number or cpu, each once, like 0:20,1:20,cpu:64")
+        caps[int(place) if number else place] = gib
+    return tuple(caps.items())
 
 
 def _setting(default: Any, parse: Callable[[str], Any], says: str) -> Any:
@@ -118,8 +145,16 @@ class Settings:
     model_picker: str = _setting(
         "auto", _one_of("auto", "on", "off"), "visitors may load chat models; auto: only when nobody else can reach it"
     )
-    device: str = _setting("auto", _one_of("auto", "cpu", "cuda", "mps"), "where a chat model runs")
+    device: str = _setting("auto", _device, "where a chat model runs: auto, cpu, cuda, cuda:1 or mps")
     dtype: str = _setting("auto", _one_of("auto", "bfloat16", "float16", "float32"), "number format of its weights")
+    quantisation: str = _setting(
+        "none", _one_of("none", "8bit", "4bit"), "smaller weights, through the package bitsandbytes"
+    )
+    max_memory: tuple[tuple[int | str, float], ...] = _setting(
+        (), _max_memory, "GiB that weights may take of each GPU and of the RAM, like 0:20,1:20,cpu:64"
+    )
+    offload_dir: Path | None = _setting(None, _folder, "folder for weights that fit neither GPUs nor RAM (slow)")
+    adapter: str = _setting("", _text, "LoRA adapter merged into the chat model: a hub id or a local folder")
     max_new_tokens: int = _setting(512, _whole(1, 32768), "longest answer of a chat model, in tokens")
     temperature: float = _setting(0.6, _between(0, 5), "sampling temperature of a chat model; 0 is greedy")
     encoder: str = _setting("embedded", _text, "sentence encoder: embedded, a hub id or a local folder")
@@ -213,7 +248,7 @@ def _flags(argv: Sequence[str]) -> dict[str, str]:
     for name, f in _FIELDS.items():
         # A switch may stand alone: --share means --share on.
         optional: dict[str, Any] = {"nargs": "?", "const": "on"} if f.type == "bool" else {}
-        shown = "" if f.default in ("", Secret("")) else f" (default: {_shown(f.default)})"
+        shown = "" if f.default in ("", Secret(""), (), None) else f" (default: {_shown(f.default)})"
         says = f"{f.metadata['help']}{shown}".replace("%", "%%")
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=says, **optional)
     return dict(vars(parser.parse_args(list(argv))))

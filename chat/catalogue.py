@@ -1,12 +1,17 @@
-"""The chat models on offer, read from catalogue.toml. Any other hub id or local folder works too."""
+"""The chat models on offer, read from catalogue.toml. Any other hub id or local folder works too.
+
+python -m chat.catalogue     # writes the table in docs/models.md
+"""
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from errors import SettingsError
 
@@ -24,9 +29,17 @@ class CatalogueModel:
     memory_gb: float
     licence: str
     limits: str
+    shape: Mapping[str, str | int | bool]
+
+    def configuration(self) -> Any:
+        """A transformers configuration with its shape: enough to count its memory, not to run it."""
+        from transformers import AutoConfig
+
+        return AutoConfig.for_model(**self.shape)
 
 
-_TYPES = {"str": str, "int": int, "float": float}
+_TYPES = {"str": str, "int": int, "float": float, "Mapping[str, str | int | bool]": dict}
+_WORDS = {str: "text", int: "whole number", float: "number with a point", dict: "table"}
 
 
 def parse(text: str) -> tuple[CatalogueModel, ...]:
@@ -51,8 +64,12 @@ def _model(entry: Mapping[str, object]) -> CatalogueModel:
     if wrong := sorted(set(entry) ^ set(wanted)):
         raise SettingsError(f"{name} has missing or unknown keys: {', '.join(wrong)}.")
     for key, kind in wanted.items():
-        if type(entry[key]) is not kind or not entry[key] or (kind is not str and not float(str(entry[key])) > 0):
-            raise SettingsError(f"{name} needs a {kind.__name__} above zero or not empty for “{key}”.")
+        value = entry[key]
+        if type(value) is not kind or not value or (isinstance(value, int | float) and not value > 0):
+            raise SettingsError(f"{name} needs a {_WORDS[kind]}, not zero and not empty, for “{key}”.")
+    shape = entry["shape"]
+    if not isinstance(shape, dict) or not isinstance(shape.get("model_type"), str):
+        raise SettingsError(f"{name} needs a model_type in its shape.")
     return CatalogueModel(**dict(entry))  # type: ignore[arg-type]  # keys and types were checked above
 
 
@@ -67,6 +84,47 @@ def find(model: str) -> CatalogueModel | None:
     return next((entry for entry in load() if entry.id.casefold() == model.casefold()), None)
 
 
-def best_fit(free_gpu_bytes: int) -> CatalogueModel | None:
-    """The most preferred model whose need fits into `free_gpu_bytes`; None where there is no GPU or none fits."""
-    return next((entry for entry in load() if entry.memory_gb * 1e9 <= free_gpu_bytes), None)
+def best_fit(free_bytes: int) -> CatalogueModel | None:
+    """The most preferred model that needs no more than `free_bytes`; None where none does."""
+    return next((entry for entry in load() if entry.memory_gb * 1e9 <= free_bytes), None)
+
+
+_USUAL_TOKENS = 8192
+_BEGIN, _END = "<!-- table: python -m chat.catalogue -->\n", "<!-- end of table -->\n"
+_HEAD = """\
+| model | parameters | context | GB in 16 bits | 8 bits | 4 bits | prompt | licence | known limits |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def memory_gb(model: CatalogueModel, quantisation: str = "none") -> float:
+    """GB for bf16 (or quantised) weights, one conversation of 8,192 tokens at most, and room to compute in."""
+    from chat.memory import estimate
+
+    context = min(model.context, _USUAL_TOKENS)
+    need = estimate(model.configuration(), users=1, context=context, dtype="bfloat16", quantisation=quantisation)
+    return math.ceil(need.total / 1e8) / 10
+
+
+def table() -> str:
+    """The catalogue in Markdown, its memory worked out anew."""
+    rows = []
+    for model in load():
+        memory = " | ".join(f"{memory_gb(model, quantisation):.1f}" for quantisation in ("none", "8bit", "4bit"))
+        rows.append(
+            f"| {model.id} | {model.parameters:g} billion | {model.context:,} | {memory} | {model.format} | "
+            f"{model.licence} | {model.limits} |\n"
+        )
+    return _HEAD + "".join(rows)
+
+
+def with_table(page: str) -> str:
+    """`page` with the table between its markers brought up to date."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{table()}{_END}{after}"
+
+
+if __name__ == "__main__":
+    page = PATH.parents[1] / "docs" / "models.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")

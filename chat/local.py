@@ -15,6 +15,7 @@ from typing import Any
 from chat import catalogue, weights
 from chat.base import ChatRequest, Chunk, Finish, Sampling
 from chat.decoding import Decoder, Job, Waiting
+from chat.placement import Placement
 from chat.prompt import Prompt, PromptBuilder, format_of
 from chat.text_stream import TextStream
 from errors import InputError, ModelError
@@ -31,7 +32,6 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_s
 class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
-    `device` is `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `dtype` is `auto`, `bfloat16`, `float16` or `float32`;
     `users` answers are written at the same time. Only the request's own sampling counts; what a model's
     generation_config.json recommends is not used.
     """
@@ -39,11 +39,10 @@ class LocalModel:
     least = THRESHOLD
 
     def __init__(
-        self, model: str, device: str = "auto", dtype: str = "auto", context_limit: int = 8192, users: int = 16
+        self, model: str, placement: Placement = Placement(), context_limit: int = 8192, users: int = 16
     ) -> None:
         self.model = model
-        self.device = device
-        self.dtype = dtype
+        self.placement = placement
         self.context_limit = context_limit
         self.users = users
         self._tokenizer: Any = None
@@ -75,6 +74,7 @@ class LocalModel:
     def _load(self, progress: Callable[[str], None]) -> None:
         from transformers.utils import logging as transformers_logging
 
+        progress(weights.forecast(self.model, self.placement, self.users, self.context_limit))
         folder = weights.fetch(self.model, progress)
         progress(f"Loading {self.name} into memory")
         bars = transformers_logging.is_progress_bar_enabled()
@@ -82,7 +82,7 @@ class LocalModel:
         try:
             config = weights.open_config(folder, self.name)
             tokenizer = weights.open_tokenizer(folder, self.name)
-            net = weights.open_net(folder, self.name, config, self.device, self.dtype)
+            net = weights.open_net(folder, self.name, config, self.placement)
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
@@ -110,7 +110,7 @@ class LocalModel:
         except Exception as error:
             logger.info("%s is written one answer at a time: %s", self.name, error)
             return plain.PlainDecoder(net)
-        free = weights.free_bytes(net.device)
+        free = weights.free_bytes(net)
         return batching.BatchedDecoder(
             net, most_rows=self.users, most_tokens=max(self.context, int(_MEMORY_SHARE * free / bytes_per_token))
         )

@@ -52,6 +52,17 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ([], {"GROUNDCHAT_WIKIPEDIA_URL": "https://u:p@{language}.x.org"}, "GROUNDCHAT_WIKIPEDIA_URL"),
         ([], {"GROUNDCHAT_ENCODER_LANGUAGES": "english"}, "two-letter codes"),
         (["--users", "0"], {}, "whole number from 1 to 1000"),
+        (["--device", "gpu"], {}, "use auto, cpu, cuda, mps, or one GPU by its number, like cuda:1"),
+        (["--device", "cuda:"], {}, "--device"),
+        (["--device", "cpu:1"], {}, "--device"),
+        (["--quantisation", "2bit"], {}, "use none, 8bit or 4bit"),
+        (["--max-memory", "20"], {}, "each once, like 0:20,1:20,cpu:64"),
+        (["--max-memory", "0:20,0:10"], {}, "each once"),
+        (["--max-memory", "00:20,0:10"], {}, "each once"),
+        (["--max-memory", "0:-1"], {}, "--max-memory"),
+        (["--max-memory", "0:nan"], {}, "--max-memory"),
+        (["--max-memory", "disk:5"], {}, "--max-memory"),
+        (["--offload-dir", " "], {}, "it is empty"),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_the_setting(argv: list[str], environ: dict[str, str], said: str) -> None:
@@ -59,6 +70,15 @@ def test_a_fault_is_one_sentence_that_names_the_setting(argv: list[str], environ
         settings.load(argv, environ)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_where_a_model_lies_is_read_into_numbers() -> None:
+    flags = ["--device", "cuda:01", "--max-memory", "0:20, 1:10.5,cpu:64", "--offload-dir", "off"]
+    found = settings.load(flags, {"GROUNDCHAT_QUANTISATION": "8bit", "GROUNDCHAT_ADAPTER": "owner/lora"})
+    assert found.device == "cuda:1"
+    assert found.max_memory == ((0, 20.0), (1, 10.5), ("cpu", 64.0))
+    assert found.offload_dir == Path("off")
+    assert (found.quantisation, found.adapter) == ("8bit", "owner/lora")
 
 
 def test_an_unknown_name_in_dotenv_is_named_with_its_origin(tmp_path: Path) -> None:

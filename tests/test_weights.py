@@ -16,7 +16,9 @@ import pytest
 
 from chat import weights
 from chat.base import ChatRequest, Message, Role, Sampling
+from chat.hub import not_fetched
 from chat.local import LocalModel
+from chat.placement import Placement
 from errors import ModelError
 from tests.tiny_model import one_thread, shared_tiny_model
 
@@ -168,7 +170,7 @@ def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
 
     free = psutil.virtual_memory()._replace(available=1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    with pytest.raises(ModelError, match=r"needs 0\.0 GB of memory and 0\.0 GB are free; choose a smaller"):
+    with pytest.raises(ModelError, match=r"and 0\.0 GB are free on this machine; choose a smaller model"):
         LocalModel(str(good), device="cpu").load()
 
 
@@ -319,11 +321,72 @@ def test_when_told_to_stay_offline_it_says_so(tmp_path: Path, monkeypatch: pytes
 
 def test_a_full_disk_is_named() -> None:
     error = OSError(28, "No space left on device")
-    assert "the disk is full" in str(weights._not_fetched("owner/tiny", error))
+    assert "The model “owner/tiny” cannot be downloaded: the disk is full" in str(not_fetched("owner/tiny", error))
 
 
-def test_no_gpu_means_no_free_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
+# The configuration, before the weights
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert weights.free_gpu_bytes() == 0
+
+def test_only_the_configuration_is_downloaded(hub: type[Hub], tmp_path: Path, good: Path) -> None:
+    config = weights.config_of("owner/tiny")
+    assert config.hidden_size == weights.config_of(str(good)).hidden_size
+    fetched = {file.name for file in (tmp_path / "cache").rglob("snapshots/*/*")}
+    assert fetched == {"config.json"}
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("owner/gone", "is not on the hub, or is private; check the spelling"),
+        ("owner/gated", "is gated: accept its terms on its hub page"),
+        ("owner/token", "the hub answered 401, it does not accept the access token; log in again"),
+        ("owner/broken", "the hub answered 500"),
+        ("two words", "neither a local folder nor a hub id"),
+    ],
+)
+def test_a_configuration_that_cannot_be_had_is_one_sentence(hub: type[Hub], model: str, sentence: str) -> None:
+    with pytest.raises(ModelError, match=f"The model “{model}” .*{sentence}"):
+        weights.config_of(model)
+
+
+def test_a_repository_without_configuration_is_one_sentence(hub: type[Hub], folder: Path) -> None:
+    remove("config.json")(folder)
+    hub.folder = folder
+    with pytest.raises(ModelError, match=r"“owner/tiny” is not a model: config\.json is missing"):
+        weights.config_of("owner/tiny")
+
+
+def test_what_a_model_needs_is_said_before_it_is_downloaded(hub: type[Hub], tmp_path: Path) -> None:
+    says = weights.forecast("owner/tiny", Placement(device="cpu"), users=3, context=9999)
+    assert says.startswith("“owner/tiny” needs 0.5 GB of memory")
+    assert "for 3 users × 4,096 tokens" in says  # its own context
+    assert says.endswith("it fits.")
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_model_that_cannot_fit_is_not_downloaded(hub: type[Hub], folder: Path, tmp_path: Path) -> None:
+    configure(hidden_size=65536, intermediate_size=262144, num_hidden_layers=200)(folder)
+    hub.folder = folder
+    with pytest.raises(ModelError, match=r"“owner/tiny” needs [\d,.]+ GB of memory .*; what would fit: the model"):
+        weights.forecast("owner/tiny", Placement(device="cpu"), users=3, context=1024)
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_contradicting_settings_are_told_before_the_hub_is_asked(hub: type[Hub]) -> None:
+    with pytest.raises(ModelError, match="--max-memory names a GPU by its number and --device is cpu"):
+        weights.forecast("owner/gone", Placement(device="cpu", max_memory=((0, 1.0),)), users=1, context=1024)
+
+
+def test_a_configuration_without_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    with pytest.raises(ModelError, match="not on this machine and the hub cannot be reached; check the network"):
+        weights.config_of("owner/tiny")
+
+
+def test_code_of_a_repository_is_never_run(folder: Path) -> None:
+    trap = "from pathlib import Path\nPath(__file__).with_name('sprung').touch()\n"
+    (folder / "trap.py").write_text(trap)
+    configure(model_type="own", auto_map={"AutoConfig": "trap.Config", "AutoModelForCausalLM": "trap.Net"})(folder)
+    with pytest.raises(ModelError, match="of a kind this version of transformers does not know"):
+        weights.config_of(str(folder))
+    assert not list(folder.rglob("sprung"))

@@ -18,6 +18,7 @@ from typing import Any
 
 from chat.base import ChatRequest, Chunk, Message, Role, Sampling
 from chat.local import LocalModel
+from chat.placement import Placement
 from chat.prompt import PromptBuilder, grounded_turn
 from retrieval.base import Passage
 
@@ -95,7 +96,7 @@ def shared_tiny_model(base: Path, chat_template: bool) -> Path:
 
 def ready(folder: Path) -> LocalModel:
     """The model in `folder`, loaded, in float32 so that it writes the same everywhere."""
-    model = LocalModel(str(folder), device="cpu", dtype="float32")
+    model = LocalModel(str(folder), Placement(device="cpu", dtype="float32"))
     model.load()
     return model
 
