@@ -108,7 +108,7 @@ class Client:
                 self._httpx = httpx.Client(
                     timeout=httpx.Timeout(self.limits.silence_s, connect=self.limits.connect_s),
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-                    verify=self._secure,
+                    verify=httpx.create_ssl_context() if self._secure else False,
                     follow_redirects=False,
                     trust_env=False,
                 )

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # ships no types
 import pytest
 
 from chat.base import Finish, Sampling
@@ -23,13 +24,24 @@ from tests.tiny_model import DIALOGUES, FROM_SOURCES, GREEDY, ask, shared_tiny_m
 
 _START_S = 60.0
 _LIMITS = Limits(connect_s=2, silence_s=20, tries=2)
-_WILD = Sampling(temperature=8, top_k=0, max_new_tokens=2000)
-"""Writes nonsense, and a lot of it."""
+_WILD = Sampling(temperature=8, top_k=0, max_new_tokens=48)
+"""Writes nonsense."""
+_LONG = Sampling(temperature=1e4, top_k=0, max_new_tokens=3000, seed=16)
+"""Writes nonsense for three seconds: no end token comes up before the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that runs a small real model."""
+
+    url: str
+    model: str
+    process: psutil.Process
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Address and model of a server that runs a small real model; its hub cache is empty."""
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The server; its hub cache is empty."""
     folder = shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
     scratch, port = tmp_path_factory.mktemp("serve"), free_port()
     command = [shutil.which("transformers", path=Path(sys.executable).parent) or "transformers", "serve", str(folder)]
@@ -44,7 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_there(server, url, scratch / "log")
-            yield url, str(folder)
+            yield Serving(url, str(folder), psutil.Process(server.pid))
         finally:
             server.terminate()
             try:
@@ -65,8 +77,8 @@ def _wait_until_there(server: subprocess.Popen[bytes], url: str, log: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def model(address: tuple[str, str]) -> RemoteModel:
-    model = RemoteModel(*address, limits=_LIMITS)
+def model(serving: Serving) -> RemoteModel:
+    model = RemoteModel(serving.url, serving.model, limits=_LIMITS)
     model.load()
     return model
 
@@ -93,13 +105,13 @@ def test_a_conversation_with_sources(model: RemoteModel) -> None:
     assert text(list(model.stream(ask(*said, passages=(passage,))))) == FROM_SOURCES
 
 
-def test_the_servers_only_model_needs_no_name(address: tuple[str, str]) -> None:
-    assert _answer(RemoteModel(address[0], limits=_LIMITS), *DIALOGUES[0][:1]) == DIALOGUES[0][1]
+def test_the_servers_only_model_needs_no_name(serving: Serving) -> None:
+    assert _answer(RemoteModel(serving.url, limits=_LIMITS), *DIALOGUES[0][:1]) == DIALOGUES[0][1]
 
 
-def test_another_model_is_refused_in_the_servers_words(address: tuple[str, str]) -> None:
+def test_another_model_is_refused_in_the_servers_words(serving: Serving) -> None:
     with pytest.raises(ModelError, match=r"HTTP status 400 \(“Server is pinned to '.*'; requested 'other'"):
-        _answer(RemoteModel(address[0], "other", limits=_LIMITS), "Hello!")
+        _answer(RemoteModel(serving.url, "other", limits=_LIMITS), "Hello!")
 
 
 def test_an_answer_ends_at_its_length(model: RemoteModel) -> None:
@@ -110,26 +122,34 @@ def test_an_answer_ends_at_its_length(model: RemoteModel) -> None:
 
 def test_every_option_takes_effect(model: RemoteModel) -> None:
     question, answer = DIALOGUES[4]
-    wild = replace(_WILD, max_new_tokens=48)
-    assert _answer(model, question, replace(wild, top_k=1)) == answer
-    assert _answer(model, question, replace(wild, top_p=1e-6)) == answer
-    assert _answer(model, question, replace(wild, seed=5)) == _answer(model, question, replace(wild, seed=5))
-    assert _answer(model, question, replace(wild, seed=5)) != _answer(model, question, replace(wild, seed=6))
+    assert _answer(model, question, replace(_WILD, top_k=1)) == answer
+    assert _answer(model, question, replace(_WILD, top_p=1e-6)) == answer
+    assert _answer(model, question, replace(_WILD, seed=5)) == _answer(model, question, replace(_WILD, seed=5))
+    assert _answer(model, question, replace(_WILD, seed=5)) != _answer(model, question, replace(_WILD, seed=6))
     assert answer.count(",") > 1
     assert _answer(model, question, replace(GREEDY, no_repeat_ngram=1)).count(",") <= 1
     assert _answer(model, question, replace(GREEDY, repetition_penalty=50.0)) != answer
 
 
-def test_a_cancel_frees_the_server(model: RemoteModel) -> None:
-    request = ask("Hello!", sampling=_WILD)
+def test_a_cancel_ends_the_servers_work(serving: Serving, model: RemoteModel) -> None:
+    request = ask("Hello!", sampling=_LONG)
     stream = model.stream(request)
     while not next(stream).text:
         pass
+    assert _load_of(serving.process) > 0.5
     request.cancel.set()
     assert list(stream)[-1].finish is Finish.CANCELLED
-    began = time.monotonic()
+    loads = [_load_of(serving.process) for _ in range(4)]
+    assert min(loads) < 0.2, loads
     assert _answer(model, *DIALOGUES[1][:1]) == DIALOGUES[1][1]
-    assert time.monotonic() - began < 2
+
+
+def _load_of(process: psutil.Process, seconds: float = 0.12) -> float:
+    """The share of one core that the process takes."""
+    before, began = process.cpu_times(), time.monotonic()
+    time.sleep(seconds)
+    after = process.cpu_times()
+    return float(after.user + after.system - before.user - before.system) / (time.monotonic() - began)
 
 
 def test_control_tokens_in_a_message_open_no_turn(model: RemoteModel) -> None:

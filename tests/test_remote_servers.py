@@ -129,7 +129,7 @@ def test_a_port_that_never_accepts_can_be_cancelled() -> None:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         with socket.create_connection(full.getsockname()):  # the backlog is full now: others wait for the kernel
-            model = RemoteModel(f"http://127.0.0.1:{full.getsockname()[1]}", limits=FAST)
+            model = RemoteModel(f"http://127.0.0.1:{full.getsockname()[1]}", limits=replace(FAST, connect_s=0.3))
             request = ask("Hello!")
             stream = model.stream(request)
             assert next(stream) == Chunk()
