@@ -163,7 +163,11 @@ def _steps(
         index.start_backfill()
 
     def choose(report: Callable[[str], None]) -> None:
-        name = settings.model if settings.model != "auto" else _fitting_model(placement)
+        try:
+            name = settings.model if settings.model != "auto" else _fitting_model(placement)
+        except ModelError as error:
+            models.say(str(error))
+            return
         if name and name != "reader":
             models.load_in_background(make_model(name))
 

@@ -39,10 +39,10 @@ class LocalModel:
     least = THRESHOLD
 
     def __init__(
-        self, model: str, placement: Placement = Placement(), context_limit: int = 8192, users: int = 16
+        self, model: str, placement: Placement | None = None, context_limit: int = 8192, users: int = 16
     ) -> None:
         self.model = model
-        self.placement = placement
+        self.placement = placement or Placement()
         self.context_limit = context_limit
         self.users = users
         self._tokenizer: Any = None

@@ -37,6 +37,11 @@ class ModelSlot:
     def current(self) -> ChatModel:
         return self._current
 
+    def say(self, text: str) -> None:
+        """Tell why no model was loaded."""
+        logger.error("%s", text)
+        self._says = text
+
     def put(self, model: ChatModel) -> None:
         """Use a model that is ready."""
         self._current = model

@@ -31,13 +31,9 @@ def fetch(model: str, progress: Progress) -> Path:
 
     Raises `ModelError`.
     """
-    if not model.strip():
-        raise ModelError("No chat model is named; give a hub id like owner/name, or a local folder.")
-    local = Path(model).expanduser()
-    if local.is_dir():
+    local = _local(model)
+    if local is not None:
         return local
-    if local.is_file():
-        raise ModelError(f"“{model}” is a file; give the folder that holds config.json, or a hub id.")
     folder = download(model, _FILES, progress)
     if not any(folder.glob("*.safetensors")):
         folder = download(model, [*_FILES, _OLD_WEIGHTS], progress)
@@ -49,8 +45,19 @@ def config_of(model: str) -> Any:
 
     Raises `ModelError`.
     """
+    local = _local(model)
+    name = local.name if local is not None else model
+    return read_config(download(model, [_CONFIG], silent) if local is None else local, name)
+
+
+def _local(model: str) -> Path | None:
+    """The folder that is named; None for a hub id. Raises `ModelError` for what is neither."""
+    if not model.strip():
+        raise ModelError("No chat model is named; give a hub id like owner/name, or a local folder.")
     local = Path(model).expanduser()
-    return read_config(local if local.is_dir() else download(model, [_CONFIG], silent), model)
+    if local.is_file():
+        raise ModelError(f"“{model}” is a file; give the folder that holds config.json, or a hub id.")
+    return local if local.is_dir() else None
 
 
 def forecast(model: str, placement: Placement, users: int, context: int) -> str:
@@ -59,8 +66,8 @@ def forecast(model: str, placement: Placement, users: int, context: int) -> str:
     Raises `ModelError` when the settings contradict each other, there is no such model, or it cannot run here.
     """
     check(placement)
-    name = Path(model).name if Path(model).expanduser().is_dir() else model
-    return _fit(name, config_of(model), placement, users, context)
+    local = _local(model)
+    return _fit(local.name if local else model, config_of(model), placement, users, context)
 
 
 def open_config(folder: Path, name: str) -> Any:
@@ -164,7 +171,7 @@ def _fit(name: str, config: Any, placement: Placement, users: int, context: int)
 
 def free_bytes(net: Any) -> int:
     """Free memory where a network lies, in bytes: of its accelerators together, or the machine's."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]  # ships no types
     import torch
 
     gpus = {tensor.device for tensor in net.parameters() if tensor.device.type == "cuda"}

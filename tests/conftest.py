@@ -15,6 +15,7 @@ import pytest
 
 from encoder import SentenceEncoder
 from evaluation.startup import free_port
+from tests.serving import Serving, serve
 from tests.wikipedia_server import WikipediaServer
 
 _ROOT = Path(__file__).parent.parent
@@ -27,6 +28,13 @@ def encoder() -> SentenceEncoder:
     encoder = SentenceEncoder()
     encoder.load()
     return encoder
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A real server for the remote engine, started once for the whole run."""
+    with serve(tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("serve")) as server:
+        yield server
 
 
 @dataclass(frozen=True, slots=True)

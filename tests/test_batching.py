@@ -1,109 +1,32 @@
-"""Answers written together: the same tokens as alone, whoever comes, leaves or fails meanwhile."""
+"""Answers written together: the same tokens as alone, whoever comes and leaves meanwhile."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
-import torch
 
 from chat import batching
 from chat.base import Sampling
 from chat.batching import BatchedDecoder, check
-from chat.decoding import Job, Waiting
+from chat.decoding import Waiting
 from chat.plain import PlainDecoder
-from errors import InputError, ModelError
-from tests.tiny_model import one_thread
-
-VOCABULARY = 97
-GREEDY = Sampling(temperature=0)
+from errors import InputError
+from tests.batched import Watched, generated, ids, job, network, seeded, until, written
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded():
         yield
-
-
-def network(kind: str, **more: Any) -> Any:
-    """A random network of a family of transformers."""
-    import transformers
-
-    size = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = getattr(transformers, f"{kind}Config")(**size | {"intermediate_size": 48, "bos_token_id": 0, "eos_token_id": 0} | more)
-    net = transformers.AutoModelForCausalLM.from_config(config).eval()
-    net.generation_config.eos_token_id = None
-    return net
 
 
 @pytest.fixture(scope="module")
 def net() -> Any:
     return network("GPTNeoX", max_position_embeddings=4096)
-
-
-def ids(count: int, seed: int = 0) -> tuple[int, ...]:
-    return tuple(torch.randint(1, VOCABULARY, (count,), generator=torch.Generator().manual_seed(seed)).tolist())
-
-
-def job(prompt: Sequence[int], room: int = 12, sampling: Sampling = GREEDY, ends: Sequence[int] = ()) -> Job:
-    return Job(tuple(prompt), sampling, room, frozenset(ends))
-
-
-def generated(net: Any, prompt: Sequence[int], room: int, **options: Any) -> list[int]:
-    """What transformers' own `generate` writes."""
-    given = torch.tensor([list(prompt)])
-    options = {"do_sample": False} | options
-    written = net.generate(given, max_new_tokens=room, min_new_tokens=room, pad_token_id=0, **options)
-    return [int(token) for token in written[0, given.shape[1] :]]
-
-
-def written(decoder: BatchedDecoder, jobs: Sequence[Job]) -> list[list[int]]:
-    """What is written to all jobs, begun at the same time."""
-    found: list[list[int]] = [[] for _ in jobs]
-
-    def read(place: int) -> None:
-        found[place] = [token for token in decoder.write(jobs[place]) if isinstance(token, int)]
-
-    threads = [threading.Thread(target=read, args=(place,)) for place in range(len(jobs))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return found
-
-
-class Watched:
-    """Notes the tokens of each forward pass, and does something at one of them."""
-
-    def __init__(self, net: Any, at: int = -1, act: Callable[[], None] = lambda: None) -> None:
-        self.passes: list[tuple[int, int]] = []
-        self._hook = net.register_forward_pre_hook(self._seen, with_kwargs=True)
-        self._at, self._act = at, act
-
-    def _seen(self, _: Any, __: Any, options: dict[str, Any]) -> None:
-        self.passes.append(tuple(options["input_ids"].shape))
-        if len(self.passes) - 1 == self._at:
-            self._act()
-
-    def __enter__(self) -> Watched:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._hook.remove()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for something another thread is about to do."""
-    pause = threading.Event()
-    for _ in range(3000):
-        if true():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came to that")
 
 
 # The same as alone
@@ -198,7 +121,7 @@ def test_a_long_prompt_is_read_in_pieces_between_the_others_tokens(net: Any) -> 
         first.close()
     pieces = [at for at, (_, tokens) in enumerate(watched.passes) if tokens > 4]
     assert [watched.passes[at][1] for at in pieces] == [256, 256, 256, 232]
-    assert all(later - earlier == 2 for earlier, later in zip(pieces, pieces[1:], strict=False))
+    assert all(later - earlier == 2 for earlier, later in pairwise(pieces))
 
 
 def test_who_waits_knows_the_place_and_a_full_queue_is_told(net: Any) -> None:
@@ -309,106 +232,3 @@ def test_many_turns_of_many_chats_stay_right(net: Any) -> None:
             assert answer == generated(net, chat, 6)
             chat += [*answer, *ids(11, seed=100 + turn)]
     assert decoder._store.count * decoder._store.capacity <= 3 * 512
-
-
-# Memory and failures
-
-
-def test_who_does_not_fit_waits_until_there_is_memory(net: Any) -> None:
-    decoder = BatchedDecoder(net, most_rows=8, most_tokens=600)
-    jobs = [job(ids(100 + n, seed=n), 100) for n in range(6)]
-    with Watched(net) as watched:
-        found = written(decoder, jobs)
-    assert found == [generated(net, one.ids, 100) for one in jobs]
-    assert max(rows for rows, _ in watched.passes) == 2
-    with pytest.raises(ModelError, match="takes 700 tokens and there is memory for 600"):
-        next(decoder.write(job(ids(500), 200)))
-
-
-def test_a_long_chat_does_not_keep_short_ones_out_for_good(net: Any) -> None:
-    decoder = BatchedDecoder(net, most_rows=8, most_tokens=2048)
-    written(decoder, [job(ids(1500), 10)])
-    with Watched(net) as watched:
-        written(decoder, [job(ids(30, seed=n), 40) for n in range(6)])
-    assert max(rows for rows, _ in watched.passes) >= 5
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "no memory left for a conversation of 300 tokens"),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), r"failed while reading \(RuntimeError\)"),
-    ],
-)
-def test_a_prompt_that_fails_takes_nobody_with_it(
-    net: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
-) -> None:
-    monkeypatch.setattr(batching.logger, "exception", lambda *_: None)
-    decoder = BatchedDecoder(net)
-    forward = decoder._forward
-
-    def failing(given: Any, places: Any, length: int) -> Any:
-        if given.shape[1] > 200:
-            raise error
-        return forward(given, places, length)
-
-    monkeypatch.setattr(decoder, "_forward", failing)
-    beside = decoder.write(job(ids(4), 50))
-    begun = [next(beside)]
-    with pytest.raises(ModelError, match=sentence):
-        list(decoder.write(job(ids(300), 5)))
-    assert [t for t in (*begun, *beside) if isinstance(t, int)] == generated(net, ids(4), 50)
-    assert decoder.busy == 0
-
-
-def test_a_failing_step_is_told_to_all_and_the_next_ones_are_answered(
-    net: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batching.logger, "exception", lambda *_: None)
-    decoder = BatchedDecoder(net)
-
-    def fail() -> None:
-        raise RuntimeError("a broken kernel")
-
-    with Watched(net, at=9, act=fail), pytest.raises(ModelError, match=r"failed while writing \(RuntimeError\)"):
-        list(decoder.write(job(ids(4), 50)))
-    until(lambda: decoder.busy == 0)
-    assert written(decoder, [job(ids(4), 50)])[0] == generated(net, ids(4), 50)
-
-
-def test_no_memory_for_a_row_is_told_or_waited_for(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = BatchedDecoder(net)
-    resize = decoder._store.resize
-
-    def scarce(count: int, capacity: int) -> None:
-        if count * capacity > 256:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        resize(count, capacity)
-
-    monkeypatch.setattr(decoder._store, "resize", scarce)
-    jobs = [job(ids(20, seed=n), 20) for n in range(3)]
-    assert written(decoder, jobs) == [generated(net, one.ids, 20) for one in jobs]
-    with pytest.raises(ModelError, match="no memory left for a conversation of 400 tokens"):
-        list(decoder.write(job(ids(400), 5)))
-    assert written(decoder, jobs[:1])[0] == generated(net, jobs[0].ids, 20)
-
-
-def test_numbers_that_are_none_end_only_the_answer_they_are_in(net: Any) -> None:
-    decoder = BatchedDecoder(net)
-    poisoned = threading.Event()
-
-    def spoil(_: Any, __: Any, output: Any) -> None:
-        if poisoned.is_set() and output.logits.shape[0] == 2:
-            output.logits[1] = float("nan")
-
-    hook = net.register_forward_hook(spoil)
-    try:
-        first, second = decoder.write(job(ids(4), 400)), decoder.write(job(ids(5), 400))
-        begun = [next(first)]
-        assert isinstance(next(second), int)
-        poisoned.set()
-        with pytest.raises(ModelError, match="load it as float32"):
-            list(second)
-        assert [t for t in (*begun, *first) if isinstance(t, int)] == generated(net, ids(4), 400)
-    finally:
-        hook.remove()

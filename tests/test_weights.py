@@ -20,7 +20,7 @@ from chat.hub import not_fetched
 from chat.local import LocalModel
 from chat.placement import Placement
 from errors import ModelError
-from tests.tiny_model import one_thread, shared_tiny_model
+from tests.tiny_model import network, one_thread, shared_tiny_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -144,10 +144,10 @@ def test_pytorch_files_are_read_where_there_are_no_safetensors(folder: Path) -> 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "auto"])
 def test_number_formats(good: Path, dtype: str) -> None:
-    model = LocalModel(str(good), dtype=dtype)
+    model = LocalModel(str(good), Placement(dtype=dtype))
     model.load()
     assert greets(model)
-    assert dtype == "auto" or str(model._net.dtype) == f"torch.{dtype}"
+    assert dtype == "auto" or str(network(model).dtype) == f"torch.{dtype}"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_number_formats(good: Path, dtype: str) -> None:
 )
 def test_impossible_options_are_refused(good: Path, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
-        LocalModel(str(good), **options).load()
+        LocalModel(str(good), Placement(**options)).load()
 
 
 def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
@@ -171,7 +171,7 @@ def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
     free = psutil.virtual_memory()._replace(available=1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     with pytest.raises(ModelError, match=r"and 0\.0 GB are free on this machine; choose a smaller model"):
-        LocalModel(str(good), device="cpu").load()
+        LocalModel(str(good), Placement(device="cpu")).load()
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,8 @@ def test_a_hub_id_is_downloaded_with_its_progress_told(hub: type[Hub], capfd: py
     model = LocalModel("owner/tiny")
     model.load(said.append)
     assert greets(model)
-    assert said[0] == "Looking for owner/tiny"
+    assert said[0].startswith("“owner/tiny” needs ") and said[0].endswith(": it fits.")
+    assert said[1] == "Looking for owner/tiny"
     assert any(word.startswith("Downloading owner/tiny: ") and word.endswith(" MB") for word in said)
     assert said[-2:] == ["Loading owner/tiny into memory", "owner/tiny is ready"]
     assert "it/s" not in capfd.readouterr().err

@@ -1,0 +1,164 @@
+"""A conversation becomes the messages of a request, within the context of a model whose tokenizer is elsewhere.
+
+The server writes the prompt with its model's own chat template, so nobody here knows the special tokens. What could
+open a turn in any common template is therefore made plain in every text that is sent: the control tokens in
+`CONTROL_TOKENS` lose their brackets (`<|im_start|>` becomes `‹|im_start|›`), role names at the start of a line are
+quoted. Not covered: a template whose turns begin with other words, look-alikes that a tokenizer's normalizer maps to
+one of these, and servers whose tokenizer reads no special tokens in messages, which would not need it.
+
+Tokens are estimated: a third of one for a letter of ASCII, one for any other. Estimates are meant to be too high.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chat.base import Message, Role
+from chat.prompt import _turns as turns_of
+from chat.prompt import grounded_turn
+from errors import InputError
+from retrieval.base import Passage
+
+_ROLES = "system|user|assistant|human|bot"
+_MISTRAL = (
+    "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|MODEL_SETTINGS|ARGS|CALL_ID|THINK|REF|"
+    "IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|PREFIX|MIDDLE|SUFFIX|BOS|EOS|PAD|UNK|CLS|SEP|MASK|gMASK|sMASK"
+)
+_LINE_START = r"(?:^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
+
+CONTROL_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("ChatML, Llama 3, Phi, Qwen, GPT: <|im_start|>", re.compile(r"<(?P<tag>\|[^<>|\s][^<>|\n]{0,60}\|?)>")),
+    ("Gemma 4: <turn|>, <channel|>", re.compile(r"<(?P<tag>[^<>|\n]{1,60}\|)>")),
+    ("DeepSeek: <｜User｜>", re.compile(r"<(?P<tag>｜[^<>\n]{1,60}｜)>")),
+    ("sentence ends: <s>, </s>, <bos>, <eos>", re.compile(r"<(?P<tag>/?s|bos|eos|pad|unk|mask|sep|cls)>")),
+    ("Llama 2: <<SYS>>", re.compile(r"<<(?P<tag>/?SYS)>>")),
+    ("Mistral, ChatGLM, BERT: [INST], [gMASK], [SEP]", re.compile(rf"\[(?P<tag>/?(?:{_MISTRAL}))\]")),
+    ("Gemma: <start_of_turn>", re.compile(r"<(?P<tag>(?:start|end)_of_[a-z_]{1,30})>")),
+    ("T5, Nemotron: <extra_id_0>", re.compile(r"<(?P<tag>(?:extra_id|SPECIAL|reserved)_?\d{1,5})>")),
+    ("thinking: <think>", re.compile(r"<(?P<tag>/?think(?:ing)?)>")),
+    ("OpenChatKit: <human>", re.compile(r"<(?P<tag>\s*/?\s*(?:human|bot)\s*)>", re.IGNORECASE)),
+    (
+        "Alpaca: ### Response:",
+        re.compile(rf"{_LINE_START}(?P<tag>[ \t]*#{{2,4}} (?:{_ROLES}|instruction|input|response)[ \t]*)(?=:)", re.I),
+    ),
+    ("Vicuna: ASSISTANT:", re.compile(rf"{_LINE_START}(?P<tag>[ \t]*(?:{_ROLES})[ \t]*)(?=:)", re.I)),
+)
+"""Where each stands, and what is quoted. None of the quoted forms is a token of any of these models."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_LETTERS_PER_TOKEN = 3
+_TURN_TOKENS = 8
+"""What a template writes around a message."""
+_LEAST_SOURCE_TOKENS = 32
+"""A source of which less than this would fit is left out."""
+_CONTINUE = (
+    "Your answer above was cut off by its length. Go on with it exactly where it stops, in the middle of the sentence "
+    "if need be. Repeat nothing of it and do not comment on this."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What is sent."""
+
+    messages: tuple[dict[str, str], ...]
+    room: int
+    """Tokens the answer may take."""
+    notices: tuple[str, ...]
+    """What was left out, one sentence each."""
+
+
+def shielded(text: str) -> str:
+    """The text with nothing in it that a chat template could have written."""
+    text = _SURROGATES.sub("\ufffd", text)
+    for _, pattern in CONTROL_TOKENS:
+        text = pattern.sub("‹\\g<tag>›", text)
+    return text
+
+
+def tokens_of(text: str) -> int:
+    """About how many tokens the text takes; seldom fewer."""
+    plain = len(text.encode("ascii", "ignore"))
+    return -(-plain // _LETTERS_PER_TOKEN) + len(text) - plain
+
+
+def fit(
+    messages: Sequence[Message],
+    passages: Sequence[Passage],
+    *,
+    begun: str,
+    continues: bool,
+    max_new_tokens: int,
+    context: int,
+) -> Fitted:
+    """The messages of a request, the newest user turn standing on `passages`.
+
+    `continues`: the server goes on with a last assistant message; another one is asked to. Where `context` (tokens) is
+    0 it is not known and nothing is left out. Raises `InputError` when the newest turn alone does not fit.
+    """
+    turns = turns_of(messages)
+    system = [Message(Role.SYSTEM, turns.system)] if turns.system else []
+    after = [Message(Role.ASSISTANT, begun)] if begun else []
+    if begun and not continues:
+        after.append(Message(Role.USER, _CONTINUE))
+
+    def chat(history: Sequence[Message], sources: Sequence[Passage]) -> list[Message]:
+        spoken = [*system, *history, Message(Role.USER, grounded_turn(turns.question, sources)), *after]
+        return [Message(message.role, shielded(message.content)) for message in spoken]
+
+    def length(history: Sequence[Message], sources: Sequence[Passage]) -> int:
+        return sum(tokens_of(message.content) + _TURN_TOKENS for message in chat(history, sources))
+
+    if not context:
+        return Fitted(_sent(chat(turns.history, passages)), max_new_tokens, ())
+    reserved = min(max_new_tokens, context // 2)
+    budget = context - reserved
+    if (bare := length((), ())) > budget:
+        raise InputError(
+            f"The message is too long: it takes about {bare:,} tokens and this model can read {budget:,} beside an "
+            f"answer of {reserved:,}; shorten it or send it in parts."
+        )
+    sources = tuple(passages)
+    while sources and (over := length((), sources) - budget) > 0:
+        sources = _shorter(sources, over)
+    history = turns.history
+    while history and length(history, sources) > budget:
+        history = history[2:]
+    sent = chat(history, sources)
+    room = min(max_new_tokens, context - length(history, sources))
+    left_out = (len(turns.history) - len(history)) // 2
+    return Fitted(_sent(sent), room, _notices(left_out, passages, sources, context))
+
+
+def _sent(spoken: Sequence[Message]) -> tuple[dict[str, str], ...]:
+    return tuple({"role": message.role.value, "content": message.content} for message in spoken)
+
+
+def _shorter(sources: tuple[Passage, ...], over: int) -> tuple[Passage, ...]:
+    """Less of the last source, by about `over` tokens or more; without it where too little would stay."""
+    *rest, last = sources
+    text = last.text.removesuffix(" …")
+    keep = tokens_of(text) - over - 2
+    if keep < _LEAST_SOURCE_TOKENS:
+        return tuple(rest)
+    part = text[: len(text) * keep // tokens_of(text)].rstrip()
+    words, space, cut = part.rpartition(" ")
+    part = words if space and len(cut) < 40 else part
+    return (*rest, replace(last, text=f"{part} …"))
+
+
+def _notices(exchanges: int, passages: Sequence[Passage], sources: Sequence[Passage], context: int) -> tuple[str, ...]:
+    """In the words of `chat.prompt`, whichever engine leaves something out."""
+    because = f"because this model reads at most {context:,} tokens at once."
+    notices = []
+    if exchanges:
+        what = "The oldest exchange was" if exchanges == 1 else f"The {exchanges} oldest exchanges were"
+        notices.append(f"{what} left out of the model's view {because}")
+    if sources and sources[-1] is not passages[len(sources) - 1]:
+        notices.append(f"Source [{len(sources)}] was shortened {because}")
+    if len(sources) < len(passages):
+        numbers = ", ".join(f"[{n}]" for n in range(len(sources) + 1, len(passages) + 1))
+        notices.append(f"{numbers} could not be given to the model {because}")
+    return tuple(notices)

@@ -1,0 +1,336 @@
+"""A small chat server on this machine, for tests: speaks OpenAI's API, or misbehaves in every way a server can.
+
+    with ChatServer() as server:
+        RemoteModel(server.url)              # http://127.0.0.1:PORT/v1
+        server.mode = "cut"                  # `ok` or a name in MODES, for every chat from now on
+        server.modes = ["503", "ok"]         # for the next ones, in order; then `mode` again
+
+Nothing sleeps: what is silent waits until the client hangs up, and `left` holds the time at which it did.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+PIECES = ("Paris", " is", " the", " capital: 😀", " 巴黎。")
+ANSWER = "".join(PIECES)
+_LEFT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class ChatServer:
+    """Listens on 127.0.0.1 while the `with` block runs."""
+
+    def __init__(self) -> None:
+        self.mode = "ok"
+        self.modes: list[str] = []
+        self.models: list[dict[str, Any]] | None = [{"id": "tiny", "object": "model", "owned_by": "vllm"}]
+        """What /v1/models lists; None answers 404."""
+        self.models_status: list[int] = []
+        """Statuses of the next answers to /v1/models, before it answers properly."""
+        self.beside: dict[str, dict[str, Any]] = {}
+        """Paths beside the API, and what they answer; other paths answer 404."""
+        self.retry_after = "0"
+        self.raw: list[bytes] = []
+        """What mode `raw` sends, piece by piece."""
+        self.more: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """In mode `stepwise` one entry lets one piece out."""
+        self.seen: list[Seen] = []
+        self.left: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self.arrived = threading.Event()
+        """Set when a chat has arrived."""
+        self._listener = _Listener(("127.0.0.1", 0), _Handler)
+        self._listener.chat = self
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._listener.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/v1"
+
+    @property
+    def chats(self) -> list[dict[str, Any]]:
+        """The bodies of the chats that arrived."""
+        return [seen.body for seen in self.seen if seen.path.endswith("/chat/completions")]
+
+    def __enter__(self) -> ChatServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._listener.shutdown()
+        self._listener.hang_up()
+        self._listener.server_close()
+        self._thread.join()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing waits for the handlers, whose connections were hung up
+    request_queue_size = 64
+    chat: ChatServer
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        with self._open_lock:
+            for connection in self._open:
+                with suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Listener
+
+    def do_GET(self) -> None:
+        chat = self.server.chat
+        chat.seen.append(Seen(self.path, dict(self.headers.items()), {}))
+        if self.path == "/v1/models" and chat.models_status:
+            self.refuse(chat.models_status.pop(0))
+        elif self.path == "/v1/models" and chat.models is not None:
+            self.json({"object": "list", "data": chat.models})
+        elif self.path in chat.beside:
+            self.json(chat.beside[self.path])
+        else:
+            self.refuse(404)
+
+    def do_POST(self) -> None:
+        chat = self.server.chat
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        chat.seen.append(Seen(self.path, dict(self.headers.items()), body))
+        chat.arrived.set()
+        if self.path != "/v1/chat/completions":
+            return self.refuse(404)
+        return MODES[chat.modes.pop(0) if chat.modes else chat.mode](self)
+
+    def json(self, said: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> None:
+        body = json.dumps(said).encode()
+        self.begin("application/json", status, {"Content-Length": str(len(body)), **(headers or {})})
+        self.wfile.write(body)
+
+    def refuse(self, status: int, says: str = "", headers: dict[str, str] | None = None) -> None:
+        self.json({"error": {"message": says or "no", "type": "test", "code": status}}, status, headers)
+
+    def begin(self, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        """The head. Without a length the answer ends where the connection does."""
+        self.send_response(status)
+        if kind:
+            self.send_header("Content-Type", kind)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if not {"Content-Length", "Transfer-Encoding"} & set(headers or {}):
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+
+    def event(self, said: dict[str, Any] | str) -> None:
+        text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+        self.wfile.write(f"data: {text}\n\n".encode())
+
+    def stream(self, pieces: tuple[str, ...] = PIECES, reason: str = "stop", done: bool = True) -> None:
+        self.begin("text/event-stream; charset=utf-8")
+        self.event(chunk({"role": "assistant", "content": ""}))
+        for piece in pieces:
+            self.event(chunk({"content": piece}))
+        if reason:
+            self.event(chunk({}, reason))
+        if done:
+            self.event("[DONE]")
+
+    def wait_until_left(self) -> None:
+        """Until the client hangs up; notes when it did."""
+        readable, _, _ = select.select([self.connection], [], [], _LEFT_S)
+        if readable:  # a client that waits for an answer sends nothing, so this is its end
+            self.server.chat.left.put(time.monotonic())
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: tests read `seen`."""
+
+
+def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    """One event of a streamed chat completion."""
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "tiny",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
+    }
+
+
+def _status(status: int, says: str = "") -> Callable[[_Handler], None]:
+    return lambda handler: handler.refuse(status, says)
+
+
+def _echoing_key(status: int) -> Callable[[_Handler], None]:
+    return lambda handler: handler.refuse(status, f"Rejected: {handler.headers['Authorization']} " * 9)
+
+
+def _busy(status: int) -> Callable[[_Handler], None]:
+    return lambda handler: handler.refuse(status, "slow down", {"Retry-After": handler.server.chat.retry_after})
+
+
+def _redirect(handler: _Handler) -> None:
+    handler.begin("", 307, {"Location": f"http://{handler.server.chat.host}/v1/elsewhere", "Content-Length": "0"})
+
+
+def _silent(handler: _Handler) -> None:
+    handler.wait_until_left()
+
+
+def _stall(handler: _Handler) -> None:
+    handler.stream(PIECES[:2], reason="", done=False)
+    handler.wait_until_left()
+
+
+def _open_end(handler: _Handler) -> None:
+    handler.stream(done=False)
+    handler.wait_until_left()
+
+
+def _hang_up(handler: _Handler) -> None:
+    handler.close_connection = True
+
+
+def _cut(handler: _Handler) -> None:
+    """The connection dies inside a chunk of the transfer encoding."""
+    handler.begin("text/event-stream", headers={"Transfer-Encoding": "chunked"})
+    for piece in PIECES[:2]:
+        line = f"data: {json.dumps(chunk({'content': piece}))}\n\n".encode()
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+    handler.wfile.write(b"ff\r\ndata: {")
+    handler.close_connection = True
+
+
+def _error_event(pieces: tuple[str, ...]) -> Callable[[_Handler], None]:
+    def mode(handler: _Handler) -> None:
+        handler.stream(pieces, reason="", done=False)
+        handler.event({"error": {"message": f"CUDA went away {handler.headers['Authorization']}", "code": 500}})
+
+    return mode
+
+
+def _usage(handler: _Handler) -> None:
+    handler.stream(done=False)
+    handler.event({"id": "1", "object": "chat.completion.chunk", "choices": [], "usage": {"total_tokens": 9}})
+    handler.event("[DONE]")
+
+
+def _reasoning(handler: _Handler) -> None:
+    handler.begin("text/event-stream")
+    for thought in ("Hmm", ", France"):
+        handler.event(chunk({"reasoning_content": thought, "content": None}))
+    for piece in PIECES:
+        handler.event(chunk({"content": piece}))
+    handler.event(chunk({}, "stop"))
+    handler.event("[DONE]")
+
+
+def _whole(handler: _Handler) -> None:
+    message = {"role": "assistant", "content": ANSWER}
+    handler.json({"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+
+def _html(handler: _Handler) -> None:
+    handler.begin("text/html; charset=utf-8")
+    handler.wfile.write(b"<!DOCTYPE html><title>Welcome</title>")
+
+
+def _raw(handler: _Handler) -> None:
+    handler.begin("text/event-stream")
+    for piece in handler.server.chat.raw:
+        handler.wfile.write(piece)
+
+
+def _stepwise(handler: _Handler) -> None:
+    handler.begin("text/event-stream")
+    for piece in PIECES:
+        handler.server.chat.more.get(timeout=_LEFT_S)
+        handler.event(chunk({"content": piece}))
+    handler.event("[DONE]")
+
+
+def _endless(handler: _Handler) -> None:
+    handler.begin("text/event-stream")
+    with suppress(OSError):
+        while True:
+            handler.event(chunk({"content": "and so on " * 100}))
+    handler.server.chat.left.put(time.monotonic())
+
+
+MODES: dict[str, Callable[[_Handler], None]] = {
+    "ok": lambda handler: handler.stream(),
+    "nothing": lambda handler: handler.stream(()),
+    "length": lambda handler: handler.stream(reason="length"),
+    "filtered": lambda handler: handler.stream(reason="content_filter"),
+    "no-done": lambda handler: handler.stream(done=False),
+    "only-done": lambda handler: handler.stream(reason=""),
+    "no-end": lambda handler: handler.stream(reason="", done=False),
+    "open-end": _open_end,
+    "silent": _silent,
+    "stall": _stall,
+    "stepwise": _stepwise,
+    "hang-up": _hang_up,
+    "cut": _cut,
+    "endless": _endless,
+    "error-first": _error_event(()),
+    "error-later": _error_event(PIECES[:2]),
+    "usage": _usage,
+    "reasoning": _reasoning,
+    "whole": _whole,
+    "html": _html,
+    "raw": _raw,
+    "redirect": _redirect,
+    "too-long": _status(400, "This model's maximum context length is 2048 tokens. However, you requested 9000 tokens."),
+    "400": _echoing_key(400),
+    "401": _echoing_key(401),
+    "403": _echoing_key(403),
+    "404": _status(404, "The model `tiny` does not exist."),
+    "422": lambda handler: handler.json({"detail": [{"loc": ["body"], "msg": "Input should be valid"}]}, 422),
+    "429": _busy(429),
+    "500": _status(500),
+    "502": _status(502),
+    "503": _busy(503),
+    "504": _status(504),
+}
+"""How each mode answers a chat."""

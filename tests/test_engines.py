@@ -1,0 +1,146 @@
+"""What every chat engine must do, asked of each of them with the same small model: together, one at a time, remote."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chat.base import ChatModel, Finish, Sampling
+from chat.local import LocalModel
+from chat.plain import PlainDecoder
+from chat.remote import RemoteModel
+from errors import InputError
+from retrieval.base import Passage
+from tests.serving import LIMITS, Serving
+from tests.tiny_model import DIALOGUES, FROM_SOURCES, ask, network, one_thread, ready, shared_tiny_model, text
+
+_LONG = Sampling(temperature=1e4, top_k=0, max_new_tokens=3000, seed=16)
+"""Nonsense for a while: no end token comes up before the limit."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
+    return ready(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True))
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
+    model: LocalModel = ready(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True))
+    model._decoder = PlainDecoder(network(model))
+    return model
+
+
+@pytest.fixture(scope="module")
+def remote(serving: Serving) -> ChatModel:
+    model = RemoteModel(serving.url, serving.model, limits=LIMITS)
+    model.load()
+    return model
+
+
+@pytest.fixture(scope="module", params=["together", "one_at_a_time", "remote"])
+def engine(request: pytest.FixtureRequest) -> ChatModel:
+    engine: ChatModel = request.getfixturevalue(request.param)
+    return engine
+
+
+@pytest.mark.parametrize(("question", "wanted"), DIALOGUES)
+def test_it_answers_and_says_that_it_has_ended(engine: ChatModel, question: str, wanted: str) -> None:
+    chunks = list(engine.stream(ask(question)))
+    assert text(chunks) == wanted
+    assert chunks[-1].finish is Finish.STOP
+    assert all(chunk.finish is None for chunk in chunks[:-1])
+    assert "\ufffd" not in text(chunks)
+
+
+def test_it_remembers_and_reads_sources(engine: ChatModel) -> None:
+    passage = Passage(id="a#0", text="People drink water.", title="Water", source="library", document="a")
+    said = ("Hello!", "Hello! How can I help you?", "People today when which paper")
+    assert text(list(engine.stream(ask(*said, passages=(passage,))))) == FROM_SOURCES
+
+
+def test_it_ends_at_its_length(engine: ChatModel) -> None:
+    chunks = list(engine.stream(ask("Count to five.", sampling=Sampling(temperature=0, max_new_tokens=4))))
+    assert chunks[-1].finish is Finish.LENGTH
+    assert DIALOGUES[4][1].startswith(text(chunks)) and text(chunks)
+
+
+def test_a_cancelled_answer_ends_and_says_so(engine: ChatModel) -> None:
+    request = ask("Hello!", sampling=_LONG)
+    stream = engine.stream(request)
+    next(chunk for chunk in stream if chunk.text)
+    request.cancel.set()
+    rest = list(stream)
+    assert rest[-1].finish is Finish.CANCELLED
+    assert len(rest) < 50
+
+
+def test_cancelled_before_it_begins_it_writes_nothing(engine: ChatModel) -> None:
+    request = ask("Hello!")
+    request.cancel.set()
+    chunks = list(engine.stream(request))
+    assert chunks[-1].finish is Finish.CANCELLED
+    assert text(chunks) == ""
+
+
+@pytest.mark.parametrize("leave", [lambda stream: stream.close(), lambda stream: None], ids=["closed", "forgotten"])
+def test_a_reader_who_leaves_is_not_in_the_way(engine: ChatModel, leave: Callable[[object], None]) -> None:
+    stream = engine.stream(ask("Hello!", sampling=_LONG))
+    next(chunk for chunk in stream if chunk.text)
+    leave(stream)
+    del stream
+    gc.collect()
+    assert text(list(engine.stream(ask("Hello!")))) == "Hello! How can I help you?"
+
+
+def test_many_ask_at_once(engine: ChatModel) -> None:
+    found: dict[str, str] = {}
+
+    def read(question: str) -> None:
+        found[question] = text(list(engine.stream(ask(question))))
+
+    threads = [threading.Thread(target=read, args=(question,)) for question, _ in DIALOGUES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == dict(DIALOGUES)
+
+
+def test_a_seed_makes_it_reproducible(engine: ChatModel) -> None:
+    wild = Sampling(temperature=8, top_k=0, max_new_tokens=24, seed=5)
+    once = text(list(engine.stream(ask("Hello!", sampling=wild))))
+    assert text(list(engine.stream(ask("Hello!", sampling=wild)))) == once
+    assert text(list(engine.stream(ask("Hello!", sampling=dataclasses.replace(wild, seed=6))))) != once
+
+
+@pytest.mark.parametrize(
+    ("sampling", "setting"),
+    [
+        (Sampling(temperature=-1), "temperature"),
+        (Sampling(temperature=float("nan")), "temperature"),
+        (Sampling(top_p=0), "top_p"),
+        (Sampling(top_k=-1), "top_k"),
+        (Sampling(repetition_penalty=0), "repetition_penalty"),
+        (Sampling(no_repeat_ngram=-1), "no_repeat_ngram"),
+        (Sampling(max_new_tokens=0), "max_new_tokens"),
+        (Sampling(seed=-1), "seed"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(engine: ChatModel, sampling: Sampling, setting: str) -> None:
+    with pytest.raises(InputError, match=f"setting {setting} is"):
+        list(engine.stream(ask("Hello!", sampling=sampling)))
+
+
+def test_an_empty_message_is_refused(engine: ChatModel) -> None:
+    with pytest.raises(InputError, match="empty"):
+        list(engine.stream(ask(" ")))
