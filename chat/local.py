@@ -45,6 +45,7 @@ class LocalModel:
         self.placement = placement or Placement()
         self.context_limit = context_limit
         self.users = users
+        self._net: Any = None
         self._tokenizer: Any = None
         self._prompts: PromptBuilder
         self._ends: frozenset[int] = frozenset()
@@ -64,6 +65,15 @@ class LocalModel:
     def context(self) -> int:
         """Tokens it reads at once, prompt and answer together. The model must be loaded."""
         return self._prompts.context
+
+    @property
+    def network(self) -> Any:
+        """The network itself, for measurements. The model must be loaded."""
+        return self._net
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokenizer
 
     def load(self, progress: Callable[[str], None] | None = None) -> None:
         """Download and load the model once, telling `progress` what is being done. Raises `ModelError`."""
@@ -93,6 +103,7 @@ class LocalModel:
         declared = _declared_ends(net, tokenizer)
         self._tokenizer, self._prompts = tokenizer, prompts
         self._ends = declared | prompts.end_of_turn(declared)
+        self._net = net
         self._decoder = self._decoder_for(net)
         progress(f"{self.name} is ready")
 

@@ -16,7 +16,7 @@ from chat.remote import RemoteModel
 from errors import InputError
 from retrieval.base import Passage
 from tests.serving import LIMITS, Serving
-from tests.tiny_model import DIALOGUES, FROM_SOURCES, ask, network, one_thread, ready, shared_tiny_model, text
+from tests.tiny_model import DIALOGUES, FROM_SOURCES, ask, one_thread, ready, shared_tiny_model, text
 
 _LONG = Sampling(temperature=1e4, top_k=0, max_new_tokens=3000, seed=16)
 """Nonsense for a while: no end token comes up before the limit."""
@@ -36,7 +36,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
 @pytest.fixture(scope="module")
 def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
     model: LocalModel = ready(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True))
-    model._decoder = PlainDecoder(network(model))
+    model._decoder = PlainDecoder(model.network)
     return model
 
 

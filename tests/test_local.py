@@ -20,7 +20,6 @@ from tests.tiny_model import (
     answer,
     ask,
     make_tiny_model,
-    network,
     one_thread,
     ready,
     shared_tiny_model,
@@ -117,7 +116,7 @@ def test_greedy_is_generate_token_for_token(
     import torch
 
     for model in (neox, chatml, wild):
-        net = network(model)
+        net = model.network
         tokens = recorded(monkeypatch, model)
         request = ask(question, "It is far.", "Why?")
         shown = answer(model, question, "It is far.", "Why?")

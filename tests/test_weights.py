@@ -20,7 +20,7 @@ from chat.hub import not_fetched
 from chat.local import LocalModel
 from chat.placement import Placement
 from errors import ModelError
-from tests.tiny_model import network, one_thread, shared_tiny_model
+from tests.tiny_model import one_thread, shared_tiny_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -147,7 +147,7 @@ def test_number_formats(good: Path, dtype: str) -> None:
     model = LocalModel(str(good), Placement(dtype=dtype))
     model.load()
     assert greets(model)
-    assert dtype == "auto" or str(network(model).dtype) == f"torch.{dtype}"
+    assert dtype == "auto" or str(model.network.dtype) == f"torch.{dtype}"
 
 
 @pytest.mark.parametrize(

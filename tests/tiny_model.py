@@ -101,11 +101,6 @@ def ready(folder: Path) -> LocalModel:
     return model
 
 
-def network(model: LocalModel) -> Any:
-    """The network behind a loaded model."""
-    return model._decoder._net  # type: ignore[union-attr]  # both decoders have one
-
-
 def ask(*said: str, sampling: Sampling = GREEDY, **more: Any) -> ChatRequest:
     """A request for what was `said`, user and assistant in turn."""
     messages = tuple(Message((Role.USER, Role.ASSISTANT)[n % 2], text) for n, text in enumerate(said))

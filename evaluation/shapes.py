@@ -1,0 +1,114 @@
+"""Chat models of well-known shapes with random weights: as fast and as large as the real ones, and nothing to download.
+
+python -m evaluation.shapes neox-80m FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+SHAPES: Mapping[str, tuple[str, dict[str, Any]]] = MappingProxyType(
+    {
+        "neox-80m": (
+            "gpt_neox",
+            {"hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8, "intermediate_size": 2048},
+        ),
+        "llama-360m": (
+            "llama",
+            {
+                "hidden_size": 960,
+                "num_hidden_layers": 32,
+                "num_attention_heads": 15,
+                "num_key_value_heads": 5,
+                "intermediate_size": 2560,
+                "tie_word_embeddings": True,
+            },
+        ),
+        "neox-20b": (
+            "gpt_neox",
+            {
+                "hidden_size": 6144,
+                "num_hidden_layers": 44,
+                "num_attention_heads": 64,
+                "intermediate_size": 24576,
+                "rotary_pct": 0.25,
+            },
+        ),
+    }
+)
+"""transformers' name of the architecture, and what its configuration differs in."""
+_VOCABULARY = 50432
+_CONTEXT = 2048
+_TEMPLATE = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+_WORDS = 60_000
+_CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+
+
+def make(shape: str, folder: Path) -> Path:
+    """Write a model of a shape, in bf16, and a tokenizer of made-up words; seeded."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    kind, differs = SHAPES[shape]
+    config = AutoConfig.for_model(
+        kind, vocab_size=_VOCABULARY, max_position_embeddings=_CONTEXT, bos_token_id=0, eos_token_id=0, **differs
+    )
+    torch.manual_seed(0)
+    net = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    net.save_pretrained(folder)
+    _tokenizer().save_pretrained(folder)
+    return folder
+
+
+def words(count: int, seed: int) -> str:
+    """A text of about so many tokens, different for each seed."""
+    return " ".join(_word(7919 * seed + 104729 * i) for i in range(count))
+
+
+def _word(number: int) -> str:
+    """One of `_WORDS` made-up words of three syllables."""
+    number = 12 * (number % _WORDS)
+    syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
+    size = len(syllables)
+    return "".join(syllables[number // size**place % size] for place in range(3))
+
+
+def _tokenizer() -> Any:
+    """Byte-level BPE of `_VOCABULARY` tokens, trained on made-up words: most of them are one token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=_VOCABULARY,
+        special_tokens=["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator((" " + _word(i) for i in range(_WORDS)), trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>", pad_token="<|end|>")
+    tokenizer.chat_template = _TEMPLATE
+    return tokenizer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m evaluation.shapes", description=__doc__.splitlines()[0])
+    parser.add_argument("shape", choices=sorted(SHAPES))
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args(arguments)
+    make(options.shape, options.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
