@@ -12,13 +12,13 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from chat.base import ChatRequest, Finish, Message, Role, Sampling
-from chat.citations import cited, tidy
+from chat.base import ChatRequest, Message, Role, Sampling
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup
+from chat.writing import Writing
 from errors import AppError, InputError, SourceError
 from moderation.base import Action, Exchange, Side
 from moderation.policy import Decision, Screen
@@ -27,6 +27,7 @@ from retrieval.base import Passage
 from retrieval.query import Query, standalone
 from retrieval.query import Turn as Talked
 from retrieval.rerank import Reranker
+from retrieval.text import analyse
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Ask:
     """Names of the sources to search; empty when retrieval is off."""
     moderation: bool = True
     sampling: Sampling = Sampling()
+    resume: Turn | None = None
+    """The turn whose answer was cut by its length, to be gone on with; then nothing is searched again."""
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -61,6 +64,7 @@ class Assistant:
         reranker: Reranker,
         screen: Screen,
         startup: Startup,
+        answer_limit_s: float = 600.0,
     ) -> None:
         self.models = models
         self.sources = sources
@@ -68,6 +72,7 @@ class Assistant:
         self.startup = startup
         self._reranker = reranker
         self._screen = screen
+        self._limit_s = answer_limit_s
 
     def search(self, query: str, names: Sequence[str], k: int, owner: str = "") -> list[Passage]:
         """The k best passages of the named sources, best first. Raises `SourceError` when one cannot answer."""
@@ -97,7 +102,7 @@ class Assistant:
         try:
             for says in self.startup.wait(ask.cancel):
                 yield Status(Stage.LOADING, says)
-            yield from self._answer(ask, chosen, turn)
+            yield from self._resume(ask, ask.resume) if ask.resume else self._answer(ask, chosen, turn)
         except Exception as error:
             yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error)))
         finally:
@@ -133,9 +138,17 @@ class Assistant:
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
 
+    def _resume(self, ask: Ask, turn: Turn) -> Iterator[Event]:
+        """Go on with an answer from where it stopped, on the same passages."""
+        query = standalone(ask.question, _talked(ask.conversation))
+        yield Status(Stage.WRITING)
+        request = self._request(ask, [], query, turn.passages)
+        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=())
+        yield from self._write(ask, turn, dataclasses.replace(request, begun=turn.answer))
+
     def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
         return ChatRequest(
-            messages=(*ask.conversation.messages(), Message(Role.USER, ask.question)),
+            messages=(*_history(ask.conversation, query), Message(Role.USER, ask.question)),
             passages=passages,
             query=query.text,
             language=query.language,
@@ -148,32 +161,24 @@ class Assistant:
 
     def _write(self, ask: Ask, turn: Turn, request: ChatRequest) -> Iterator[Event]:
         model = self.models.current
-        finish = Finish.STOP
-        notices: list[str] = []
-
-        def pieces() -> Iterator[str]:
-            nonlocal finish
-            for chunk in model.stream(request):
-                if chunk.notice:
-                    notices.append(chunk.notice)
-                if chunk.finish is not None:
-                    finish = chunk.finish
-                yield chunk.text
+        writing = Writing(request, self._limit_s, len(turn.cited))
+        pieces = writing.pieces(model)
 
         def judge(text: str) -> Decision:
             return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question), request.language)
 
         def checked() -> Iterator[str | Retraction]:
-            worst = yield from screened(pieces(), judge)
+            worst = yield from screened(pieces, judge)
             if worst.action is Action.WARN:
-                notices.append(worst.reason)
+                writing.beside.append(Notice(worst.reason))
 
-        written, failure = "", ""
+        written = ""
         try:
-            for piece in checked() if ask.moderation else pieces():
-                while notices:
-                    turn = _noted(turn, notices[0])
-                    yield Notice(notices.pop(0))
+            for piece in checked() if ask.moderation else pieces:
+                while writing.beside:
+                    event = writing.beside.pop(0)
+                    turn = _noted(turn, event.text) if isinstance(event, Notice) else turn
+                    yield event
                 if isinstance(piece, Retraction):
                     yield Retracted(piece.decision)
                     yield Done(_refused(turn, Outcome.ANSWER_REFUSED, piece.decision))
@@ -181,29 +186,29 @@ class Assistant:
                 if piece:
                     written += piece
                     yield Delta(piece)
-        except Exception as error:
-            # What was written stays; the person is told why there is no more of it.
-            failure = _told(error)
-        answer = tidy(written, len(turn.passages)).strip()
+        finally:
+            pieces.close()
+        failure = _told(writing.failure) if writing.failure else ""
         yield Done(
             dataclasses.replace(
                 turn,
-                answer=answer,
-                cited=cited(answer, len(turn.passages)),
-                outcome=Outcome.FAILED if failure else _OUTCOMES[finish],
+                answer=(request.begun + writing.kept(written)).strip(),
+                passages=writing.numbering.reordered(turn.passages),
+                cited=tuple(range(1, len(writing.numbering.order) + 1)),
+                outcome=Outcome.FAILED if failure else writing.outcome,
                 reason=failure,
-                notices=(*turn.notices, *notices),
+                notices=(*turn.notices, *(event.text for event in writing.beside if isinstance(event, Notice))),
                 model=model.name,
             )
         )
 
 
-_OUTCOMES = {
-    Finish.STOP: Outcome.ANSWERED,
-    Finish.LENGTH: Outcome.LENGTH,
-    Finish.CANCELLED: Outcome.STOPPED,
-    Finish.UNANSWERED: Outcome.UNANSWERED,
-}
+def _history(conversation: Conversation, query: Query) -> tuple[Message, ...]:
+    """Earlier turns. Once the topic has changed, only those that have words in common with the new question."""
+    if not query.new_topic:
+        return conversation.messages()
+    asked = set(analyse(query.text, query.language))
+    return conversation.messages(lambda turn: bool(asked & set(analyse(f"{turn.question}\n{turn.answer}"))))
 
 
 def check_question(text: str) -> str:

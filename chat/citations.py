@@ -9,8 +9,10 @@ prose reads like a citation when both numbers are sources.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from retrieval.base import Passage
 
 _NUMBERS = r"\d{1,2}(?:\s*[,，、;；]\s*\d{1,2})*"
 _MARK = re.compile(
@@ -28,6 +30,11 @@ _LINK = re.compile(r"!?\[[^\[\]\n]*(?:\[[^\[\]\n]*\][^\[\]\n]*)*\]\([^()\n]*(?:\
 _INDEXED = re.compile(r"(?:(?<![^\W_])(?<!_)[a-z]\d*|(?<!\w)\w*_\w*|\(\))\Z", re.ASCII)
 """What stands before `[1]` where it is an index: a variable of one small letter, a name with `_`, or a call."""
 _ASSIGNED = re.compile(r"\s*(?:[-+*/|&]?=(?!=)|\.\w+\()")
+_LONGEST = 48
+_OPEN = re.compile(rf"[ \t]*(?:\[[^\[\]\n]{{0,{_LONGEST}}}\]?|[【［][^】］\n]{{0,{_LONGEST}}}[】］]?)?\Z")
+"""What must wait at the end of a text: an open bracket, one whose next character decides, and the space before it."""
+_TICKS = re.compile("`+")
+_LONGEST_CODE = 200
 _LOOK_BACK = 64
 """Characters before a bracket that are looked at; longer names are cut."""
 
@@ -67,13 +74,63 @@ def cited(text: str, count: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= count))
 
 
-def tidy(text: str, count: int) -> str:
-    """`text` with every citation written `[n]`, numbers without a source removed along with the space before them."""
-    pieces, at = [], 0
-    for mark in marks(text, count):
-        kept = "".join(f"[{number}]" for number in dict.fromkeys(mark.numbers) if 1 <= number <= count)
-        before = text[at : mark.start]
-        pieces.append(before if kept else before.rstrip(" \t"))
-        pieces.append(kept)
-        at = mark.end
-    return "".join([*pieces, text[at:]])
+class Numbering:
+    """Citations of an answer while it is written: numbered in the order in which they come, each written `[n]`.
+
+    Numbers without a source are left out along with the space before them. A bracket that may become a citation is
+    held back until it is closed. `cited` sources have their numbers already.
+    """
+
+    def __init__(self, count: int, cited: int = 0) -> None:
+        self.order = list(range(1, cited + 1))
+        """Of each source that was cited, its number as it was given; the n-th is cited as `[n]`."""
+        self._count = count
+        self._text = ""
+        self._done = 0
+
+    def push(self, piece: str) -> str:
+        """The text that may be shown after `piece`."""
+        self._text += piece
+        held = _OPEN.search(self._text, max(self._done, len(self._text) - _LONGEST))
+        return self._taken(min(held.start() if held else len(self._text), self._code_begins()))
+
+    def _code_begins(self) -> int:
+        """Where inline code begins that is not closed yet: a bracket in it may turn out to be code."""
+        line = max(self._text.rfind("\n") + 1, self._done, len(self._text) - _LONGEST_CODE)
+        opened: re.Match[str] | None = None
+        for ticks in _TICKS.finditer(self._text, line):
+            if opened is None:
+                opened = ticks
+            elif len(ticks[0]) == len(opened[0]):
+                opened = None
+        return opened.start() if opened is not None and len(opened[0]) < 3 else len(self._text)
+
+    def finish(self) -> str:
+        """What was held back, now that nothing follows."""
+        return self._taken(len(self._text))
+
+    def _taken(self, until: int) -> str:
+        begin, self._done = self._done, until
+        if not any(bracket in self._text[begin:until] for bracket in "[【［"):
+            return self._text[begin:until]
+        pieces, at = [], begin
+        for mark in marks(self._text, self._count):
+            if mark.start < begin or mark.end > until:
+                continue
+            kept = "".join(f"[{number}]" for number in self._numbers(mark.numbers))
+            before = self._text[at : mark.start]
+            pieces += [before if kept else before.rstrip(" \t"), kept]
+            at = mark.end
+        return "".join([*pieces, self._text[at:until]])
+
+    def _numbers(self, given: Sequence[int]) -> Iterator[int]:
+        for number in dict.fromkeys(given):
+            if 1 <= number <= self._count:
+                if number not in self.order:
+                    self.order.append(number)
+                yield self.order.index(number) + 1
+
+    def reordered(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """The passages in the order of their new numbers: the cited ones, then the others."""
+        first = [passages[number - 1] for number in self.order]
+        return (*first, *(p for i, p in enumerate(passages, start=1) if i not in self.order))

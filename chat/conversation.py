@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,13 +23,17 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     """The person stopped it; what was written stays."""
     LENGTH = "length"
-    """The answer reached its longest allowed length."""
+    """The answer reached its longest allowed length; it can be continued."""
+    REPETITION = "repetition"
+    """The answer had begun to repeat itself and was ended there."""
+    TIMED_OUT = "timed_out"
+    """The answer took longer than it may; what was written stays."""
     QUESTION_REFUSED = "question_refused"
     ANSWER_REFUSED = "answer_refused"
     FAILED = "failed"
 
 
-_REMEMBERED = frozenset({Outcome.ANSWERED, Outcome.STOPPED, Outcome.LENGTH})
+_REMEMBERED = frozenset({Outcome.ANSWERED, Outcome.STOPPED, Outcome.LENGTH, Outcome.REPETITION, Outcome.TIMED_OUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,12 @@ class Conversation:
                 return dataclasses.replace(self, turns=self.turns[:i])
         return self
 
-    def messages(self) -> tuple[Message, ...]:
-        """The remembered turns as messages for an engine."""
+    def messages(self, bears: Callable[[Turn], bool] = lambda turn: True) -> tuple[Message, ...]:
+        """The remembered turns that bear on what is asked now, as messages for an engine."""
         return tuple(
             message
             for turn in self.turns
-            if turn.remembered
+            if turn.remembered and bears(turn)
             for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.answer))
         )
 

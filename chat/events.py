@@ -14,12 +14,13 @@ class Stage(StrEnum):
     LOADING = "loading"
     CHECKING = "checking"
     SEARCHING = "searching"
+    WAITING = "waiting"
     WRITING = "writing"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is being done; `detail` says what is loading."""
+    """What is being done; `detail` says what is loading, or the place in the queue."""
 
     stage: Stage
     detail: str = ""

@@ -138,6 +138,7 @@ class LocalModel:
             request.passages,
             max_new_tokens=request.sampling.max_new_tokens,
             started=request.started,
+            begun=request.begun,
         )
         for notice in prompt.notices:
             yield Chunk(notice=notice)
@@ -145,7 +146,7 @@ class LocalModel:
 
     def _write(self, prompt: Prompt, request: ChatRequest) -> Iterator[Chunk]:
         assert self._decoder is not None
-        text = TextStream(self._tokenizer, prompt.stop, prompt.lead)
+        text = TextStream(self._tokenizer, prompt.stop, prompt.lead, prompt.begun)
         job = Job(prompt.ids, request.sampling, prompt.room, self._ends, request.cancel)
         count, shown = 0, False
         with closing(self._decoder.write(job)) as tokens:

@@ -102,6 +102,8 @@ class Prompt:
     """Tokens the answer may take, at least 1."""
     notices: tuple[str, ...]
     """What was left out, one sentence each."""
+    begun: tuple[int, ...] = ()
+    """The last of `ids`: the beginning of the answer, that the model goes on from."""
 
 
 def grounded_turn(question: str, passages: Sequence[Passage]) -> str:
@@ -171,8 +173,9 @@ class PromptBuilder:
         *,
         max_new_tokens: int,
         started: datetime | None = None,
+        begun: str = "",
     ) -> Prompt:
-        """The prompt for the newest of `messages`, standing on `passages`.
+        """The prompt for the newest of `messages`, standing on `passages`; `begun` is the beginning of its answer.
 
         `started` is when the conversation began (now where None): OpenChatKit's format states it, and a fixed time
         keeps the beginning of the prompt the same from turn to turn. At most half of the context is kept free for
@@ -180,8 +183,9 @@ class PromptBuilder:
         """
         turns = _turns(messages)
         started = (started or datetime.now()).astimezone()
-        reserved = min(max_new_tokens, self.context // 2)
-        budget = self.context - reserved
+        tail = self._begun(begun)
+        reserved = min(max_new_tokens, (self.context - len(tail)) // 2)
+        budget = self.context - reserved - len(tail)
 
         def length(history: Sequence[Message], sources: Sequence[Passage]) -> int:
             return len(self._ids(self._chat(turns, history, sources), started))
@@ -198,13 +202,26 @@ class PromptBuilder:
         ids = self._ids(chat, started)
         self._check(ids, chat, started)
         return Prompt(
-            ids=tuple(ids),
+            ids=(*ids, *tail),
             text=str(self._render(chat, started, tokenize=False)),
             stop=self.format.stop,
-            lead=self.format.lead,
-            room=min(max_new_tokens, self.context - len(ids)),
+            lead="" if tail else self.format.lead,
+            room=min(max_new_tokens, self.context - len(ids) - len(tail)),
+            begun=tail,
             notices=self._notices(len(turns.history) - len(history), passages, sources),
         )
+
+    def _begun(self, answer: str) -> tuple[int, ...]:
+        """Tokens of the beginning of an answer. Raises `InputError` when it leaves too little to go on."""
+        if not answer:
+            return ()
+        ids = self._tokenizer.encode(self.format.lead + answer, add_special_tokens=False, split_special_tokens=True)
+        if len(ids) > self.context // 2:
+            raise InputError(
+                f"This answer has {len(ids):,} tokens and this model reads {self.context:,} at once, so it cannot go "
+                "on; ask for the rest in a new message."
+            )
+        return tuple(ids)
 
     def end_of_turn(self, declared: frozenset[int]) -> frozenset[int]:
         """The special token that the chat template sets after an answer, where no token in `declared` ends one.

@@ -100,10 +100,12 @@ def _overlap(text: str, stop: str) -> int:
 
 
 class TextStream:
-    """One answer on its way from tokens to the page."""
+    """One answer on its way from tokens to the page. `begun` are the tokens of its beginning, shown before."""
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str] = (), lead: str = "") -> None:
+    def __init__(self, tokenizer: Any, stop: Sequence[str] = (), lead: str = "", begun: Sequence[int] = ()) -> None:
         self._characters = Detokenizer(tokenizer)
+        for token in begun[-_WINDOW:]:
+            self._characters.push(token)
         self._stops = StopFilter(stop)
         self._lead = lead
 

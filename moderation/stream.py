@@ -52,6 +52,8 @@ def screened(pieces: Iterator[str], check: Check, held: int = HELD) -> Generator
     decisions: list[Decision] = []
     try:
         for piece in pieces:
+            if not piece:
+                yield ""  # nothing to judge: the caller may have something to tell meanwhile
             waiting += piece
             while (cut := _cut(waiting, held)) > 0:
                 ready, waiting = waiting[:cut], waiting[cut:]

@@ -6,161 +6,26 @@ python -m pytest tests/test_assistant.py
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from chat.assistant import LONGEST_QUESTION, Ask, Assistant
-from chat.base import ChatRequest, Chunk, Finish
+from chat.assistant import LONGEST_QUESTION, Ask
 from chat.conversation import Conversation, Outcome, Turn
-from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
-from chat.slot import ModelSlot
-from chat.sources import Source, Sources
+from chat.events import Delta, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.startup import Startup, Step
 from encoder import SentenceEncoder
 from errors import InputError, ModelError, ModerationError, SourceError
-from moderation.base import Exchange, Level, Side, Verdict
-from moderation.policy import Policy, Screen
-from retrieval.base import Passage, SearchRequest
-from retrieval.index import DocumentIndex
-from retrieval.rerank import Reranker
-from retrieval.unit_vectors import UnitVectors
-
-_FACT = "Alexander Fleming discovered penicillin in London in 1928."
-_HARM = "harmful"
-
-
-@dataclass
-class Engine:
-    """Writes what it is given, piece by piece, and remembers what it was asked."""
-
-    pieces: Sequence[str] = ("Fleming ", "did. [1]")
-    failure: Exception | None = None
-    name: str = "engine"
-    least: float = 0.0
-    asked: list[ChatRequest] = field(default_factory=list)
-    before_each: Callable[[], None] = lambda: None
-    closed: bool = False
-
-    def stream(self, request: ChatRequest) -> Iterator[Chunk]:
-        self.asked.append(request)
-        try:
-            for piece in self.pieces:
-                self.before_each()
-                if request.cancel.is_set():
-                    yield Chunk(finish=Finish.CANCELLED)
-                    return
-                yield Chunk(piece)
-            if self.failure:
-                raise self.failure
-            yield Chunk(finish=Finish.STOP)
-        finally:
-            self.closed = True
-
-
-@dataclass
-class Shelf:
-    """A source that gives one passage, or fails."""
-
-    name: str = "library"
-    failure: Exception | None = None
-    gate: threading.Event | None = None
-    asked: list[SearchRequest] = field(default_factory=list)
-
-    def search(self, request: SearchRequest) -> list[Passage]:
-        self.asked.append(request)
-        if self.gate:
-            self.gate.wait(30)
-        if self.failure:
-            raise self.failure
-        return [Passage(f"{self.name}#0", _FACT, "Penicillin", self.name, self.name, language="en", score=9.0)]
-
-
-@dataclass
-class Nothing:
-    """The guide, which has nothing to say here."""
-
-    name: str = "guide"
-
-    def search(self, request: SearchRequest) -> list[Passage]:
-        return []
-
-
-@dataclass
-class Words:
-    """A moderator that finds what holds the word `harmful`."""
-
-    name: str = "words"
-    failure: Exception | None = None
-    seen: list[Exchange] = field(default_factory=list)
-
-    def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
-        self.seen += exchanges
-        if self.failure:
-            raise self.failure
-        return [_verdict(_HARM in exchange.text) for exchange in exchanges]
-
-
-def _verdict(harmful: bool) -> Verdict:
-    if harmful:
-        return Verdict(0.99, Level.NEEDS_INTERVENTION, (("harassment", 0.99),))
-    return Verdict(0.01, Level.CASUAL)
-
-
-@dataclass
-class Bench:
-    assistant: Assistant
-    engine: Engine
-    moderator: Words
-    models: ModelSlot
-
-    def reply(self, question: str, conversation: Conversation | None = None, **how: object) -> list[Event]:
-        given = {"sources": ("library",), **how}
-        ask = Ask("turn", question, conversation or Conversation("c"), **given)  # type: ignore[arg-type]
-        return list(self.assistant.reply(ask))
-
-
-Make = Callable[..., Bench]
+from moderation.base import Side
+from retrieval.base import Passage
+from tests.bench import FACT, HARM, Engine, Make, Shelf, Words, benches, turn_of
 
 
 @pytest.fixture
 def make(encoder: SentenceEncoder, tmp_path: Path) -> Iterator[Make]:
-    """Builds an assistant around fakes; ranking and policy are the real ones."""
-    index = DocumentIndex(tmp_path / "index", encoder)
-    index.open()
-
-    def _make(
-        engine: Engine | None = None,
-        shelves: Sequence[Shelf] = (),
-        moderator: Words | None = None,
-        startup: Startup | None = None,
-        limit_s: float = 5.0,
-    ) -> Bench:
-        engine, moderator = engine or Engine(), moderator or Words()
-        if startup is None:
-            startup = Startup([])
-            startup.start()
-        sources = [Source(shelf, {"en": shelf.name.title()}) for shelf in shelves or [Shelf()]]
-        models = ModelSlot(engine)
-        assistant = Assistant(
-            models,
-            Sources(sources, limit_s),
-            Source(Nothing(), {"en": "Guide"}),
-            Reranker(UnitVectors(encoder, index), index),
-            Screen(moderator, Policy.load(None), limit_s=5.0),
-            startup,
-        )
-        return Bench(assistant, engine, moderator, models)
-
-    yield _make
-    index.close()
-
-
-def _turn(events: Sequence[Event]) -> Turn:
-    assert isinstance(events[-1], Done)
-    return events[-1].turn
+    with benches(encoder, tmp_path) as make:
+        yield make
 
 
 def test_a_reply_goes_through_every_stage_in_order(make: Make) -> None:
@@ -168,17 +33,17 @@ def test_a_reply_goes_through_every_stage_in_order(make: Make) -> None:
     stages = [event.stage for event in events if isinstance(event, Status)]
     assert stages == [Stage.CHECKING, Stage.SEARCHING, Stage.WRITING]
     found = next(event for event in events if isinstance(event, Found))
-    assert [passage.text for passage in found.passages] == [_FACT]
-    turn = _turn(events)
+    assert [passage.text for passage in found.passages] == [FACT]
+    turn = turn_of(events)
     assert (turn.outcome, turn.answer, turn.cited) == (Outcome.ANSWERED, "Fleming did. [1]", (1,))
     assert "".join(event.text for event in events if isinstance(event, Delta)).strip() == turn.answer
 
 
 def test_a_refused_question_reaches_no_engine_and_holds_no_passages(make: Make) -> None:
     bench = make()
-    events = bench.reply(f"a {_HARM} question")
+    events = bench.reply(f"a {HARM} question")
     assert any(isinstance(event, Flagged) for event in events)
-    turn = _turn(events)
+    turn = turn_of(events)
     assert (turn.outcome, turn.answer, turn.passages) == (Outcome.QUESTION_REFUSED, "", ())
     assert turn.reason
     assert turn.category == "harassment"
@@ -186,19 +51,19 @@ def test_a_refused_question_reaches_no_engine_and_holds_no_passages(make: Make) 
 
 
 def test_a_refused_answer_is_taken_back_and_not_kept(make: Make) -> None:
-    bench = make(Engine(["A fine sentence stands first. ", f"Then a {_HARM} one. ", "Then more."]))
+    bench = make(Engine(["A fine sentence stands first. ", f"Then a {HARM} one. ", "Then more."]))
     events = bench.reply("Who discovered penicillin?")
     shown = "".join(event.text for event in events if isinstance(event, Delta))
-    assert _HARM not in shown
+    assert HARM not in shown
     assert any(isinstance(event, Retracted) for event in events)
-    turn = _turn(events)
+    turn = turn_of(events)
     assert (turn.outcome, turn.answer) == (Outcome.ANSWER_REFUSED, "")
     assert bench.engine.closed
 
 
 def test_moderation_off_checks_nothing_and_says_so(make: Make) -> None:
     bench = make()
-    turn = _turn(bench.reply(f"a {_HARM} question", moderation=False))
+    turn = turn_of(bench.reply(f"a {HARM} question", moderation=False))
     assert turn.outcome is Outcome.ANSWERED
     assert turn.moderated is False
     assert bench.moderator.seen == []
@@ -215,7 +80,7 @@ def test_both_sides_are_checked_with_what_was_said_before(make: Make) -> None:
 
 
 def test_a_moderator_that_fails_refuses(make: Make) -> None:
-    turn = _turn(make(moderator=Words(failure=ModerationError("It is down."))).reply("Hello?"))
+    turn = turn_of(make(moderator=Words(failure=ModerationError("It is down."))).reply("Hello?"))
     assert turn.outcome is Outcome.QUESTION_REFUSED
     assert "could not be checked" in turn.reason
 
@@ -226,7 +91,7 @@ def test_a_source_that_fails_is_a_notice_and_the_others_answer(make: Make, failu
     events = bench.reply("Who discovered penicillin?", sources=("library", "attic"))
     said = [event.text for event in events if isinstance(event, Notice)]
     assert len(said) == 1
-    turn = _turn(events)
+    turn = turn_of(events)
     assert turn.outcome is Outcome.ANSWERED
     assert turn.notices == tuple(said)
     assert "bug" not in said[0]
@@ -235,7 +100,7 @@ def test_a_source_that_fails_is_a_notice_and_the_others_answer(make: Make, failu
 def test_a_source_that_is_too_slow_is_left_behind(make: Make) -> None:
     gate = threading.Event()
     bench = make(shelves=[Shelf("library"), Shelf("attic", gate=gate)], limit_s=0.3)
-    turn = _turn(bench.reply("Who discovered penicillin?", sources=("library", "attic")))
+    turn = turn_of(bench.reply("Who discovered penicillin?", sources=("library", "attic")))
     gate.set()
     assert turn.outcome is Outcome.ANSWERED
     assert "Attic did not answer within 0.3 seconds" in turn.notices[0]
@@ -252,9 +117,9 @@ def test_only_the_chosen_sources_are_searched(make: Make) -> None:
 
 def test_a_follow_up_is_searched_as_what_it_means(make: Make) -> None:
     library = Shelf()
-    passages = (Passage("p#0", _FACT, "Alexander Fleming", "library", "p"),)
+    passages = (Passage("p#0", FACT, "Alexander Fleming", "library", "p"),)
     before = Turn("1", "Who discovered penicillin?", Outcome.ANSWERED, "Alexander Fleming. [1]", passages, (1,))
-    turn = _turn(make(shelves=[library]).reply("and where was he born?", Conversation("c", turns=(before,))))
+    turn = turn_of(make(shelves=[library]).reply("and where was he born?", Conversation("c", turns=(before,))))
     assert "Fleming" in library.asked[0].query
     assert turn.query == library.asked[0].query
     assert turn.question == "and where was he born?"
@@ -282,7 +147,7 @@ def test_stopping_keeps_what_was_written(make: Make) -> None:
         events.append(event)
         if isinstance(event, Delta):
             cancel.set()
-    turn = _turn(events)
+    turn = turn_of(events)
     assert (turn.outcome, turn.answer) == (Outcome.STOPPED, "One sentence stands.")
 
 
@@ -303,14 +168,14 @@ def test_closing_the_stream_cancels_the_engine(make: Make) -> None:
     ("failure", "said"), [(ModelError("The model ran out of memory."), "out of memory"), (RuntimeError("x"), "the log")]
 )
 def test_an_engine_that_fails_is_told_in_one_sentence(make: Make, failure: Exception, said: str) -> None:
-    turn = _turn(make(Engine(["Part of an answer. "], failure)).reply("Tell me"))
+    turn = turn_of(make(Engine(["Part of an answer. "], failure)).reply("Tell me"))
     assert turn.outcome is Outcome.FAILED
     assert said in turn.reason
     assert turn.answer == "Part of an answer."
 
 
 def test_numbers_that_name_no_passage_are_removed(make: Make) -> None:
-    turn = _turn(make(Engine(["Fleming [1] did it [7]."])).reply("Who discovered penicillin?"))
+    turn = turn_of(make(Engine(["Fleming [1] did it [7]."])).reply("Who discovered penicillin?"))
     assert turn.cited == (1,)
     assert "[7]" not in turn.answer
 
@@ -345,7 +210,7 @@ def test_what_is_loading_is_told_and_a_failed_start_too(make: Make) -> None:
     events = make(startup=startup).assistant.reply(Ask("turn", "Hello", Conversation("c")))
     assert [next(events), next(events)] == [Status(Stage.CHECKING), Status(Stage.LOADING, "Loading the encoder")]
     go.set()
-    assert _turn(list(events)).outcome is Outcome.ANSWERED
+    assert turn_of(list(events)).outcome is Outcome.ANSWERED
 
     def fail(report: Callable[[str], None]) -> None:
         raise ModelError("The encoder is missing.")
@@ -353,12 +218,12 @@ def test_what_is_loading_is_told_and_a_failed_start_too(make: Make) -> None:
     broken = Startup([Step("Loading the encoder", fail)])
     broken.start()
     assert broken.join(10)
-    turn = _turn(make(startup=broken).reply("Hello"))
+    turn = turn_of(make(startup=broken).reply("Hello"))
     assert (turn.outcome, turn.reason) == (Outcome.FAILED, "The encoder is missing.")
 
 
 def test_search_ranks_and_says_why_it_cannot(make: Make) -> None:
     bench = make(shelves=[Shelf("library"), Shelf("attic", SourceError("The attic is locked."))])
-    assert [p.text for p in bench.assistant.search("penicillin", ["library"], k=3)] == [_FACT]
+    assert [p.text for p in bench.assistant.search("penicillin", ["library"], k=3)] == [FACT]
     with pytest.raises(SourceError, match="The attic is locked"):
         bench.assistant.search("penicillin", ["attic"], k=3)

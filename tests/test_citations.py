@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from chat.citations import cited, marks, tidy
+from chat.citations import Numbering, cited, marks
+from retrieval.base import Passage
+
+
+def numbered(text: str, count: int, size: int = 10_000) -> str:
+    """The text as it is shown, when it is written in pieces of a size."""
+    numbering = Numbering(count)
+    pieces = [numbering.push(text[start : start + size]) for start in range(0, len(text), size)]
+    return "".join(pieces) + numbering.finish()
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,8 @@ def test_citations_are_read_in_order_of_appearance(text: str, numbers: tuple[int
 )
 def test_brackets_that_are_no_citations_are_left_alone(text: str) -> None:
     assert cited(text, 3) == ()
-    assert tidy(text, 3) == text
+    for size in (1, 3, 10_000):
+        assert numbered(text, 3, size) == text
 
 
 def test_text_around_code_is_still_read() -> None:
@@ -62,21 +71,37 @@ def test_text_around_code_is_still_read() -> None:
     ("text", "wanted"),
     [
         ("Long [1, 7] and blue [9].", "Long [1] and blue."),
-        ("Long【2】 and [3, 1].", "Long[2] and [3][1]."),
+        ("Long【2】 and [3, 1].", "Long[1] and [2][3]."),
+        ("Long [3]. Blue [1]. Long again [3]", "Long [1]. Blue [2]. Long again [1]"),
         ("Long [1, 1].", "Long [1]."),
         ("Long \t[0]", "Long"),
         ("`[9]` stays, [9] goes", "`[9]` stays, goes"),
+        ("```\n[2] stays\n```\n[2] counts", "```\n[2] stays\n```\n[1] counts"),
         ("nothing to do [1].", "nothing to do [1]."),
+        ("an open [1", "an open [1"),
+        ("a list: [x] [ ] [", "a list: [x] [ ] ["),
+        ("It's `code, and a tick that never closes [2].", "It's `code, and a tick that never closes [1]."),
     ],
 )
-def test_numbers_without_a_source_are_taken_out(text: str, wanted: str) -> None:
-    assert tidy(text, 3) == wanted
-    assert tidy(wanted, 3) == wanted
-    assert cited(wanted, 3) == cited(text, 3)
+@pytest.mark.parametrize("size", [1, 2, 5, 10_000])
+def test_citations_are_numbered_as_they_come_and_invented_ones_go(text: str, wanted: str, size: int) -> None:
+    assert numbered(text, 3, size) == wanted
+    assert numbered(wanted, 3, size) == wanted
+
+
+def test_sources_follow_their_new_numbers() -> None:
+    passages = [Passage(str(n), f"text {n}", f"title {n}", "library", str(n)) for n in range(1, 5)]
+    numbering = Numbering(4)
+    numbering.push("Long [3]. Blue [1, 3]. ")
+    assert numbering.order == [3, 1]
+    assert [passage.id for passage in numbering.reordered(passages)] == ["3", "1", "2", "4"]
+    later = Numbering(4, cited=2)
+    assert later.push("Deep [4], long [1] .") == "Deep [3], long [1] ."
+    assert later.order == [1, 2, 4]
 
 
 def test_without_sources_lists_stay_and_invented_citations_go() -> None:
-    assert tidy("Sorted: [3, 1, 2] [1].", 0) == "Sorted: [3, 1, 2]."
+    assert numbered("Sorted: [3, 1, 2] [1].", 0) == "Sorted: [3, 1, 2]."
 
 
 def test_marks_point_into_the_text() -> None:
@@ -91,5 +116,5 @@ def test_marks_point_into_the_text() -> None:
 def test_hostile_text_takes_no_long(part: str) -> None:
     text = (part * 20_000)[:20_000]
     begun = time.process_time()
-    tidy(text, 3)
+    numbered(text, 3)
     assert time.process_time() - begun < 2

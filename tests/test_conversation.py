@@ -30,8 +30,11 @@ def test_prompts_never_hold_refused_failed_pending_or_empty_turns() -> None:
         conversation = conversation.put(Turn(outcome.value, f"q {outcome}", outcome, answer=f"a {outcome}"))
     conversation = conversation.put(Turn("empty", "q", Outcome.STOPPED))
     messages = conversation.messages()
-    assert [m.content for m in messages if m.role is Role.USER] == ["q answered", "q stopped", "q length"]
-    assert [m.role for m in messages] == [Role.USER, Role.ASSISTANT] * 3
+    assert [m.content for m in messages if m.role is Role.USER] == [
+        f"q {outcome}" for outcome in ("answered", "stopped", "length", "repetition", "timed_out")
+    ]
+    assert [m.role for m in messages] == [Role.USER, Role.ASSISTANT] * 5
+    assert [m.content for m in conversation.messages(lambda turn: turn.id == "stopped")] == ["q stopped", "a stopped"]
 
 
 def test_a_conversation_belongs_to_its_owner() -> None:

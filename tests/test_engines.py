@@ -144,3 +144,12 @@ def test_a_setting_that_cannot_be_is_refused_by_name(engine: ChatModel, sampling
 def test_an_empty_message_is_refused(engine: ChatModel) -> None:
     with pytest.raises(InputError, match="empty"):
         list(engine.stream(ask(" ")))
+
+
+def test_it_goes_on_from_where_an_answer_was_cut(engine: ChatModel) -> None:
+    question, whole = DIALOGUES[4]
+    cut = text(list(engine.stream(ask(question, sampling=Sampling(temperature=0, max_new_tokens=6)))))
+    assert whole.startswith(cut) and 0 < len(cut) < len(whole)
+    rest = text(list(engine.stream(ask(question, begun=cut))))
+    if isinstance(engine, LocalModel):  # `transformers serve` is asked in words, which so small a model does not know
+        assert cut + rest == whole

@@ -1,0 +1,79 @@
+"""One answer while an engine writes it: its citations numbered as they come, watched for loops and for time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import cast
+
+from chat.base import ChatModel, ChatRequest, Chunk, Finish
+from chat.citations import Numbering
+from chat.conversation import Outcome
+from chat.events import Event, Notice, Stage, Status
+from chat.repetition import LoopDetector
+
+_OUTCOMES = {
+    Finish.STOP: Outcome.ANSWERED,
+    Finish.LENGTH: Outcome.LENGTH,
+    Finish.CANCELLED: Outcome.STOPPED,
+    Finish.UNANSWERED: Outcome.UNANSWERED,
+    Finish.REPETITION: Outcome.REPETITION,
+    Finish.REFUSED: Outcome.ANSWER_REFUSED,
+}
+
+
+class Writing:
+    """What an engine writes, and how it ends. `limit_s` is the longest it may take, in seconds.
+
+    `cited` passages were cited by the part of the answer that is there already, in the order of their numbers.
+    """
+
+    def __init__(self, request: ChatRequest, limit_s: float, cited: int = 0) -> None:
+        self.numbering = Numbering(len(request.passages), cited)
+        self.outcome = Outcome.ANSWERED
+        self.beside: list[Event] = []
+        """What is to be told beside the text, oldest first; whoever tells it takes it out."""
+        self.failure: Exception | None = None
+        """Why there is no more text; what was written stays."""
+        self._request = request
+        self._limit_s = limit_s
+        self._loops = LoopDetector()
+        self._cut: int | None = None
+
+    def pieces(self, model: ChatModel) -> Generator[str]:
+        """The text, piece by piece; an empty piece where there is only something to tell beside it."""
+        until = time.monotonic() + self._limit_s
+        try:
+            with closing(cast("Generator[Chunk]", model.stream(self._request))) as chunks:
+                yield from self._pieces(chunks, until)
+        except Exception as error:
+            self.failure = error
+        rest = self.numbering.finish()
+        self._look(rest)
+        yield rest
+
+    def _pieces(self, chunks: Iterator[Chunk], until: float) -> Iterator[str]:
+        for chunk in chunks:
+            if chunk.place:
+                self.beside.append(Status(Stage.WAITING, str(chunk.place)))
+            if chunk.notice:
+                self.beside.append(Notice(chunk.notice))
+            if chunk.finish is not None:
+                self.outcome = _OUTCOMES[chunk.finish]
+            piece = self.numbering.push(chunk.text)
+            yield piece
+            self._look(piece)
+            if self._cut is not None:
+                return
+            if chunk.finish is None and time.monotonic() > until:
+                self.outcome = Outcome.TIMED_OUT
+                return
+
+    def _look(self, piece: str) -> None:
+        if self._cut is None and (cut := self._loops.push(piece)) is not None:
+            self._cut, self.outcome = cut, Outcome.REPETITION
+
+    def kept(self, written: str) -> str:
+        """Of the pieces that were shown, what stays: not the loop that it ended in."""
+        return written if self._cut is None else written[: self._cut]
