@@ -20,6 +20,7 @@ from typing import Any
 from chat.base import Sampling
 from chat.batching import BatchedDecoder
 from chat.decoding import Job
+from evaluation.machine import machine
 from evaluation.shapes import SHAPES, configuration
 from evaluation.speed import bandwidth, rounded
 
@@ -167,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{count:>4} users: {row['tokens_per_s']:8.1f} tokens/s, {share:.0%} of what the memory allows")
     print(f"tenth turn: first token {figures['tenth_turn']['ratio']:.1f} times sooner with what was read before")
     if options.json:
-        print(json.dumps(rounded(figures)))
+        print(json.dumps(rounded(figures | {"machine": machine()})))
     return 0
 
 

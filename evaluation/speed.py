@@ -35,6 +35,7 @@ from chat.sources import Source, Sources
 from chat.startup import Startup
 from encoder import SentenceEncoder
 from errors import AppError
+from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make, words
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     print(f"bound by memory bandwidth: {figures['bandwidth_bound_tokens_per_s']:.1f} tokens/s for one user")
     if options.json:
-        print(json.dumps(rounded(figures)))
+        print(json.dumps(rounded(figures | {"machine": machine()})))
     return 0
 
 
