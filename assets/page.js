@@ -47,7 +47,7 @@
     note.hidden = true;
     const kept = document.createElement('div');
     kept.id = 'gc-earlier';
-    for (const row of rows) row.querySelectorAll('.gc-acts, .gc-status').forEach(part => part.remove());
+    for (const row of rows) row.querySelectorAll('.gc-acts, .gc-status, form').forEach(part => part.remove());
     const line = document.createElement('p');
     line.className = 'gc-divider';
     line.textContent = note.textContent;
@@ -59,7 +59,6 @@
   let opened = '';
   page.opened = id => {
     if (id !== opened) sessionStorage.removeItem('groundchat-conversation');
-    if (!rows.length || !id) document.getElementById('gc-earlier')?.remove();
     opened = id;
   };
 
@@ -85,8 +84,9 @@
     leave.addEventListener('click', close);
     form.addEventListener('submit', event => {
       event.preventDefault();
-      if (area.value.trim()) act('edit', button.dataset.gcTurn, area.value);
-      else area.focus();
+      if (!area.value.trim()) return area.focus();
+      act('edit', button.dataset.gcTurn, area.value);
+      if (area.value.length <= LONGEST) form.remove();
     });
     const row = document.createElement('div');
     row.append(leave, send);
@@ -144,6 +144,7 @@
     '[data-gc-open]': button => page.document(['open', button.dataset.gcOpen, button.dataset.gcFrom || '']),
     '[data-gc-delete]': remove,
     '[data-gc-close]': () => document.querySelector('#gc-viewer.open .toggle-button')?.click(),
+    '#gc-reset': () => document.getElementById('gc-earlier')?.remove(),
     '#gc-theme': () => {
       const dark = document.body.classList.toggle('dark');
       localStorage.setItem('groundchat-theme', dark ? 'dark' : 'light');

@@ -190,7 +190,7 @@ class ChatHandlers:
             logger.exception("“%s” failed", act.kind)
             says = say(wish.language, "bug")
         shown: Update = {self._page.chat.note: note(says)}
-        if act.kind == "send" and act.text.strip():
+        if act.kind in ("send", "edit") and act.text.strip():
             shown[self._page.chat.message] = act.text
         yield shown
 
