@@ -213,7 +213,7 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
     by_need = sorted(options.catalogue, key=lambda model: model.memory_gb)
     with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load"):
         listed = gr.Radio(
-            choices=[(f"{model.id} · {model.memory_gb:g} GB", model.id) for model in by_need],
+            choices=[(f"{model.memory_gb:.1f} GB · {model.id.rpartition('/')[2]}", model.id) for model in by_need],
             value=None,
             label=i18n("model_listed"),
             info=i18n("model_listed_info"),
@@ -227,8 +227,8 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
             visible=options.private,
             elem_id="gc-model-name",
         )
+        status = gr.HTML("", js_on_load=None, elem_id="gc-model-status")
         with gr.Row():
             load = gr.Button(i18n("model_load_button"), size="sm", variant="primary", elem_id="gc-model-go")
             reader = gr.Button(i18n("model_reader_button"), size="sm", elem_id="gc-model-reader")
-        status = gr.HTML("", js_on_load=None, elem_id="gc-model-status")
     return ModelPanel(now, listed, name, load, reader, status, gr.State(""))
