@@ -38,10 +38,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what the app needs into $(VENV); the first time this takes some minutes."
 	$(PIP) -r requirements.txt
 	@touch $@
 
 $(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing what the app and its tests need into $(VENV); the first time this takes some minutes."
 	$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/.run
 

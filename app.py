@@ -141,7 +141,8 @@ def _options(settings: Settings, sources: list[Source]) -> Options:
         moderation=settings.moderation != "off",
         moderation_forced=settings.moderation == "always",
         model_picker=picker,
-        catalogue=tuple(model.id for model in catalogue.load()),
+        private=private,
+        catalogue=catalogue.load(),
     )
 
 
@@ -178,6 +179,7 @@ def _steps(
         Step("Loading the reader", lambda report: reader.load()),
         Step("Indexing the starter library", fill),
         Step("Choosing a chat model", choose),
+        Step("Ready", lambda report: print("Answers are ready.", flush=True)),
     ]
 
 
@@ -274,7 +276,8 @@ def _port(host: str, wanted: int) -> int:
 def main() -> int:
     """Read the settings, open the page, serve until interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "wikipediaapi"):  # they log every request
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env")

@@ -27,7 +27,7 @@ from retrieval.base import Passage
 from retrieval.query import Query, standalone
 from retrieval.query import Turn as Talked
 from retrieval.rerank import Reranker
-from retrieval.text import analyse
+from retrieval.text import analyse, language
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Assistant:
                 yield Status(Stage.LOADING, says)
             yield from self._resume(ask, ask.resume) if ask.resume else self._answer(ask, chosen, turn)
         except Exception as error:
-            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error)))
+            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error, language(ask.question))))
         finally:
             ask.cancel.set()
 
@@ -123,7 +123,7 @@ class Assistant:
             if decision.action is Action.WARN:
                 turn = _noted(turn, decision.reason)
         yield Status(Stage.SEARCHING)
-        candidates, notices = self.sources.collect(searches, ask.cancel)
+        candidates, notices = self.sources.collect(searches, ask.cancel, query.language)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
@@ -188,7 +188,7 @@ class Assistant:
                     yield Delta(piece)
         finally:
             pieces.close()
-        failure = _told(writing.failure) if writing.failure else ""
+        failure = _told(writing.failure, request.language) if writing.failure else ""
         yield Done(
             dataclasses.replace(
                 turn,
@@ -214,21 +214,25 @@ def _history(conversation: Conversation, query: Query) -> tuple[Message, ...]:
 def check_question(text: str) -> str:
     """The message itself. Raises `InputError` when it is empty or too long."""
     if not text.strip():
-        raise InputError("Your message is empty; type a question first.")
+        raise InputError("Your message is empty; type a question first.", zh="消息是空的，请先输入问题。")
     if len(text) > LONGEST_QUESTION:
         raise InputError(
             f"Your message has {len(text):,} characters and the limit is {LONGEST_QUESTION:,}; "
-            "shorten it, or upload the long part as a document and ask about it."
+            "shorten it, or upload the long part as a document and ask about it.",
+            zh=f"消息有 {len(text):,} 个字符，上限是 {LONGEST_QUESTION:,} 个；请缩短，或把长的部分上传为文档再提问。",
         )
     return text
 
 
-def _told(error: Exception) -> str:
-    """What the person is told; a bug goes to the log with its traceback."""
-    if isinstance(error, AppError):
-        return str(error)
-    logger.error("A reply failed", exc_info=error)
-    return "Something went wrong inside Groundchat; the log says what. Try again."
+def _told(error: Exception, language: str) -> str:
+    """What the person is told, in their language; a bug goes to the log with its traceback."""
+    if not isinstance(error, AppError):
+        logger.error("A reply failed", exc_info=error)
+        error = AppError(
+            "Something went wrong inside Groundchat; the log says what. Try again.",
+            zh="Groundchat 内部出错了，原因见日志。请再试一次。",
+        )
+    return error.told(language)
 
 
 def _talked(conversation: Conversation) -> list[Talked]:
