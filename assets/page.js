@@ -120,7 +120,8 @@
     act('retry', button.dataset.gcTurn, turn?.querySelector('.gc-typed').textContent || '');
   };
   const undo = button => act('undo', button.dataset.gcTurn, box().value);
-  const acts = {copy: copied, edit, retry, undo};
+  const goOn = button => act('continue', button.dataset.gcTurn, '');
+  const acts = {copy: copied, edit, retry, undo, continue: goOn};
 
   const remove = button => {
     if (!button.dataset.sure) {

@@ -23,7 +23,7 @@ def speed(figures: dict[str, Any]) -> str:
     """The table of `evaluation.speed`."""
     lines = [
         f"`{figures['model']}`, {figures['sampling']}, {_machine(figures['machine'])}. Loaded in "
-        f"{figures['load_s']:.1f} s; peak memory of both apps together {figures['peak_memory_mb']:,.0f} MB; reading the "
+        f"{figures['load_s']:.1f} s; peak memory of both together {figures['peak_memory_mb']:,.0f} MB; reading the "
         f"weights once per token bounds one user to {figures['bandwidth_bound_tokens_per_s']:,.0f} tokens/s.",
         "",
         "| users | tokens/s | plain app | ratio | first text p50 / p95 ms | plain app p95 ms |",

@@ -42,7 +42,7 @@ _EVERY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a person did in the page: `send`, `retry`, `edit` or `undo`."""
+    """What a person did in the page: `send`, `retry`, `edit`, `undo` or `continue`."""
 
     kind: str
     turn_id: str
@@ -81,7 +81,13 @@ class ChatHandlers:
         self._sampling = sampling
         self._moderation_forced = moderation_forced
         self._runs = Runs()
-        self._acts = {"send": self._send, "retry": self._retry, "edit": self._edit, "undo": self._undo}
+        self._acts = {
+            "send": self._send,
+            "retry": self._retry,
+            "edit": self._edit,
+            "undo": self._undo,
+            "continue": self._continue,
+        }
 
     def open(self, browser: Browser, tab: str, request: gr.Request) -> Update:
         """The page was opened: give the visitor an owner key, bring the tab's conversation back, show examples."""
@@ -225,6 +231,19 @@ class ChatHandlers:
             return
         yield from self._answer(act.text, self._back_to(conversation, turn), wish)
 
+    def _continue(self, act: Act, wish: Wish) -> Iterator[Update]:
+        """Go on with the newest answer, which was cut."""
+        conversation = self._store.get(wish.tab, wish.owner)
+        turn = _picked(conversation, act) if conversation else None
+        if conversation is None:
+            yield {self._page.chat.note: note(say(wish.language, "moved_away"))}
+        elif turn is None:
+            yield self._changed(conversation, wish)
+        elif turn is not conversation.turns[-1]:
+            yield {self._page.chat.note: note(say(wish.language, "not_newest"))}
+        else:
+            yield from self._run(turn, conversation, wish, resumed=True)
+
     def _undo(self, act: Act, wish: Wish) -> Iterator[Update]:
         """Take the last turn back; its question returns to the message box unless something is being typed there."""
         conversation = self._store.get(wish.tab, wish.owner)
@@ -277,8 +296,15 @@ class ChatHandlers:
         `moved`: the page shows turns of a conversation that the server no longer has.
         """
         self._assistant.sources.named(wish.sources)
-        turn = Turn(new_id(), question)
+        yield from self._run(Turn(new_id(), question), conversation, wish, moved)
+
+    def _run(
+        self, turn: Turn, conversation: Conversation, wish: Wish, moved: bool = False, resumed: bool = False
+    ) -> Iterator[Update]:
+        """Wait for the turn's turn, and answer it; `resumed`: go on with the answer that it has."""
         run = self._runs.join(conversation.id, turn.id)
+        resume = turn if resumed else None
+        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=())
         try:
             waits = say(wish.language, "checking" if run.first.is_set() else "waiting")
             run.shown = entries(turn, wish.language, status=waits)
@@ -292,18 +318,18 @@ class ChatHandlers:
             }
             run.first.wait()
             if not run.dropped:
-                yield from self._write(turn, now.id, run, wish)
+                yield from self._write(turn, now.id, run, wish, resume)
         finally:
             run.cancel.set()
             self._keep(conversation.id, wish.owner, dataclasses.replace(turn, outcome=Outcome.STOPPED), pending=True)
             self._runs.leave(conversation.id, run)
 
-    def _write(self, turn: Turn, conversation_id: str, run: Run, wish: Wish) -> Iterator[Update]:
+    def _write(self, turn: Turn, conversation_id: str, run: Run, wish: Wish, resume: Turn | None) -> Iterator[Update]:
         """Stream one reply into the pane. The turn is stored before it is shown as done, and when the tab closes."""
         now = self._store.get(conversation_id, wish.owner) or begin(wish.owner)
         before = now.before(turn.id)
         done, language = self._done(before.turns, wish.language), wish.language
-        ask = Ask(turn.id, turn.question, before, wish.sources, wish.moderation, self._sampling, run.cancel)
+        ask = Ask(turn.id, turn.question, before, wish.sources, wish.moderation, self._sampling, cancel=run.cancel)
         events = self._assistant.reply(ask)
         status = say(language, "checking")
         try:

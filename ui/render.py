@@ -18,7 +18,7 @@ from chat.quotes import Mark, marks
 from chat.reader import Reader
 from retrieval.base import Document, Passage
 from retrieval.index import DocumentInfo
-from ui.texts import OUTCOMES, category_name, say
+from ui.texts import ENDINGS, OUTCOMES, category_name, say
 
 Entry = gr.MessageDict
 
@@ -108,11 +108,21 @@ def _card(turn: Turn, language: str) -> str:
 
 def _notices(turn: Turn, language: str) -> str:
     texts = list(turn.notices)
-    if turn.outcome is Outcome.LENGTH:
-        texts.append(say(language, "length"))
-    if turn.outcome is Outcome.STOPPED:
-        texts.append(say(language, "stopped"))
-    return "".join(f'<div class="gc-notice">{escape(text)}</div>' for text in texts)
+    if turn.outcome in ENDINGS:
+        texts.append(say(language, ENDINGS[turn.outcome]))
+    return "".join(f'<div class="gc-notice">{escape(text)}</div>' for text in texts) + _continue(turn, language)
+
+
+def _continue(turn: Turn, language: str) -> str:
+    """A button that goes on with an answer that was cut; the reader's are never to be gone on with."""
+    if turn.outcome not in (Outcome.LENGTH, Outcome.TIMED_OUT, Outcome.STOPPED) or turn.model == Reader.name:
+        return ""
+    if not turn.answer:
+        return ""
+    return (
+        f'<button type="button" class="gc-link gc-continue" data-gc-act="continue" data-gc-turn="{escape(turn.id)}">'
+        f"{escape(say(language, 'continue'))}</button>"
+    )
 
 
 def _cited(turn: Turn, language: str, labels: dict[str, str]) -> str:
@@ -172,7 +182,7 @@ def _foot(turn: Turn, language: str) -> str:
     elif turn.cited:
         count = len(turn.cited)
         said.append(say(language, "from_one_source") if count == 1 else say(language, "from_sources", count=count))
-    elif turn.outcome in (Outcome.ANSWERED, Outcome.LENGTH) and turn.model != Reader.name:
+    elif turn.remembered and turn.model != Reader.name:
         said.append(say(language, "from_memory"))
     if turn.outcome not in OUTCOMES and turn.query and turn.query.strip() != turn.question.strip():
         said.append(say(language, "searched_for", query=turn.query))

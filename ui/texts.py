@@ -76,6 +76,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "failed": "This could not be answered",
         "stopped": "Stopped",
         "length": "The answer reached its longest allowed length.",
+        "repetition": "The answer had begun to repeat itself and was ended there.",
+        "timed_out": "The answer took longer than it may and was ended there.",
+        "continue": "Continue",
+        "not_newest": "Only the newest answer can be continued.",
+        "place": "Others are being answered first; place in the queue: {detail}",
         "hint_retry": "Edit your message or ask something else.",
         "loading": "{detail}…",
         "loading_note": "The first answer waits for this; later ones do not.",
@@ -158,6 +163,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "failed": "无法回答",
         "stopped": "已停止",
         "length": "回答已达到允许的最大长度。",
+        "repetition": "回答开始重复，已在此结束。",
+        "timed_out": "回答超过了允许的时间，已在此结束。",
+        "continue": "继续",
+        "not_newest": "只能继续最新的回答。",
+        "place": "正在先回答其他人；排队位置：{detail}",
         "hint_retry": "请修改您的消息，或换一个问题。",
         "loading": "{detail}…",
         "loading_note": "第一次回答需等待加载，之后不再需要。",
@@ -206,8 +216,17 @@ STAGES = {
     Stage.LOADING: "loading",
     Stage.CHECKING: "checking",
     Stage.SEARCHING: "searching",
+    Stage.WAITING: "place",
     Stage.WRITING: "writing",
 }
+
+ENDINGS = {
+    Outcome.LENGTH: "length",
+    Outcome.REPETITION: "repetition",
+    Outcome.TIMED_OUT: "timed_out",
+    Outcome.STOPPED: "stopped",
+}
+"""Key of the text that says why an answer ended early."""
 
 OUTCOMES = {
     Outcome.QUESTION_REFUSED: "refused_question",
