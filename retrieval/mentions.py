@@ -186,7 +186,9 @@ def _candidates(kind: Kind, turn: Turn) -> Iterator[tuple[str, float]]:
             full = _fuller(name.spoken, [other.text for other in answered] + [turn.title])
             if kind is Kind.PERSON:  # “Magnus Carlsen of Norway”, but “Joan of Arc”
                 full = re.sub(r"^(\w+ \w+) of .*", r"\1", full)
-            yield full, 1.0 - 0.2 * order + fit(name, turn, True)
+            # “Sorry: I may …”: a lone word at the start of a sentence that cites nothing may be any word.
+            doubt = 1.0 if not (turn.title or name.before or " " in name.text) else 0.0
+            yield full, 1.0 - doubt - 0.2 * order + fit(name, turn, True)
     if turn.title:
         # “Printing press”: in the middle of a sentence it would have no capital.
         common = turn.title.lower() in question and turn.title not in turn.question

@@ -18,7 +18,7 @@ from retrieval.english import spelled
 from retrieval.mentions import Turn, names
 from retrieval.text import HAN, analyse, language
 
-__all__ = ["Query", "Turn", "is_person", "standalone", "unresolved"]
+__all__ = ["Query", "Turn", "is_lone", "is_person", "standalone", "unresolved"]
 
 _LOOKED_AT = 600
 """Characters of a question; whoever writes more says what they mean."""
@@ -27,6 +27,15 @@ _REMEMBERED = 2000
 _TURNS = 3
 _SAME_TOPIC = 0.3
 _HAN = re.compile(f"[{HAN}]")
+_LONE = re.compile(
+    r"(?:and |but |so )?(?:why(?: not)?|when|where|who|whom|how|"
+    r"how (?:many|much|long|old|far|big|tall|high|often|come|so)|"
+    r"which(?: one)?|(?:in )?(?:which|what) (?:year|city|country)|by whom|since when|(?:what|how) about|"
+    r"(?:and )?(?:the )?(?:first|second|third|last)(?: one)?|tell me more|more|go on)[ ?.!]*|"
+    r"(?:那|是|那是)?(?:为什么|為什麼|什么时候|什麼時候|哪里|哪裡|在哪里|在哪裡|谁|誰|怎么|怎麼|多少|几个|幾個|哪一?年|哪个|哪個)呢?[？?。]*"
+)
+_TO_THE_APP = re.compile(r"\b(?:you|your|u)\b|^i(?:['’]?m| am)\b|[你您]", re.IGNORECASE)
+"""“Are you sure?” names nothing that a later “it” could mean."""
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -58,8 +67,12 @@ def standalone(question: str, turns: Sequence[Turn]) -> Query:
         return Query(question, False, language(question))
     code = language(question) if _LETTER.search(question) else language(turns[-1].question)
     recent = [
-        Turn(spelled(t.question[:_REMEMBERED]), t.answer[:_REMEMBERED], t.title[:_REMEMBERED]) for t in turns[-_TURNS:]
-    ]
+        Turn(spelled(turn.question[:_REMEMBERED]), turn.answer[:_REMEMBERED], turn.title[:_REMEMBERED])
+        for turn in turns
+        if turn.title or not _TO_THE_APP.search(turn.question)
+    ][-_TURNS:]
+    if not recent:
+        return Query(question, False, code)
     rewrite = _REWRITERS.get(code)
     text = rewrite(question, recent) if rewrite else None
     if text is not None:
@@ -76,9 +89,14 @@ def unresolved(question: str) -> str:
     return followup_zh.dangling(question) if _HAN.search(question) else pronouns_en.dangling(question)
 
 
+def is_lone(question: str) -> bool:
+    """Whether a question is only a question word or a rank: “why?”, “and the second?”, “什么时候？”."""
+    return _LONE.fullmatch(question.strip().lower()) is not None
+
+
 def is_person(pronoun: str) -> bool:
     """Whether a pronoun that is `unresolved` stands for a person."""
-    return pronoun in "他她" or pronouns_en.is_person(pronoun)
+    return pronoun in tuple("他她") or pronouns_en.is_person(pronoun)
 
 
 def _new_topic(question: str, turns: Sequence[Turn], code: str) -> bool:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from retrieval.query import Turn, standalone
+from retrieval.query import Turn, standalone, unresolved
 
 PENICILLIN = Turn(
     "Who discovered penicillin?",
@@ -111,6 +111,54 @@ def test_a_chain_of_follow_ups_keeps_its_topic() -> None:
 def test_the_antecedent_may_lie_further_back() -> None:
     turns = [CURIE, Turn("Is it raining?", "", "")]
     assert "Marie Curie" in standalone("Where did she study?", turns).text
+
+
+@pytest.mark.parametrize("said", ["are you sure?", "lol", "thanks", "that's wrong", "do you speak Chinese?"])
+def test_small_talk_in_between_does_not_hide_the_topic(said: str) -> None:
+    turns = [PENICILLIN, Turn(said, "Sorry: I may have quoted the wrong sentence. Open the source to check.")]
+    assert standalone("where was he born?", turns).text == "where was Alexander Fleming born?"
+    assert standalone("when was that?", turns).text == "When was penicillin discovered?"
+
+
+@pytest.mark.parametrize("said", ["你确定吗？", "哈哈", "谢谢"])
+def test_chinese_small_talk_in_between_does_not_hide_the_topic(said: str) -> None:
+    assert (
+        standalone("他是哪国人？", [QINGMEISU, Turn(said, "抱歉，我可能摘错了句子。")]).text
+        == "亚历山大·弗莱明是哪国人？"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "searched"),
+    [
+        ("whats the tallest mountain", "what's the tallest mountain"),
+        ("Whos the king of Spain", "Who's the king of Spain"),
+        ("wich planet is the biggest", "which planet is the biggest"),
+        ("so wat is dna", "so what is dna"),
+        ("why didnt it sink", "why didn't it sink"),
+        ("What is a whatsit?", "What is a whatsit?"),
+        ("WHO wrote Hamlet", "WHO wrote Hamlet"),
+    ],
+)
+def test_misspelt_question_words_are_put_right(typed: str, searched: str) -> None:
+    assert standalone(typed, []).text == searched
+
+
+@pytest.mark.parametrize(
+    ("question", "pronoun"),
+    [
+        ("when was he born?", "he"),
+        ("how do I clean it?", "it"),
+        ("他是哪里人？", "他"),
+        ("What did Isaac Newton say about his theory?", ""),
+        ("How do bees find their way home?", ""),
+        ("is it raining?", ""),
+        ("李白和他的朋友", ""),
+        ("Who wrote Hamlet?", ""),
+    ],
+)
+def test_a_pronoun_that_nothing_explains_is_found(question: str, pronoun: str) -> None:
+    assert unresolved(question) == pronoun
 
 
 def test_a_pronoun_is_not_replaced_by_a_name_that_stands_beside_it() -> None:
