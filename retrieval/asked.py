@@ -6,7 +6,7 @@ No tagger: the auxiliary says where the subject begins, closed lists of verbs an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retrieval.english import (
     ADVERBS,
@@ -49,6 +49,7 @@ _PREDICATES = word_set(
     "true real possible made-up like worth considered good bad so such not red blue yellow green black white"
 )
 _PLACED = re.compile(r"(?:in|on|at|of|from|about|by) (?P<what>(?!\d)[^,]+)", re.IGNORECASE)
+_TOPIC_FIRST = re.compile(r"(?P<about>[^:?]{2,60}): (?=\S)")
 _DETERMINED = re.compile(r"(?:the|a|an|my|our|this) \w", re.IGNORECASE)
 _ALSO_ASKED = re.compile(r",? and (?:when|where|who|why|how|what)\b.*", re.IGNORECASE | re.DOTALL)
 _MOST_WORDS = 9
@@ -70,6 +71,8 @@ class Asked:
     verb: str = ""
     object: str = ""
     rest: str = ""
+    about: str = ""
+    """What stands before a colon: “Titanic: how many lifeboats?”"""
 
     @property
     def replaceable(self) -> str:
@@ -79,6 +82,8 @@ class Asked:
     @property
     def topic(self) -> str:
         """The noun phrase that the question is about; empty where there is none of up to nine words."""
+        if self.about:
+            return self.about
         placed = _PLACED.match(self.rest)
         where = placed["what"] if placed else ""
         phrases = (self.replaceable, where)
@@ -105,6 +110,9 @@ def _names_something(phrase: str) -> bool:
 
 def asked(question: str) -> Asked:
     """The parts of a question."""
+    first = _TOPIC_FIRST.match(question)
+    if first:
+        return replace(asked(question[first.end() :]), about=first["about"])
     question = _ALSO_ASKED.sub("", _LAST_WORDS.sub(" ", question), count=1).strip()
     about = _ABOUT.match(question)
     if about:
@@ -145,10 +153,11 @@ def _after_auxiliary(word: str, counted: str, words: list[str]) -> Asked:
         return Asked(word, counted, "", "", words[0], " ".join(words[1 : 1 + size]), " ".join(words[1 + size :]))
     auxiliary, words = words[0], words[1:]
     if auxiliary.lower() in _BE:
-        reached = re.match(r"(?:the )?(?:first|last|second|third) to (\w+) (.+)", " ".join(words), re.IGNORECASE)
+        reached = re.match(r"(?:the )?(first|last|second|third) to (\w+) (.+)", " ".join(words), re.IGNORECASE)
         if reached:
-            size = _phrase(reached[2].split())
-            return Asked(word, counted, auxiliary, "", "", " ".join(reached[2].split()[:size]))
+            done = reached[3].split()
+            size = _phrase(done)
+            return Asked(word, counted, auxiliary, "", reached[2], " ".join(done[:size]), reached[1])
         size = 0 if counted and words and is_participle(words[0]) else _predicated(words)
         return Asked(word, counted, auxiliary, " ".join(words[:size]), "", "", " ".join(words[size:]))
     size = _until_base(words)
@@ -237,6 +246,12 @@ def asked_anew(word: str, question: str) -> str:
     modal = re.match(r"(?:do|does|did|can|could|will|would|should)\Z", low)
     if word.lower() == "why not" and not modal:
         return ""
+    if parts.about:
+        return ""
+    if low in _BE and parts.verb and parts.object:  # “who was first to reach the South Pole”
+        done = participle(parts.verb)
+        was = "were" if is_plural(parts.object) else "was"
+        return f"{word} {was} {parts.object} {done} {parts.rest}?" if done else ""
     if not parts.auxiliary:
         done = participle(parts.verb)
         if not done or not parts.object or not _names_something(parts.object):

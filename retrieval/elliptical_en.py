@@ -54,6 +54,9 @@ def put_in(fragment: str, turns: Sequence[Turn]) -> str | None:
             return question[: old.start()] + year[0] + question[old.end() :]
         lead = "" if _PREPOSITION.match(fragment) else "in "
         return f"{open_end} {lead}{fragment}?"
+    if _RANK.search(fragment) and len(fragment.split()) > 1:  # “and the first woman?”
+        about = topic(turns[-1])
+        return f"{bare(about)}: {fragment}?" if about else None
     led = _PREPOSITION.match(fragment)
     if led:
         same = re.search(rf"\b{led[1]}\s+(?:the )?(?:[\w’'-]+ ?){{1,3}}$", open_end, re.IGNORECASE)
@@ -93,7 +96,9 @@ _VERB = re.compile(
 )
 _OF_THE = re.compile(
     r"^(?P<asks>(?:what|who|which|how (?:big|large|high|long|old|deep|tall|heavy|wide|strong|fast))"
-    r"(?:['’]s| is| was| are| were)) (?:the |its )?(?P<what>(?:\w+ )?(?P<noun>[\w-]+))\W*$",
+    r"(?:['’]s| is| was| are| were)) (?:the |its )?"
+    r"(?:(?:main|total|average|exact|original|current|official|full|real|side|boiling|melting|maximum|minimum|final) )?"
+    r"(?P<noun>[\w-]+)\W*$",
     re.IGNORECASE,
 )
 _THE_NOUN = re.compile(r"\bthe (?P<noun>[\w-]+)\b(?! of\b)", re.IGNORECASE)
@@ -109,6 +114,7 @@ _DID_PEOPLE = re.compile(
     r"^(?:when|where|why|how) did (?:people|everyone|everybody|anyone|others) \w+(?P<rest>(?: [\w'’]+)*)\W*$",
     re.IGNORECASE,
 )
+_TOOK = re.compile(r"^how (?:long|much|many \w+) did it (?:take|cost) to [a-z]+\W*$", re.IGNORECASE)
 _BEFELL = re.compile(r"^what (?:happened|happens) to the [a-z]+(?: [a-z]+)?\W*$", re.IGNORECASE)
 _THERE = re.compile(r"^(?:how many|which|what) [\w -]{2,30} were there\W*$", re.IGNORECASE)
 _MENTIONED = word_set("there involved next left inside aboard present")
@@ -122,10 +128,12 @@ def completed(question: str, turns: Sequence[Turn], leaning: bool) -> str | None
     `leaning`: it began with “and”.
     """
     text = question.strip()
+    about = topic(turns[-1]) or antecedent(Kind.THING, turns)
+    if _TOOK.match(text) and about:
+        return f"{bare(about)}: {text}"
     if _SELF.search(text) or next((name for name in names(text) if name.start > 0), None) is not None:
         return None
     graded = _FRAGMENT.match(text)
-    about = topic(turns[-1]) or antecedent(Kind.THING, turns)
     if not about or bare(about).lower() in text.lower():
         return None
     if graded and not _VERB.search(text):
@@ -140,7 +148,11 @@ def completed(question: str, turns: Sequence[Turn], leaning: bool) -> str | None
         whose = antecedent(Kind.THING, turns) or about
         return f"{text.rstrip(' ?.!')} of {whose}?"
     inner = _THE_NOUN.search(text)
-    known = inner is not None and (belongs(inner["noun"].lower()) or _was_said(inner["noun"], turns[-1]))
+    known = (
+        inner is not None
+        and not _RANK.fullmatch(inner["noun"])
+        and (belongs(inner["noun"].lower()) or _was_said(inner["noun"], turns[-1]))
+    )
     if (known and len(text.split()) <= _LONGEST) or _says_nothing(text) or _THERE.match(text) or _BEFELL.match(text):
         return f"{bare(about)}: {text}"
     return None
@@ -153,7 +165,8 @@ def _is(about: str, last: str) -> str:
 
 
 def _has_verb(words: str) -> bool:
-    return any(word in FINITE for word in words.lower().split()[1:])
+    first, *others = words.lower().split()
+    return any(word in FINITE for word in others) or (first in FINITE and bool(others))
 
 
 def _was_said(noun: str, turn: Turn) -> bool:

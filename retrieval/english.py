@@ -64,6 +64,7 @@ def _present(verb: str) -> str:
 
 
 _WITH_PARTICIPLE = {past: participle for _, past, participle in _TRIPLES}
+_OF_BASE = {verb: _past(verb) for verb in _REGULAR} | {base: participle for base, _, participle in _TRIPLES}
 BASES = frozenset(_REGULAR | {base for base, *_ in _TRIPLES})
 """Verbs as they stand after “did”."""
 FINITE = frozenset(
@@ -82,10 +83,10 @@ def is_participle(word: str) -> bool:
     return word in _PARTICIPLES or (word.endswith("ed") and len(word) > 4 and word not in _NO_PARTICIPLE)
 
 
-def participle(past: str) -> str:
-    """“written” of “wrote”; empty for a word that is no past tense."""
-    past = past.lower()
-    known = _WITH_PARTICIPLE.get(past)
+def participle(verb: str) -> str:
+    """“written” of “wrote” and of “write”; empty for a word that is neither a past tense nor a known verb."""
+    past = verb.lower()
+    known = _WITH_PARTICIPLE.get(past) or _OF_BASE.get(past)
     return known or (past if past.endswith("ed") and past in FINITE else "")
 
 
@@ -116,7 +117,7 @@ BELONGING = word_set(
     "downside duration economy effect ending engine equation etymology explanation fee flag formula founder function "
     "goal habitat head height hero history idea inventor key language leader length limit location loser main manager "
     "mass meaning members membership moons motto name number opposite origin original outcome owner painter "
-    "participants password penalty percentage phone plot population price prize process purpose reason record "
+    "participants penalty percentage phone plot population price prize process purpose reason record "
     "religion result risk role rules salary score sequel shape side size solution source species speed start summary "
     "surface survivors symbol symptom temperature theme title top total treatment type variety victim villain visitors "
     "volume wavelength weight width winner wreck wreckage passenger passengers contents details benefit advantage "

@@ -28,11 +28,11 @@ _COURTESY = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|yes|yeah|yep|no|nope|so|very|really|too|that(?:'s| is)|cool|great|good|nice|fine|right|sure|"
     r"wow|"
     r"thanks?|thx|ty|you|much|a lot|haha+|hehe+|lol|lmao|sorry|interesting|awesome|amazing|perfect|hello|hi|hey|bye|"
-    r"goodbye|please|oh|ah|hm+|well|funny|wrong|correct|true|got it|i see|is it|what|huh)\b\W*)+$",
+    r"goodbye|please|oh|ah|hm+|well|funny|wrong|correct|true|not|it|got it|i see|is it|what|huh)\b\W*)+$",
     re.IGNORECASE,
 )
 _WHEN = (
-    r"since when|how come|why not|how so|(?:by|with|to|for|from|against) whom|why|when|where|how|"
+    r"since when|how long ago|how come|why not|how so|(?:by|with|to|for|from|against) whom|why|when|where|how|"
     r"(?:in )?(?:which|what) (?:year|century|month|decade|city|country|town|place)|(?:on )?(?:which|what) (?:day|date)"
 )
 _BARE = re.compile(rf"^({_WHEN})(?: exactly)?\W*$", re.IGNORECASE)
@@ -56,6 +56,7 @@ _QUESTION_WORD = re.compile(
     r"name|show|compare|write|say|please|i|i'm|you|we|my|that|this|it)\b",
     re.IGNORECASE,
 )
+_POINTS_BACK = re.compile(r"^(?:after|before|besides|with|without|like) (?:that|this|those)\b", re.IGNORECASE)
 _LONGEST_FRAGMENT = 5  # words
 _LONGEST_UNLED = 3  # words of a fragment without “and”
 _OF_ITS_OWN = re.compile(r"\w (?:of|in|on|at|between) \w", re.IGNORECASE)
@@ -89,6 +90,8 @@ def rewrite(question: str, turns: Sequence[Turn]) -> str | None:
         return text
     fragment = rest.rstrip(" ?.!")
     size = len(fragment.split())
+    if _POINTS_BACK.search(fragment):  # “and after that?”
+        return None
     if not _QUESTION_WORD.match(fragment) and 0 < size <= _LONGEST_FRAGMENT:
         alone = size <= _LONGEST_UNLED and rest.rstrip().endswith("?") and not _OF_ITS_OWN.search(fragment)
         return put_in(fragment, turns) if leaning or alone else None
@@ -97,13 +100,12 @@ def rewrite(question: str, turns: Sequence[Turn]) -> str | None:
 
 def _event(word: str, last: Turn) -> str:
     """“Why?” after “When did the Titanic sink?”: “Why did the Titanic sink?”"""
-    word = word[0].upper() + word[1:] if last.question[:1].isupper() else word
     parts = asked(last.question)
     who = antecedent(Kind.PERSON, [last]) if re.match(r"\w+ing\b", parts.subject) else ""
     if who:  # “who is leaving the company”
         return f"{word} {parts.auxiliary} {who} {parts.subject}?"
     anew = asked_anew(word, last.question)
     if anew:
-        return anew
+        return anew[0].upper() + anew[1:] if last.question[:1].isupper() else anew
     about = topic(last)
-    return f"{bare(about)}: {word}?" if about else f"{word}: {last.question}"
+    return f"{bare(about)}: {word.lower()}?" if about else f"{word}: {last.question}"

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from retrieval.chinese import ASKING, BELONGING, VERB, WHEN, WHERE, WHY, lacks_subject, simplified
 from retrieval.mentions import Kind, Turn
-from retrieval.mentions_zh import antecedent, asked_anew, subject, topic
+from retrieval.mentions_zh import OF_A_PERSON, antecedent, asked_anew, subject, topic
 from retrieval.text import HAN
 
 _LEAD_IN = re.compile(
@@ -35,7 +35,8 @@ _THAT_EVENT = re.compile(
 )
 _WHAT_ABOUT = re.compile(r"^(?P<what>.{1,12}?)(?:又?怎么样|如何)?呢?[？?。!！]*$")
 _MORE = re.compile(
-    "^(?:请|能|可以)?(?:再|多)?(?:继续|详细|具体|多说|再说|说说|讲讲|介绍|展开|还有吗|还有呢|说详细).{0,6}[？?。！!]*$"
+    "^(?:请|能|可以)?(?:再|多)?(?:继续|详细|具体|多说|再说|说说|讲讲|介绍|展开|还有吗|还有呢|说)"
+    "(?:一下|一点|一些|点|些|吧|吗|细节|内容|介绍|说明|说|讲|下去|它|他|她|这个|详细)*[？?。！!]*$"
 )
 _ORDER = "第[一二三四五六七八九十百0-9]+"
 _RANK = re.compile(f"{_ORDER}|最[{HAN}]")
@@ -57,6 +58,7 @@ _NAMED_BEFORE = re.compile(f"(?:{ASKING.pattern}|{VERB}|[是了呢吗的有在�
 _OWNED = re.compile(rf"^(?:在|关于)?([{HAN}\w·]{{1,12}}?)(?:的|之)")
 _PART = re.compile(rf"^[^的]{{1,12}}的([{HAN}]{{2,4}}?)(?=是|有|在|为)")
 _YEAR = re.compile(r"\d{3,4}年?")
+_CALLED = re.compile("^为什么(?:又)?(?:被)?(?:叫做?|称为|称作)(?P<name>.{1,6}?)[？?。]*$")
 _WHOSE_WHEN = re.compile(rf"^[{HAN}]{{1,4}}(?:人|队|版)(?:是)?(?:{WHEN}|{WHERE}|{WHY}|多少)[？?。！!]*$")
 
 
@@ -91,8 +93,10 @@ def rewrite(question: str, turns: Sequence[Turn]) -> str | None:
     what = _WHAT_ABOUT.match(plain)
     if what and (start or plain.rstrip("？?。").endswith("呢")) and not ASKING.search(what["what"]):
         return _put_in(rest[what.start("what") : what.end("what")], last)
-    if lacks_subject(plain) or _WHOSE_WHEN.match(plain):
-        about = topic(last) or antecedent(Kind.THING, known)
+    called = _CALLED.match(plain)
+    if lacks_subject(plain) or _WHOSE_WHEN.match(plain) or (called and called["name"] in last.answer):
+        person = antecedent(Kind.PERSON, known) if OF_A_PERSON.search(plain) else ""
+        about = person or topic(last) or antecedent(Kind.THING, known)
         return f"{about}：{rest}" if about and _WHOSE_WHEN.match(plain) else f"{about}{rest}" if about else None
     return None
 

@@ -164,12 +164,10 @@ def antecedent(kind: Kind, turns: Sequence[Turn], question: str = "") -> str:
     """
     question = question.lower()
     for turn in reversed(turns):
-        scored = [
-            (score, -order, text)
-            for order, (text, score) in enumerate(_candidates(kind, turn))
-            if text.lower().removeprefix("the ") not in question
-        ]
-        if scored and max(scored)[0] > 0:
+        found = [(score, -order, text) for order, (text, score) in enumerate(_candidates(kind, turn))]
+        scored = [each for each in found if each[2].lower().removeprefix("the ") not in question]
+        # “What kind of battery is it?”: where the likeliest is named already, the least likely is no answer.
+        if scored and max(scored)[0] > (0 if len(scored) == len(found) else 0.5):
             return max(scored)[2]
     return ""
 
@@ -215,7 +213,9 @@ def _fuller(name: str, others: Sequence[str]) -> str:
 
 
 def _fits_person(name: Name, turn: Turn, new: bool) -> float:
-    return 1.5 * person_like(name) + (2.5 if new and _WHO.search(turn.question) else 0.0)
+    # “Who was Ada Lovelace's dad?”: “she” is still the one whom the article is about.
+    known = bool(turn.title) and turn.title in turn.question
+    return 1.5 * person_like(name) + ((0.5 if known else 2.5) if new and _WHO.search(turn.question) else 0.0)
 
 
 def _fits_thing(name: Name, turn: Turn, new: bool) -> float:

@@ -17,7 +17,7 @@ _WHO = re.compile("谁|哪位|哪个人|何人|什么人")
 _WHO_IS = re.compile(
     r"(?P<who>[^谁的]{2,12})(?:是谁|是什么人|是何许人)[？?。]*\Z|(?:谁是|介绍一?下?)(?P<whom>[^谁的]{2,12}?)[？?。]*\Z"
 )
-_OF_A_PERSON = re.compile(
+OF_A_PERSON = re.compile(
     "出生|去世|逝世|哪里人|哪国人|哪年生|生于|死|活|多少岁|生平|名言|妻子|丈夫|得过|代表作|是谁|写过|学生|老师"
 )
 _ASKS_NAME = re.compile("哪(?:个|座|条|国|一|种|里|儿)|什么地方|何处|首都|名字|叫什么")
@@ -43,7 +43,7 @@ _ANSWER_SUBJECT = re.compile(rf"\A(?P<what>[{HAN}]{{2,8}}?)(?:是|高|长|全长
 _NAMES_ONE = re.compile(r"[最第].*(?:是|叫)(?:哪.{0,2}|什么)[？?]*\Z")
 _OWNED = re.compile(rf"^(?:在|关于|请问)?《?([{HAN}\w·]{{1,12}}?)》?(?:的|之)")
 _SUBJECT_END = re.compile(
-    rf"是|在|有|要|于|为|位|由|被|多|会|能|可|怎|什|哪|何|几|第一|最|属|用|需|吃|住|离|主要|一共|的|(?:{VERB})"
+    rf"是|在|有|要|还|也|都|曾|于|为|位|由|被|多|会|能|可|怎|什|哪|何|几|第一|最|属|用|需|吃|住|离|主要|一共|的|(?:{VERB})"
 )
 _ASKED_WHO = re.compile(
     rf"^(?:请问)?(?:是)?(?:谁|哪位|什么人)(?:是)?(?:第[一二三四五六七八九十]个|最早|首先|首次)?(?P<verb>{VERB})(?:过|了)?(?P<what>[^？?吗呢的]{{1,12}})[？?]*\Z"
@@ -116,7 +116,7 @@ def _persons(turn: Turn) -> Iterator[str]:
     if not asked:
         yield from _named(turn.question)
         about = topic(turn)
-        if about and (_OF_A_PERSON.search(turn.question) or ("夫人" in about)):
+        if about and (OF_A_PERSON.search(turn.question) or ("夫人" in about)):
             yield about
     yield from (name for name in _named(turn.answer) if name not in turn.question)
     if asked and turn.title and turn.title not in turn.question and turn.title[0] in SURNAMES and len(turn.title) < 5:

@@ -19,7 +19,8 @@ _PRONOUN = re.compile(rf"\b(?:{'|'.join(_KINDS)})\b", re.IGNORECASE)
 _HER_WHOSE = re.compile(r"\s+(?!(?:and|or|in|on|at|to|for|from|with|as|so|first|last|when|if|then|that|a|the)\b)\w")
 _MOVED = re.compile(r"\b(?:get|go|got|went|come|came|travel|fly|drive|walk|move|moved|sail|sailed)\s+\Z", re.IGNORECASE)
 _EXPLETIVE_IT = re.compile(
-    r"\b(?:what time|what day|what year) is it\b|\b(?:is|was) it (?:true|possible|raining|snowing|late|going)\b|"
+    r"\b(?:what time|what day|what year) is it\b|\b(?:is|was) it (?:true|possible|raining|snowing|late)\b|"
+    r"\bhow(?: is|'s) it going\b|\bhow does it feel to\b|"
     r"\b(?:is|was) it \w+(?: (?:for|of) \w+)? (?:to|that|if) \w|\bdoes it (?:take|mean|matter|cost|make sense)"
     r"(?: \w+)? to\b|\bit (?:is|was) (?:true|possible|said|known|thought)\b|\bit takes?\b.* to\b|\bmake it\b",
     re.IGNORECASE,
@@ -30,6 +31,15 @@ _EXISTENTIAL = re.compile(
     r"^there\b|\bthere['’]",
     re.IGNORECASE,
 )
+_RELATIVES = {
+    pronoun: re.compile(rf"[A-Z][\w.-]*(?: [\w.-]+){{0,3}}['’]s? (?:{relatives})\b")
+    for pronouns, relatives in (
+        ("he him his", "dad|father|husband|brother|son|grandfather|uncle|boyfriend"),
+        ("she her hers", "mum|mom|mother|wife|sister|daughter|grandmother|aunt|girlfriend"),
+    )
+    for pronoun in pronouns.split()
+}
+_THEY_THERE = re.compile(r"\bthey\b(?=.*\bthere\b)", re.IGNORECASE)
 _SOMEBODY = re.compile(
     r"\b(?:do|does|did|will|would|can) they "
     r"(?:pay|give|let|ask|want|say|call|tell|charge|send|offer|hire|accept|open)\b",
@@ -71,7 +81,7 @@ _THAT_NOUN = tuple(
     for kind, nouns in _POINTED_AT
 )
 _THAT = re.compile(
-    r"\b(?:(?<=is )|(?<=was )|(?<=did )|(?<=does )|(?<=has )|(?<=about )|(?<=of )|(?<=after )|(?<=before )|(?<=like )|"
+    r"\b(?:(?<=is )|(?<=was )|(?<=did )|(?<=does )|(?<=has )|(?<=about )|(?<=of )|(?<=like )|"
     r"(?<=do )|(?<=for )|(?<=with )|(?<=from ))(?:that|this)\b(?= (?:happen|mean|work|called|made|"
     r"done|begin|start|end|discovered|invented)\b|\W*$)",
     re.IGNORECASE,
@@ -87,7 +97,7 @@ def replaced(question: str, turns: Sequence[Turn]) -> str:
         word = match[0].lower()
         kind = _KINDS[word]
         if kind not in found:
-            found[kind] = antecedent(kind, turns, question)
+            found[kind] = _relative(word, turns[-1].question) or antecedent(kind, turns, question)
         name = found[kind]
         if not name:
             continue
@@ -98,6 +108,13 @@ def replaced(question: str, turns: Sequence[Turn]) -> str:
         at = match.end()
     text = "".join([*pieces, question[at:]])
     return text if pieces else _that_replaced(question, turns)
+
+
+def _relative(pronoun: str, last: str) -> str:
+    """“Ada Lovelace's dad”, whom “he” means after a question about him; empty where there is none."""
+    relative = _RELATIVES.get(pronoun)
+    match = relative.search(last) if relative else None
+    return match[0] if match else ""
 
 
 def dangling(question: str) -> str:
@@ -112,7 +129,11 @@ def is_person(pronoun: str) -> bool:
 
 def _referring(question: str) -> list[re.Match[str]]:
     """The pronouns that refer to something outside the question."""
-    own = [match.span() for pattern in (_EXPLETIVE_IT, _EXISTENTIAL, _SOMEBODY) for match in pattern.finditer(question)]
+    own = [
+        match.span()
+        for pattern in (_EXPLETIVE_IT, _EXISTENTIAL, _SOMEBODY, _THEY_THERE)
+        for match in pattern.finditer(question)
+    ]
     return [
         match
         for match in _PRONOUN.finditer(question)

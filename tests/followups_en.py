@@ -130,6 +130,15 @@ FOLLOW_UPS = [
     ("hitler", "how?", "how did hitler die", "when"),
     ("hitler", "where was he born?", "where was hitler born", "he"),
     ("chess", "how old is he?", "how old is magnus carlsen", "he"),
+    ("penicillin", "how long ago was that", "how long ago was penicillin discovered", "that"),
+    ("penicillin", "what are the side effects?", "side effects of penicillin", ""),
+    ("titanic", "how many survived?", "titanic how many survived", "why"),
+    ("titanic", "how long did it take to sink?", "titanic how long take to sink", "why"),
+    ("titanic", "how fast was it going?", "how fast was the titanic going", "it"),
+    ("titanic", "who found the wreck?", "titanic who found the wreck", "why"),
+    ("france", "what language do they speak there?", "what language do they speak in paris", "there"),
+    ("france", "and of spain?", "what's the capital of spain", "france"),
+    ("battery", "and on standby?", "how long does the battery last on standby", ""),
 ]
 
 FRESH = [
@@ -182,3 +191,21 @@ FRESH = [
     ("suez", "how does the internet work"),
     ("chess", "define entropy"),
 ]
+
+ALONE = """
+what is love | what is the largest country | who is the president of france | how many planets are there
+how many continents are there? | what is the speed of light | what causes rain | who runs the un
+what is the biggest animal? | how tall is the eiffel tower | why do people sleep | why do leaves fall
+when did humans first appear | how old is the universe | where is timbuktu | who won the 2010 world cup
+when was ww1 | is chocolate bad for dogs | best pizza recipe | how to tie a tie | how to make pancakes
+what does nasa stand for | name three rivers | list the planets | who is elon musk | what is the internet
+how does it feel to be you | what happened in 1066 | what happened on 9/11 | who discovered america
+are whales fish | when can I take leave? | what's the wifi password | what is the address of the office?
+how do i reset my password | who invented the wheel? | what was the first movie | how big is the sun
+is the earth flat? | what is a prime number | where do penguins live | how many legs does a spider have
+what color is a polar bear's skin | how long do cats live | who was the first president of the united states
+when does summer start | I want to know about the romans | please explain gravity | thank you very much
+great answer | no that's not it | how does the stock market work | what makes a rainbow | who painted the scream
+the great wall | mozart | einstein? | dna structure
+"""
+"""Questions that stand alone whatever was said before, with “ | ” between them."""

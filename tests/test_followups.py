@@ -12,6 +12,7 @@ import pytest
 from retrieval.query import Turn, standalone
 from tests import followup_turns_en, followups_en, followups_zh
 
+_ALONE = re.compile(r"\s*[|\n]\s*")
 _WORD = re.compile(r"[\w']+")
 
 
@@ -45,3 +46,15 @@ def test_a_chinese_follow_up(turn: Turn, question: str, holds: str, lacks: str) 
 )
 def test_a_fresh_question_that_only_looks_short(turn: Turn, question: str) -> None:
     assert standalone(question, [turn]).text == question
+
+
+@pytest.mark.parametrize("key", ["penicillin", "titanic", "france", "battery", "planet", "moon", "days off", "lease"])
+def test_an_english_question_that_stands_alone_stays_whatever_was_said(key: str) -> None:
+    for question in _ALONE.split(followups_en.ALONE.strip()):
+        assert standalone(question, [followup_turns_en.TURNS[key]]).text == question
+
+
+@pytest.mark.parametrize("key", ["青霉素", "故宫", "李白", "行星", "年假", "泰坦尼克"])
+def test_a_chinese_question_that_stands_alone_stays_whatever_was_said(key: str) -> None:
+    for question in _ALONE.split(followups_zh.ALONE.strip()):
+        assert standalone(question, [followups_zh.TURNS[key]]).text == question

@@ -108,6 +108,55 @@ def test_a_chain_of_follow_ups_keeps_its_topic() -> None:
     assert standalone("When did he die?", turns).text == "When did Alexander Fleming die?"
 
 
+@pytest.mark.parametrize(
+    ("first", "answer", "title", "chain"),
+    [
+        (
+            "why did the titanic sink",
+            "The Titanic sank after striking an iceberg. [1]",
+            "Titanic",
+            [
+                ("how many lifeboats?", "Titanic: how many lifeboats?"),
+                ("how many people died?", "Titanic: how many people died?"),
+                ("when?", "Titanic: when?"),
+            ],
+        ),
+        (
+            "who was first to reach the south pole",
+            "The Norwegian Roald Amundsen led the first party to reach the South Pole. [1]",
+            "Antarctica",
+            [
+                ("and who was second?", "who was second to reach the South Pole?"),
+                ("when was that?", "when was the South Pole reached second?"),
+            ],
+        ),
+        (
+            "who was the first computer programmer",
+            "Ada Lovelace was an English mathematician who is often called the first computer programmer. [1]",
+            "Ada Lovelace",
+            [
+                ("who was her dad?", "who was Ada Lovelace's dad?"),
+                ("when did he die?", "when did Ada Lovelace's dad die?"),
+            ],
+        ),
+        (
+            "who climbed mount everest first",
+            "Edmund Hillary and Tenzing Norgay first reached the top of Mount Everest in 1953. [1]",
+            "Mount Everest",
+            [
+                ("when?", "when was Mount Everest climbed first?"),
+                ("and the first woman?", "Mount Everest: the first woman?"),
+            ],
+        ),
+    ],
+)
+def test_a_longer_chain(first: str, answer: str, title: str, chain: list[tuple[str, str]]) -> None:
+    turns = [Turn(first, answer, title)]
+    for question, text in chain:
+        assert standalone(question, turns).text == text
+        turns.append(Turn(text, answer, title))
+
+
 def test_the_antecedent_may_lie_further_back() -> None:
     turns = [CURIE, Turn("Is it raining?", "", "")]
     assert "Marie Curie" in standalone("Where did she study?", turns).text
