@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from retrieval.chinese import ASKING, BELONGING, VERB, WHEN, WHERE, WHY, lacks_subject, simplified
 from retrieval.mentions import Kind, Turn
-from retrieval.mentions_zh import OF_A_PERSON, antecedent, asked_anew, subject, topic
+from retrieval.mentions_zh import antecedent, asked_anew, subject, topic
 from retrieval.text import HAN
 
 _LEAD_IN = re.compile(
@@ -58,6 +58,7 @@ _NAMED_BEFORE = re.compile(f"(?:{ASKING.pattern}|{VERB}|[是了呢吗的有在�
 _OWNED = re.compile(rf"^(?:在|关于)?([{HAN}\w·]{{1,12}}?)(?:的|之)")
 _PART = re.compile(rf"^[^的]{{1,12}}的([{HAN}]{{2,4}}?)(?=是|有|在|为)")
 _YEAR = re.compile(r"\d{3,4}年?")
+_OF_SOMEBODY = re.compile("^(?!.*谁).*(?:出生|去世|逝世|哪里人|哪国人|怎么死|活了|多少岁|几岁|结婚|妻子|丈夫|孩子)")
 _CALLED = re.compile("^为什么(?:又)?(?:被)?(?:叫做?|称为|称作)(?P<name>.{1,6}?)[？?。]*$")
 _WHOSE_WHEN = re.compile(rf"^[{HAN}]{{1,4}}(?:人|队|版)(?:是)?(?:{WHEN}|{WHERE}|{WHY}|多少)[？?。！!]*$")
 
@@ -95,7 +96,7 @@ def rewrite(question: str, turns: Sequence[Turn]) -> str | None:
         return _put_in(rest[what.start("what") : what.end("what")], last)
     called = _CALLED.match(plain)
     if lacks_subject(plain) or _WHOSE_WHEN.match(plain) or (called and called["name"] in last.answer):
-        person = antecedent(Kind.PERSON, known) if OF_A_PERSON.search(plain) else ""
+        person = antecedent(Kind.PERSON, known) if _OF_SOMEBODY.search(plain) else ""
         about = person or topic(last) or antecedent(Kind.THING, known)
         return f"{about}：{rest}" if about and _WHOSE_WHEN.match(plain) else f"{about}{rest}" if about else None
     return None

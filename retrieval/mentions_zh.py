@@ -17,7 +17,7 @@ _WHO = re.compile("谁|哪位|哪个人|何人|什么人")
 _WHO_IS = re.compile(
     r"(?P<who>[^谁的]{2,12})(?:是谁|是什么人|是何许人)[？?。]*\Z|(?:谁是|介绍一?下?)(?P<whom>[^谁的]{2,12}?)[？?。]*\Z"
 )
-OF_A_PERSON = re.compile(
+_OF_A_PERSON = re.compile(
     "出生|去世|逝世|哪里人|哪国人|哪年生|生于|死|活|多少岁|生平|名言|妻子|丈夫|得过|代表作|是谁|写过|学生|老师"
 )
 _ASKS_NAME = re.compile("哪(?:个|座|条|国|一|种|里|儿)|什么地方|何处|首都|名字|叫什么")
@@ -116,7 +116,7 @@ def _persons(turn: Turn) -> Iterator[str]:
     if not asked:
         yield from _named(turn.question)
         about = topic(turn)
-        if about and (OF_A_PERSON.search(turn.question) or ("夫人" in about)):
+        if about and (_OF_A_PERSON.search(turn.question) or ("夫人" in about)):
             yield about
     yield from (name for name in _named(turn.answer) if name not in turn.question)
     if asked and turn.title and turn.title not in turn.question and turn.title[0] in SURNAMES and len(turn.title) < 5:

@@ -145,6 +145,7 @@ def test_a_chain_of_follow_ups_keeps_its_topic() -> None:
             "Mount Everest",
             [
                 ("when?", "when was Mount Everest climbed first?"),
+                ("where?", "where was Mount Everest climbed first?"),
                 ("and the first woman?", "Mount Everest: the first woman?"),
             ],
         ),
