@@ -257,7 +257,7 @@ def _viewer_head(title: str, language: str) -> str:
 
 def _viewed(line: str, at: int, taken: Sequence[Mark], kind: str) -> str:
     """One line of a document that begins at `at`: Markdown's headings in bold, its bullets as such."""
-    end = at + len(line)
+    end = at + len(line.rstrip())
     inside = [Mark(max(mark.start, at), min(mark.end, end)) for mark in taken if mark.start < end and mark.end > at]
     sign = _SIGN.match(line)
     skipped = at + sign.end() if sign else at
