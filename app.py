@@ -118,7 +118,9 @@ def _policy(settings: Settings) -> Policy:
 def _sources(settings: Settings, index: DocumentIndex) -> list[Source]:
     sources = [
         Source(index.retriever(LIBRARY), _LABELS[LIBRARY]),
-        Source(index.retriever(_DOCUMENTS), _LABELS[_DOCUMENTS]),
+        Source(
+            index.retriever(_DOCUMENTS), _LABELS[_DOCUMENTS], empty=lambda owner: not index.documents(_DOCUMENTS, owner)
+        ),
     ]
     if settings.network:
         contact = f"; {settings.contact}" if settings.contact else ""

@@ -14,13 +14,16 @@
   let sent = 0;
   page.taken = text => {
     const again = !text.trim() && (Date.now() - sent < TWICE_MS || document.querySelector('#gc-message .stop-button'));
-    if (again) return text;
+    if (again || !page.tab) return text; // without a tab's name the page is not open yet
     if (text.trim()) sent = Date.now();
     act('send', '', text);
     return text.length > LONGEST ? text : '';
   };
+  let last = '';
+  page.unsent = () => last;
   const act = (kind, turn, text) => {
     remember();
+    last = kind === 'undo' ? '' : text;
     page.act([kind, turn, text, asked().at(-1)?.dataset.gcTurn || '']);
     unheard = POKES;
     clearTimeout(poking);
@@ -54,12 +57,6 @@
     kept.append(...rows, line);
     document.getElementById('gc-earlier')?.remove();
     document.querySelector('#gc-chat .message-wrap')?.before(kept);
-  };
-  // A tab's conversation outlives a reload of the tab, and only that.
-  let opened = '';
-  page.opened = id => {
-    if (id !== opened) sessionStorage.removeItem('groundchat-conversation');
-    opened = id;
   };
 
   // Editing a message in its place.
@@ -213,10 +210,12 @@
   // A phone's screen belongs to the chat: the sidebar waits behind its button.
   if (innerWidth < 768) document.querySelector('#gc-side.open .toggle-button')?.click();
 
+  document.documentElement.lang = chinese ? 'zh' : 'en';
   let waiting = false;
   new MutationObserver(changes => {
     if (unheard && changes.some(change => change.target.parentElement?.closest('#gc-chat, #gc-note'))) unheard = 0;
-    if (opened && asked().length) sessionStorage.setItem('groundchat-conversation', opened);
+    // A tab's conversation outlives a reload of the tab, and only that.
+    if (page.tab && asked().length) sessionStorage.setItem('groundchat-conversation', page.tab);
     const note = document.querySelector('#gc-note [data-gc-moved]:not([data-seen])');
     if (note) {
       note.dataset.seen = '1';

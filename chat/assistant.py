@@ -16,6 +16,7 @@ from chat.base import ChatRequest, Message, Role, Sampling
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
+from chat.smalltalk import talk
 from chat.sources import Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
@@ -152,7 +153,7 @@ class Assistant:
             passages=passages,
             query=query.text,
             language=query.language,
-            searched=tuple(source.label(query.language) for source in chosen),
+            searched=tuple(s.label(query.language) for s in chosen if not s.empty(ask.conversation.owner)),
             unsearched=tuple(s.label(query.language) for s in self.sources.all if s not in chosen),
             sampling=ask.sampling,
             cancel=ask.cancel,
@@ -236,11 +237,13 @@ def _told(error: Exception, language: str) -> str:
 
 
 def _talked(conversation: Conversation) -> list[Talked]:
-    """The remembered turns in the words of `retrieval.query`."""
+    """Turns that a follow-up may lean on, in the words of `retrieval.query`: also those that nothing answered."""
     return [
         Talked(turn.query or turn.question, turn.answer, turn.passages[turn.cited[0] - 1].title if turn.cited else "")
-        for turn in conversation.turns
         if turn.remembered
+        else Talked(turn.query or turn.question, "", "")
+        for turn in conversation.turns
+        if (turn.remembered or turn.outcome is Outcome.UNANSWERED) and talk(turn.question) is None
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ class Source:
     labels: dict[str, str]
     remote: bool = False
     """Whether searching it sends the query to another machine."""
+    empty: Callable[[str], bool] = lambda owner: False
+    """Whether an owner has nothing in it; then it is not named among what was searched."""
 
     @property
     def name(self) -> str:

@@ -126,7 +126,7 @@ def test_marks_that_span_lines_of_a_document_stay_within_each_line() -> None:
 
 def test_a_listed_document_names_its_file_beside_its_title() -> None:
     html = document_list([_info(title="Staff handbook", name="handbook.md")], "en")
-    assert "handbook.md · 1 passage" in html
+    assert "1 passage · handbook.md" in html
     assert 'title="Staff handbook (handbook.md)"' in html
     assert document_list([_info(title="notes.txt", name="notes.txt")], "en").count("notes.txt") == 4
 

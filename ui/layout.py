@@ -33,10 +33,15 @@ _DOCUMENT = """
 """
 # A tab's conversation outlives a reload of the tab, and only that.
 _TAB = """
-watch('value', () => window.groundchat.opened?.(props.value));
+const page = (window.groundchat ??= {});
+watch('value', () => {
+  page.tab = props.value;
+  sessionStorage.removeItem('groundchat-conversation');
+});
 """
 TAB_KEPT = "(browser) => [browser, sessionStorage.getItem('groundchat-conversation') || '']"
 TAKEN = "(text) => window.groundchat.taken(text)"
+UNSENT = "(text) => text || window.groundchat.unsent()"
 NEXT_ACT = "(_, ...how) => [window.groundchat.next(), ...how]"
 
 

@@ -17,7 +17,7 @@ from retrieval.index import DocumentIndex
 from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
-from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, Layout, ModelPanel, Options, build
+from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
 from ui.theme import LOGO
 
@@ -70,7 +70,9 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
     at_once = {**_QUIET, "queue": False}
     # The box is emptied in the browser, before anything can be typed into it anew.
     pane.message.submit(None, pane.message, pane.message, js=TAKEN, trigger_mode="multiple", **_QUIET)
-    pane.acts.submit(handlers.act, [pane.acts, *how], shown, js=NEXT_ACT, trigger_mode="multiple", **answers)
+    acted = pane.acts.submit(handlers.act, [pane.acts, *how], shown, js=NEXT_ACT, trigger_mode="multiple", **answers)
+    # What did not reach the handlers (the queue is full, say) returns to the box; Gradio tells why.
+    acted.failure(None, pane.message, pane.message, js=UNSENT, **_QUIET)
     pane.chatbot.example_select(handlers.example, how, shown, trigger_mode="once", **answers)
     pane.message.stop(handlers.stop, pane.tab, None, **at_once)
     switches.reset.click(handlers.reset, [layout.browser, pane.tab], shown, **at_once)

@@ -221,11 +221,11 @@ def _document(document: DocumentInfo, language: str) -> str:
     size = say(language, "documents_one_passage") if count == 1 else say(language, "documents_passages", count=count)
     title = escape(document.title)
     tooltip = escape(document.title if document.name in ("", document.title) else f"{document.title} ({document.name})")
-    name = f"{escape(document.name)} · " if document.name not in ("", document.title) else ""
+    name = f" · {escape(document.name)}" if document.name not in ("", document.title) else ""
     return (
         f'<li><button type="button" class="gc-open" data-gc-open="{escape(document.id)}#" '
         f'aria-label="{escape(say(language, "open", title=document.title))}" title="{tooltip}">'
-        f'<span class="gc-title">{title}</span><span class="gc-size">{name}{escape(size)}</span></button>'
+        f'<span class="gc-title">{title}</span><span class="gc-size">{escape(size)}{name}</span></button>'
         f'<button type="button" class="gc-delete" data-gc-delete="{escape(document.id)}" '
         f'data-gc-sure="{escape(say(language, "delete_sure"))}" '
         f'aria-label="{escape(say(language, "delete", title=document.title))}">✕</button></li>'
@@ -267,7 +267,7 @@ def _viewer_head(title: str, language: str) -> str:
 
 def _viewed(line: str, at: int, taken: Sequence[Mark], kind: str) -> str:
     """One line of a document that begins at `at`: Markdown's headings in bold, its bullets as such."""
-    end = at + len(line)
+    end = at + len(line.rstrip())
     inside = [Mark(max(mark.start, at), min(mark.end, end)) for mark in taken if mark.start < end and mark.end > at]
     sign = _SIGN.match(line)
     skipped = at + sign.end() if sign else at
