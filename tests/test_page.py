@@ -147,7 +147,7 @@ def test_a_chat_model_is_loaded_stopped_and_left_again(visit: Visit, tmp_path: P
         expect(status).to_contain_text("No model is chosen")
         page.get_by_label("31.7 GB · phi-4", exact=True).check()
         load.click()
-        expect(status).to_contain_text("needs 32 GB of memory")
+        expect(status).to_contain_text("needs 31.7 GB of memory")
         expect(load).to_have_text("Load it now")
 
         name = page.get_by_label("Or another one")
