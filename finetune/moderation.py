@@ -16,6 +16,7 @@ sets the mixes, the calibration and the thresholds. Then they are trained on all
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -51,10 +52,9 @@ _BATCH, _RATE, _DECAY, _DROPOUT = 512, 3e-3, 1e-3, 0.3
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one of the networks is trained."""
+    """How one of the networks is trained; `width` is its hidden layer's."""
 
     width: int
-    """Of the hidden layer."""
     epochs: int
     bag_width: int = 0
     """Columns of the n-gram table; 0 for the network on vectors."""
@@ -198,8 +198,8 @@ def train(data: Windows, chosen: Ints, part: str, seed: int) -> tuple[Head, Floa
             weight, kind_weight = torch.from_numpy(data.weight[batch]), torch.from_numpy(data.kind_weight[batch])
             harm = entropy(logits[:, 0], torch.from_numpy(data.target[batch]), reduction="none")
             kind = entropy(logits[:, 1:], torch.from_numpy(data.kinds[batch]), reduction="none").mean(1)
-            loss = (harm * weight).sum() / weight.sum()
-            loss = loss + recipe.kinds * (kind * kind_weight).sum() / (kind_weight.sum() + 1)
+            known_kinds = (kind * kind_weight).sum() / (kind_weight.sum() + 1)
+            loss = (harm * weight).sum() / weight.sum() + recipe.kinds * known_kinds
             for optimizer in optimizers:
                 optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -346,8 +346,6 @@ def held_scores(weights: Weights, rows: Sequence[Row], data: Windows, chosen: In
 
 
 def save(weights: Weights, path: Path) -> None:
-    import json
-
     from safetensors.numpy import save_file
 
     about = {
@@ -385,8 +383,7 @@ def main() -> None:
             for source in card.sources(rows)
         }
         tables.append(card.left_out(rows, without, weights.thresholds))
-    minutes = (time.monotonic() - started) / 60
-    text = card.card(rows, weights, tables, options.out.stat().st_size, minutes)
+    text = card.card(rows, weights, tables, options.out.stat().st_size, (time.monotonic() - started) / 60)
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print("\n\n".join(tables))
 

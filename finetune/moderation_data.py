@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -247,9 +246,10 @@ _WORDINGS = 4
 
 def own_rows() -> Iterator[Row]:
     """Our own examples: pairs in matching words, everyday talk, plain harm, messages, tasks in several wordings."""
-    for name, part in product(("contrast", "messages"), ("train", "held")):
-        for row in _lines(OWN / f"{name}_{part}.jsonl"):
-            yield _own(row["text"], row, f"own_{row['kind']}", 4.0, part == "held", str(row.get("pair", row["text"])))
+    for name in ("contrast_train", "contrast_held", "messages_train", "messages_held", "messages_later"):
+        held = not name.endswith("_train")
+        for row in _lines(OWN / f"{name}.jsonl"):
+            yield _own(row["text"], row, f"own_{row['kind']}", 4.0, held, str(row.get("pair", row["text"])))
     for row in _lines(OWN / "tasks_train.jsonl"):
         openers = _OPENERS[row["language"]]
         for i in range(_WORDINGS):

@@ -94,6 +94,8 @@ class Policy:
     allowed: tuple[str, ...]
     named_from: float
     """Probability, given that there is harm, from which the leading category is named."""
+    named_ahead: float
+    """How many times as probable as the next category it must be."""
     self_harm: SelfHarm
     texts: Mapping[str, Texts]
 
@@ -131,9 +133,12 @@ class Policy:
         return Decision(action, category, verdict.level, verdict.score, self._reason(action, category, side, language))
 
     def _sure(self, verdict: Verdict, category: str) -> bool:
-        """Whether the category may be named, by its probability given that there is harm."""
-        probability = dict(verdict.categories).get(category, 0.0)
-        return probability >= self.named_from * max(verdict.score, 1e-6)
+        """Whether the category may be named. Self-harm need not be far ahead: its words do no harm where it is not."""
+        found = dict(verdict.categories)
+        others = [probability for name, probability in found.items() if name != category]
+        ahead = 1.0 if category == Category.SELF_HARM else self.named_ahead
+        needed = max(self.named_from * verdict.score, ahead * max(others, default=0.0))
+        return category in found and found[category] >= needed
 
     def unchecked(self, side: Side, language: str = "en") -> Decision:
         """The decision about a text that could not be checked."""
@@ -318,7 +323,8 @@ def _parse(table: Mapping[str, Any], source: str) -> Policy:
         on_error=on_error,
         blocked=_phrases(table["phrases"]["blocked"], source, "phrases.blocked", _folded_phrase),
         allowed=_phrases(table["phrases"]["allowed"], source, "phrases.allowed", str.strip),
-        named_from=_share(table["named_from"], source, "named_from"),
+        named_from=_number(table["named_from"], source, "named_from", 0, 1),
+        named_ahead=_number(table["named_ahead"], source, "named_ahead", 1, 100),
         self_harm=_self_harm(table["self_harm"], source),
         texts={language: _language(part, source, f"texts.{language}") for language, part in table["texts"].items()},
     )
@@ -347,7 +353,7 @@ def _thresholds(table: Mapping[str, Any], source: str, key: str) -> dict[str, Th
         if not isinstance(value, dict) or not value or set(value) - {"warn", "refuse"}:
             raise _wrong(source, f"{key}.{name}", value, "a table with warn, refuse or both")
         for action, number in value.items():
-            _share(number, source, f"{key}.{name}.{action}")
+            _number(number, source, f"{key}.{name}.{action}", 0, 1)
         threshold = Threshold(**value)
         if "warn" in value and "refuse" in value and threshold.warn > threshold.refuse:
             raise _wrong(source, f"{key}.{name}.warn", value["warn"], f"at most refuse ({value['refuse']})")
@@ -361,9 +367,9 @@ def _phrases(value: object, source: str, key: str, shape: Callable[[str], str]) 
     return tuple(shape(item) for item in value)
 
 
-def _share(value: object, source: str, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _wrong(source, key, value, "a number from 0 to 1")
+def _number(value: object, source: str, key: str, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise _wrong(source, key, value, f"a number from {least} to {most}")
     return float(value)
 
 
