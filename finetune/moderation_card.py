@@ -56,7 +56,7 @@ innocent words passes. See "alarming" in the figures: own_contrast.
 letters set apart are.
 - Categories say what a refusal was most likely about, and a text unlike those it knows may look like several at once; \
 the built-in policy names one only where it is well ahead; they were learnt from coarse labels (davidson's and surge's \
-insults are all "harassment", all of cold is "hate") and are not for counting.
+insults are all "harassment"; cold names none) and are not for counting.
 - Not for judging people, and not the only safeguard where harm is likely."""
 
 

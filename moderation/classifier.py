@@ -133,7 +133,7 @@ class Weights:
     def encoded(self, ngram: Floats, vector: Floats) -> Floats:
         """Harm logit and category logits of English windows that were encoded."""
         harm = vector[:, 0] * self.mix[0] + ngram[:, 0] * self.mix[1] + self.mix[2]
-        return np.column_stack((harm, (vector[:, 1:] + ngram[:, 1:]) / 2))
+        return np.column_stack((harm, _MEANT * vector[:, 1:] + (1 - _MEANT) * ngram[:, 1:]))
 
     def unencoded(self, ngram: Floats) -> Floats:
         """Harm logit and category logits of English windows that were not."""
@@ -151,6 +151,8 @@ class Weights:
 _HEAD = ("hidden", "hidden_bias", "out", "out_bias")
 _MIXES = ("mix", "alone", "chinese")
 _SCALE = ".scale"
+_MEANT = 0.75
+"""How much of an English category's logit is the vector network's: the n-grams tell harm well, its kinds less so."""
 
 
 def _head(named: Mapping[str, Floats], name: str) -> Head:
