@@ -3,9 +3,9 @@
     python -m evaluation.moderation --data FILE.jsonl [--side user|assistant] [--out OUT.jsonl] [--json]
 
 FILE (.gz too) holds {"text", "flagged"?} per line. OUT, in the same order, holds {"score", "level", "categories",
-"action"}: the app's own classifier and built-in policy. `recall` and `false_positive_rate` count what is *refused*;
-`average_precision` and `auroc` judge the order of the scores alone. Rows whose `flagged` is absent or null are judged
-but not measured; a metric that the labels do not allow is null.
+"action"}: the app's own classifier, and what the built-in policy with its phrases makes of it. `recall` and
+`false_positive_rate` count what is *refused*; `average_precision` and `auroc` judge the order of the scores alone. Rows
+whose `flagged` is absent or null are judged but not measured; a metric that the labels do not allow is null.
 """
 
 from __future__ import annotations
@@ -155,7 +155,10 @@ def main() -> None:
     start = time.perf_counter()
     verdicts = judge(classifier, rows, options.side)
     elapsed = time.perf_counter() - start
-    actions = [policy.decide(verdict, options.side).action for verdict in verdicts]
+    decisions = [
+        policy.decide(verdict, options.side, text=row["text"]) for row, verdict in zip(rows, verdicts, strict=True)
+    ]
+    actions = [decision.action for decision in decisions]
     if options.out:
         with options.out.open("w", encoding="utf-8") as file:
             for verdict, action in zip(verdicts, actions, strict=True):

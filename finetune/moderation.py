@@ -8,18 +8,19 @@ in BEIR layout, whose questions stand for ordinary talk (without it the classifi
 Every text is encoded once; --cache keeps the vectors. Writes the weights and, beside them, a card with the figures on
 held-out texts. --leave-one-out also trains once without each source and measures on it.
 
-Two networks (one on vectors, one on n-grams) are trained five times, each time without a fifth of the training texts;
-what they say about the fifth they have not seen sets the mix, the calibration and the thresholds. Then both are
-trained on all of it.
+Four networks (on English vectors, on English n-grams, on all Chinese n-grams, on those of Chinese that is asked) are
+trained five times, each time without a fifth of the training texts; what they say about the fifth they have not seen
+sets the mixes, the calibration and the thresholds. Then they are trained on all of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,9 @@ from numpy.typing import NDArray
 
 from encoder import SentenceEncoder
 from finetune import moderation_card as card
-from finetune.moderation_data import Row, all_rows, fingerprint, number
+from finetune.moderation_data import POSTED, Row, all_rows, fingerprint, number
 from moderation.base import Category
-from moderation.classifier import CHINESE, Floats, Head, Weights
+from moderation.classifier import CHINESE, Floats, Head, Ngrams, Weights, bounded
 from moderation.features import BUCKET_BITS, Counts, bags, chinese_share, clean, views, windows
 
 if TYPE_CHECKING:
@@ -46,10 +47,28 @@ CATEGORIES = tuple(category.value for category in Category)
 _VECTOR_SCALE = 8.0
 _NOISE = 0.3
 """Standard deviation of the noise added to scaled vectors while training."""
-_WIDTHS = {"vectors": 256, "ngrams": 32}
-_EPOCHS = {"vectors": 12, "ngrams": 4}
-_BAG_WIDTH = 8
 _BATCH, _RATE, _DECAY, _DROPOUT = 512, 3e-3, 1e-3, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one of the networks is trained; `width` is its hidden layer's."""
+
+    width: int
+    epochs: int
+    bag_width: int = 0
+    """Columns of the n-gram table; 0 for the network on vectors."""
+    table_rate: float = 0.0
+    kinds: float = 1.0
+    """How much telling the categories counts beside telling harm."""
+
+
+RECIPES = {
+    "vectors": Recipe(width=256, epochs=12),
+    "english": Recipe(width=32, epochs=4, bag_width=8, table_rate=3e-3),
+    "posted": Recipe(width=32, epochs=4, bag_width=8, table_rate=3e-3),
+    "asked": Recipe(width=32, epochs=15, bag_width=8, table_rate=1e-2, kinds=10.0),
+}
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -70,6 +89,8 @@ class Windows:
     """One column per category, 1 where the row has it."""
     kind_weight: Floats
     """0 where the row's kind of harm is not known or it has none."""
+    posted: Bools
+    """Whether it is from a social network, not said to an assistant."""
 
     def bag(self, chosen: Ints) -> Counts:
         """The n-gram buckets of some windows, laid end to end."""
@@ -96,7 +117,15 @@ def cut(rows: Sequence[Row], encoder: SentenceEncoder, cache: Path | None) -> Wi
     sure = np.array([row.categories is not None and row.target > 0.5 for row in rows], dtype=np.float32)
     weight = (np.array([row.weight for row in rows]) / shared).astype(np.float32)
     return Windows(
-        owner, vectors, known, bags(flat), target[owner], weight[owner], kinds[owner], (sure * weight)[owner]
+        row=owner,
+        vectors=vectors,
+        known=known,
+        counts=bags(flat),
+        target=target[owner],
+        weight=weight[owner],
+        kinds=kinds[owner],
+        kind_weight=(sure * weight)[owner],
+        posted=np.array([row.source in POSTED for row in rows])[owner],
     )
 
 
@@ -124,7 +153,7 @@ def _encode(texts: list[str], encoder: SentenceEncoder, cache: Path | None) -> F
 
 
 def train(data: Windows, chosen: Ints, part: str, seed: int) -> tuple[Head, Floats]:
-    """A network on the chosen windows' `vectors` or `ngrams`, and the n-gram table (unused for vectors).
+    """A network on the chosen windows by the recipe of that name, and the n-gram table (unused for vectors).
 
     Binary cross-entropy of the harm probability, plus that of the categories where the text is harmful. AdamW with a
     cosine schedule (Loshchilov & Hutter 2017, 2019); the table by SparseAdam.
@@ -132,22 +161,24 @@ def train(data: Windows, chosen: Ints, part: str, seed: int) -> tuple[Head, Floa
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits as entropy
 
+    torch.set_flush_denormal(True)  # small networks train many times faster without denormal numbers
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
-    ngrams = part == "ngrams"
-    width = _BAG_WIDTH if ngrams else data.vectors.shape[1]
+    recipe = RECIPES[part]
+    ngrams = recipe.bag_width > 0
     net = torch.nn.Sequential(
-        torch.nn.Linear(width, _WIDTHS[part]),
+        torch.nn.Linear(recipe.bag_width or data.vectors.shape[1], recipe.width),
         torch.nn.ReLU(),
         torch.nn.Dropout(_DROPOUT),
-        torch.nn.Linear(_WIDTHS[part], 1 + len(CATEGORIES)),
+        torch.nn.Linear(recipe.width, 1 + len(CATEGORIES)),
     )
-    table = torch.nn.EmbeddingBag(2**BUCKET_BITS if ngrams else 1, _BAG_WIDTH, mode="sum", sparse=True)
+    table = torch.nn.EmbeddingBag(2**BUCKET_BITS if ngrams else 1, recipe.bag_width or 1, mode="sum", sparse=True)
     torch.nn.init.normal_(table.weight, std=0.01)
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)]
     if ngrams:
-        optimizers.append(torch.optim.SparseAdam(table.parameters(), lr=_RATE))
-    steps = _EPOCHS[part] * math.ceil(len(chosen) / _BATCH)
+        optimizers.append(torch.optim.SparseAdam(table.parameters(), lr=recipe.table_rate))
+    steps = recipe.epochs * math.ceil(len(chosen) / _BATCH)
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) for optimizer in optimizers]
 
     def inputs(batch: Ints) -> torch.Tensor:
@@ -159,7 +190,7 @@ def train(data: Windows, chosen: Ints, part: str, seed: int) -> tuple[Head, Floa
         bag: torch.Tensor = table(joined, starts)
         return bag / lengths.sqrt()[:, None]
 
-    for _ in range(_EPOCHS[part]):
+    for _ in range(recipe.epochs):
         shuffled = order.permutation(chosen)
         for start in range(0, len(shuffled), _BATCH):
             batch = shuffled[start : start + _BATCH]
@@ -167,7 +198,8 @@ def train(data: Windows, chosen: Ints, part: str, seed: int) -> tuple[Head, Floa
             weight, kind_weight = torch.from_numpy(data.weight[batch]), torch.from_numpy(data.kind_weight[batch])
             harm = entropy(logits[:, 0], torch.from_numpy(data.target[batch]), reduction="none")
             kind = entropy(logits[:, 1:], torch.from_numpy(data.kinds[batch]), reduction="none").mean(1)
-            loss = (harm * weight).sum() / weight.sum() + (kind * kind_weight).sum() / (kind_weight.sum() + 1)
+            known_kinds = (kind * kind_weight).sum() / (kind_weight.sum() + 1)
+            loss = (harm * weight).sum() / weight.sum() + recipe.kinds * known_kinds
             for optimizer in optimizers:
                 optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -195,25 +227,37 @@ def side_by_side(heads: Sequence[Head]) -> Head:
 
 
 def fit(data: Windows, chosen: Ints, encoder_hash: str, ensemble: int = ENSEMBLE) -> Weights:
-    """Both networks on the chosen windows, not yet mixed or calibrated."""
-    known = chosen[data.known[chosen]]
-    vectors = side_by_side([train(data, known, "vectors", seed)[0] for seed in range(ensemble)])
-    ngrams, table = train(data, chosen, "ngrams", seed=0)
+    """All networks on the chosen windows, not yet mixed or calibrated."""
+    english, chinese = chosen[data.known[chosen]], chosen[~data.known[chosen]]
     return Weights(
-        vectors, ngrams, table, np.array([0.6, 0.4, 0.0]), np.array([1.0, 0.0]), CATEGORIES, (1.0,) * 4, encoder_hash
+        vectors=side_by_side([train(data, english, "vectors", seed)[0] for seed in range(ensemble)]),
+        english=Ngrams(*train(data, english, "english", seed=0)),
+        posted=Ngrams(*train(data, chinese, "posted", seed=0)),
+        asked=Ngrams(*train(data, chinese[~data.posted[chinese]], "asked", seed=0)),
+        mix=np.array([0.6, 0.4, 0.0], dtype=np.float32),
+        chinese=np.array([0.5, 0.5, 0.0], dtype=np.float32),
+        alone=np.array([1.0, 0.0], dtype=np.float32),
+        categories=CATEGORIES,
+        thresholds=(1.0,) * 4,
+        encoder_hash=encoder_hash,
     )
 
 
 def logits(weights: Weights, data: Windows, chosen: Ints) -> tuple[Floats, Floats]:
-    """Logits of the n-gram network and of the vector network (zero where there is no vector)."""
-    ngram = weights.ngram_logits(data.bag(chosen))
-    return ngram, np.where(data.known[chosen, None], weights.vectors(data.vectors[chosen]), 0)
+    """Logits of the networks on n-grams of all kinds, and of the other one: on vectors, or on Chinese that is asked."""
+    ngram = np.empty((len(chosen), 1 + len(CATEGORIES)), dtype=np.float32)
+    other = np.empty_like(ngram)
+    known = data.known[chosen]
+    english, chinese = data.bag(chosen[known]), data.bag(chosen[~known])
+    ngram[known], ngram[~known] = weights.english(english), weights.posted(chinese)
+    other[known], other[~known] = weights.vectors(data.vectors[chosen[known]]), weights.asked(chinese)
+    return ngram, other
 
 
-def mixed(weights: Weights, data: Windows, chosen: Ints, ngram: Floats, vector: Floats) -> Floats:
-    """Harm logit of each window, mixed as at run time."""
-    with_vector = weights.mixed(ngram, vector)[:, 0]
-    return np.where(data.known[chosen], with_vector, weights.mixed(ngram, None)[:, 0])
+def mixed(weights: Weights, data: Windows, chosen: Ints, ngram: Floats, other: Floats) -> Floats:
+    """Harm logit of each window, mixed as at run time where everything is encoded."""
+    known = data.known[chosen]
+    return np.where(known, weights.encoded(ngram, other)[:, 0], weights.in_chinese(ngram, other)[:, 0])
 
 
 def regress(x: Floats, target: Floats, weight: Floats, steps: int = 30) -> Floats:
@@ -242,7 +286,7 @@ _ALLOWED = (
 _KINDS = {
     "ordinary": ("benign", "library", "ordinary_squad_dev_en", "ordinary_xquad_zh", "ordinary_drcd_zh_hant"),
     "everyday": ("own_everyday", "own_task"),
-    "alarming": ("own_contrast",),
+    "alarming": ("own_contrast", "own_message"),
 }
 _MILD = (0.2, 0.5)
 """Probabilities from which "possibly" and "probably needs caution" begin, unless caution itself begins lower."""
@@ -264,35 +308,35 @@ def thresholds(caution: float, intervention: float) -> tuple[float, ...]:
 
 
 def calibrate(weights: Weights, rows: Sequence[Row], data: Windows, chosen: Ints) -> Weights:
-    """Set mix, calibration and thresholds by what networks trained on the other folds say about each fold."""
+    """Set mixes, calibration and thresholds by what networks trained on the other folds say about each fold."""
     fold = np.array([number(row.group) % FOLDS for row in rows])[data.row]
     ngram = np.zeros((len(data.row), 1 + len(CATEGORIES)), dtype=np.float32)
-    vector = np.zeros_like(ngram)
+    other = np.zeros_like(ngram)
     for left_out in range(FOLDS):
         inside, outside = chosen[fold[chosen] != left_out], chosen[fold[chosen] == left_out]
         apart = fit(data, inside, weights.encoder_hash, ensemble=1)
-        ngram[outside], vector[outside] = logits(apart, data, outside)
+        ngram[outside], other[outside] = logits(apart, data, outside)
         print(f"fold {left_out + 1} of {FOLDS}", flush=True)
-    known, unknown = chosen[data.known[chosen]], chosen[~data.known[chosen]]
-    both = np.column_stack((vector[:, 0], ngram[:, 0]))
-    mix = regress(both[known], data.target[known], data.weight[known])
-    alone = regress(ngram[unknown, :1], data.target[unknown], data.weight[unknown])
-    weights = _with(weights, mix, alone, weights.thresholds)
-    scores = worst_of(mixed(weights, data, chosen, ngram[chosen], vector[chosen]), data.row[chosen], len(rows))
-    with_vector = worst_of(data.known[chosen].astype(np.float32), data.row[chosen], len(rows))
-    parts = [np.flatnonzero(with_vector == value) for value in (1, 0)]
-    english, chinese = ([limit([rows[i] for i in part.tolist()], scores[part], a) for a in _ALLOWED] for part in parts)
-    print(f"limits: English {english}, Chinese {chinese}")
-    # N-grams alone are surer than they should be of texts unlike those they know: their logit is lowered until the
-    # same thresholds hold for both.
-    alone[1] -= max(0.0, chinese[1] - english[1])
-    return _with(weights, mix, alone, thresholds(*english))
+    english, chinese = chosen[data.known[chosen]], chosen[~data.known[chosen]]
 
+    def fitted(part: Ints, *inputs: Floats) -> Floats:
+        return regress(np.column_stack([x[part] for x in inputs]), data.target[part], data.weight[part])
 
-def _with(weights: Weights, mix: Floats, alone: Floats, levels: tuple[float, ...]) -> Weights:
-    return Weights(
-        weights.vectors, weights.ngrams, weights.table, mix, alone, weights.categories, levels, weights.encoder_hash
+    weights = replace(
+        weights,
+        mix=fitted(english, other[:, 0], ngram[:, 0]),
+        chinese=fitted(chinese, bounded(other[:, 0]), ngram[:, 0]),
+        alone=fitted(english, ngram[:, 0]),
     )
+    scores = worst_of(mixed(weights, data, chosen, ngram[chosen], other[chosen]), data.row[chosen], len(rows))
+    some_known = worst_of(data.known[chosen].astype(np.float32), data.row[chosen], len(rows))
+    parts = [np.flatnonzero(some_known == value) for value in (1, 0)]
+    limits = [[limit([rows[i] for i in part.tolist()], scores[part], a) for a in _ALLOWED] for part in parts]
+    print(f"limits: English {limits[0]}, Chinese {limits[1]}")
+    # Chinese n-grams are surer than they should be of texts unlike those they know: their logit is lowered until the
+    # same threshold holds for both languages.
+    weights.chinese[2] -= max(0.0, limits[1][1] - limits[0][1])
+    return replace(weights, thresholds=thresholds(*limits[0]))
 
 
 def held_scores(weights: Weights, rows: Sequence[Row], data: Windows, chosen: Ints) -> Floats:
@@ -302,8 +346,6 @@ def held_scores(weights: Weights, rows: Sequence[Row], data: Windows, chosen: In
 
 
 def save(weights: Weights, path: Path) -> None:
-    import json
-
     from safetensors.numpy import save_file
 
     about = {
@@ -332,7 +374,7 @@ def main() -> None:
     weights = calibrate(fit(data, learn, encoder.hash), rows, data, learn)
     save(weights, options.out)
     weights = Weights.read(options.out)
-    print(f"mix {weights.mix}, alone {weights.alone}, levels begin at {weights.thresholds}")
+    print(f"mix {weights.mix}, Chinese {weights.chinese}, alone {weights.alone}, levels begin at {weights.thresholds}")
 
     tables = [card.per_source(rows, held_scores(weights, rows, data, test), weights.thresholds)]
     if options.leave_one_out:
@@ -341,8 +383,7 @@ def main() -> None:
             for source in card.sources(rows)
         }
         tables.append(card.left_out(rows, without, weights.thresholds))
-    minutes = (time.monotonic() - started) / 60
-    text = card.card(rows, weights, tables, options.out.stat().st_size, minutes)
+    text = card.card(rows, weights, tables, options.out.stat().st_size, (time.monotonic() - started) / 60)
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print("\n\n".join(tables))
 
@@ -352,7 +393,7 @@ def _refitted(weights: Weights, rows: Sequence[Row], data: Windows, learn: Ints,
     inside = np.array([card.family(row.source) != source for row in rows])[data.row]
     apart = fit(data, learn[inside[learn]], weights.encoder_hash, ensemble=1)
     print(f"without {source}", flush=True)
-    return _with(apart, weights.mix, weights.alone, weights.thresholds)
+    return replace(apart, mix=weights.mix, chinese=weights.chinese, alone=weights.alone, thresholds=weights.thresholds)
 
 
 if __name__ == "__main__":

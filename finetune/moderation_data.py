@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from errors import InputError
 from moderation.base import Category
+from moderation.features import clean, fold
 
 _ROOT = Path(__file__).parent.parent
 OWN = _ROOT / "evaluation" / "data"
@@ -125,8 +127,8 @@ def _catqa(row: Json) -> Label:
 def _cold(row: Json) -> Label:
     if not row["flagged"]:
         return _HARMLESS
-    # All of it is hate; told so of a tenth, the network does not take every Chinese text for hate.
-    return Label(1.0, (Category.HATE,) if number(row["text"]) // 10 % 10 == 0 else None)
+    # All of it is hate or insults; nobody says which.
+    return Label(1.0, None)
 
 
 def _flagged_as(category: Category) -> Callable[[Json], Label]:
@@ -158,6 +160,8 @@ SETS = (
     Set("benign", lambda row: _HARMLESS),
     Set("cold", _cold, 0.5),
 )
+POSTED = ("cold",)
+"""Chinese sources of what people post in public, not of what they ask an assistant."""
 _WEIGHTY_BENIGN = ("awesome_prompts", "self_instruct", "dolly_instruction")
 
 
@@ -241,10 +245,11 @@ _WORDINGS = 4
 
 
 def own_rows() -> Iterator[Row]:
-    """Our own examples: pairs in matching words, everyday talk, plain harm, and tasks in several wordings."""
-    for part in ("train", "held"):
-        for row in _lines(OWN / f"contrast_{part}.jsonl"):
-            yield _own(row["text"], row, f"own_{row['kind']}", 4.0, part == "held", str(row.get("pair", row["text"])))
+    """Our own examples: pairs in matching words, everyday talk, plain harm, messages, tasks in several wordings."""
+    for name in ("contrast_train", "contrast_held", "messages_train", "messages_held", "messages_later"):
+        held = not name.endswith("_train")
+        for row in _lines(OWN / f"{name}.jsonl"):
+            yield _own(row["text"], row, f"own_{row['kind']}", 4.0, held, str(row.get("pair", row["text"])))
     for row in _lines(OWN / "tasks_train.jsonl"):
         openers = _OPENERS[row["language"]]
         for i in range(_WORDINGS):
@@ -296,13 +301,20 @@ def ordinary_rows(folder: Path) -> Iterator[Row]:
 
 
 def all_rows(moderation: Path, ordinary: Path | None) -> list[Row]:
-    """Every text once, as the first set that has it sees it."""
+    """Every text once, as the first set that has it sees it; none that says the same as a held-out one of our own."""
     rows = [*own_rows(), *frame_rows(), *library_rows(), *public_rows(moderation), *redteam_rows(moderation)]
     rows += ordinary_rows(ordinary) if ordinary else []
+    measured = {_bare(row.text) for row in rows if row.held and row.source.startswith("own")}
     kept: dict[str, Row] = {}
     for row in rows:
-        kept.setdefault(row.text, row)
+        if row.held or _bare(row.text) not in measured:
+            kept.setdefault(row.text, row)
     return list(kept.values())
+
+
+def _bare(text: str) -> str:
+    """The folded text without punctuation."""
+    return re.sub(r"[^\w]+", " ", fold(clean(text))).strip()
 
 
 def _read(path: Path) -> list[Json]:

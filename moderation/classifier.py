@@ -1,8 +1,9 @@
 """The embedded moderator: a small head on the sentence encoder's vectors and on hashed n-grams, in numpy.
 
-A text is cut into windows of whole sentences, and those into sentences. Two small networks look at each: one at its
-vector (what is meant; English), one at its n-grams (what is written; the only one for Chinese, which the encoder does
-not know). Their logits are mixed into one calibrated harm probability; the text is as harmful as its worst window.
+A text is cut into windows of whole sentences, and those into sentences. Two small networks look at each. In English
+one looks at its vector (what is meant), the other at its n-grams (what is written). The encoder does not know Chinese,
+so there both look at n-grams: one learnt from all that people post, the other only from what they ask an assistant.
+Their logits are mixed into one calibrated harm probability; the text is as harmful as its worst window.
 
 Trained by `python -m finetune.moderation`; what it knows and what not: assets/adapters/moderation.md.
 """
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,17 +51,38 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Ngrams:
+    """A network on the sum of the n-grams' rows in a table, shape (2 ** features.BUCKET_BITS, bag width)."""
+
+    head: Head
+    table: Floats
+
+    def __call__(self, counts: Counts) -> Floats:
+        """Logits for texts laid end to end (`features.bags`)."""
+        joined, starts = counts
+        if not len(starts):
+            return np.empty((0, len(self.head.out_bias)), dtype=np.float32)
+        lengths = np.diff(np.append(starts, len(joined)))
+        sums = np.add.reduceat(self.table[joined], starts, axis=0)
+        return self.head((sums / np.sqrt(lengths)[:, None]).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """Everything that was trained."""
 
     vectors: Head
-    ngrams: Head
-    table: Floats
-    """One row per n-gram bucket, shape (2 ** features.BUCKET_BITS, bag width)."""
+    english: Ngrams
+    posted: Ngrams
+    """Chinese of all kinds, most of it posted in public."""
+    asked: Ngrams
+    """Chinese that is asked or said to an assistant; it alone tells categories of Chinese."""
     mix: Floats
-    """Weights of the vector logit, the n-gram logit and 1 where there is a vector (Platt 1999, two inputs)."""
+    """Weights of the vector logit, the n-gram logit and 1 for English that was encoded (Platt 1999, two inputs)."""
     alone: Floats
-    """Weights of the n-gram logit and 1 where there is none."""
+    """Weights of the n-gram logit and 1 for English that was not."""
+    chinese: Floats
+    """Weights of the bounded `asked` logit, the `posted` logit and 1."""
     categories: tuple[str, ...]
     thresholds: tuple[float, ...]
     """Harm probabilities from which the levels after `casual` begin."""
@@ -72,14 +95,15 @@ class Weights:
 
         try:
             with safe_open(path, framework="numpy") as file:
-                named = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 (no dict)
+                stored = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 (no dict)
                 about = file.metadata()
+            named = {name: tensor * stored.get(name + _SCALE, 1) for name, tensor in stored.items()}
             return cls(
-                vectors=Head(*(named[f"vectors.{part}"] for part in _HEAD)),
-                ngrams=Head(*(named[f"ngrams.{part}"] for part in _HEAD)),
-                table=named["table"],
-                mix=named["mix"],
-                alone=named["alone"],
+                vectors=_head(named, "vectors"),
+                english=Ngrams(_head(named, "english"), named["english.table"]),
+                posted=Ngrams(_head(named, "posted"), named["posted.table"]),
+                asked=Ngrams(_head(named, "asked"), named["asked.table"]),
+                **{name: named[name] for name in _MIXES},
                 categories=tuple(json.loads(about["categories"])),
                 thresholds=tuple(json.loads(about["thresholds"])),
                 encoder_hash=about["encoder"],
@@ -89,33 +113,55 @@ class Weights:
                 f"The moderation weights {path} cannot be read; restore the file or train it with finetune.moderation."
             ) from error
 
-    def tensors(self) -> dict[str, NDArray[np.float16]]:
-        """What is stored, in half precision."""
-        named = {f"vectors.{part}": getattr(self.vectors, part) for part in _HEAD}
-        named |= {f"ngrams.{part}": getattr(self.ngrams, part) for part in _HEAD}
-        named |= {"table": self.table, "mix": self.mix, "alone": self.alone}
-        return {name: np.ascontiguousarray(tensor.astype(np.float16)) for name, tensor in named.items()}
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """What is stored: matrices in bytes with a scale for each of their columns, the rest in half precision."""
+        heads = {"vectors": self.vectors, "english": self.english.head, "posted": self.posted.head}
+        heads["asked"] = self.asked.head
+        named = {f"{name}.{part}": getattr(head, part) for name, head in heads.items() for part in _HEAD}
+        named |= {f"{name}.table": getattr(self, name).table for name in ("english", "posted", "asked")}
+        stored: dict[str, NDArray[Any]] = {name: getattr(self, name).astype(np.float16) for name in _MIXES}
+        for name, tensor in named.items():
+            if tensor.ndim < 2:
+                stored[name] = tensor.astype(np.float16)
+                continue
+            scale = np.maximum(np.abs(tensor).max(axis=0) / 127, 1e-6).astype(np.float16)
+            stored[name + _SCALE] = scale
+            levels = np.round(tensor / scale.astype(np.float32)).clip(-127, 127)
+            stored[name] = np.ascontiguousarray(levels.astype(np.int8))
+        return stored
 
-    def ngram_logits(self, counts: Counts) -> Floats:
-        """Logits of the n-gram network for texts laid end to end (`features.bags`)."""
-        joined, starts = counts
-        lengths = np.diff(np.append(starts, len(joined)))
-        sums = np.add.reduceat(self.table[joined], starts, axis=0)
-        return self.ngrams((sums / np.sqrt(lengths)[:, None]).astype(np.float32))
-
-    def mixed(self, ngram: Floats, vector: Floats | None) -> Floats:
-        """Harm logit and category logits of windows that have a vector (its network's logits) or have none."""
-        if vector is None:
-            harm = ngram[:, 0] * self.alone[0] + self.alone[1]
-            return np.column_stack((harm, ngram[:, 1:]))
+    def encoded(self, ngram: Floats, vector: Floats) -> Floats:
+        """Harm logit and category logits of English windows that were encoded."""
         harm = vector[:, 0] * self.mix[0] + ngram[:, 0] * self.mix[1] + self.mix[2]
-        return np.column_stack((harm, (vector[:, 1:] + ngram[:, 1:]) / 2))
+        return np.column_stack((harm, _MEANT * vector[:, 1:] + (1 - _MEANT) * ngram[:, 1:]))
+
+    def unencoded(self, ngram: Floats) -> Floats:
+        """Harm logit and category logits of English windows that were not."""
+        return np.column_stack((ngram[:, 0] * self.alone[0] + self.alone[1], ngram[:, 1:]))
+
+    def in_chinese(self, posted: Floats, asked: Floats) -> Floats:
+        """Harm logit and category logits of Chinese windows."""
+        harm = bounded(asked[:, 0]) * self.chinese[0] + posted[:, 0] * self.chinese[1] + self.chinese[2]
+        return np.column_stack((harm, asked[:, 1:]))
 
     def level(self, score: float) -> Level:
         return Level(int(np.searchsorted(self.thresholds, score, side="right")))
 
 
 _HEAD = ("hidden", "hidden_bias", "out", "out_bias")
+_MIXES = ("mix", "alone", "chinese")
+_SCALE = ".scale"
+_MEANT = 0.75
+"""How much of an English category's logit is the vector network's: the n-grams tell harm well, its kinds less so."""
+
+
+def _head(named: Mapping[str, Floats], name: str) -> Head:
+    return Head(*(named[f"{name}.{part}"] for part in _HEAD))
+
+
+def bounded(asked: Floats) -> Floats:
+    """Harm logits of the `asked` network, which is sure of itself where it knows nothing: in what people post."""
+    return np.clip(asked, -3, 3)
 
 
 class EmbeddedClassifier:
@@ -163,16 +209,27 @@ class EmbeddedClassifier:
         return [self._verdict(part) for part in np.split(logits, ends[:-1])]
 
     def _logits(self, texts: list[list[str]], flat: list[str]) -> Floats:
-        """Mixed logits of all windows; those that the encoder reads get a vector, all get n-grams."""
-        assert self._weights is not None
-        ngram = self._weights.ngram_logits(bags(flat))
-        encoded = np.array(_encoded(texts, ngram[:, 0]), dtype=np.int64)
-        logits = self._weights.mixed(ngram, None)
+        """Mixed logits of all windows, shape (windows, 1 + categories). Of the English ones some are encoded."""
+        weights = self._weights
+        assert weights is not None
+        logits = np.empty((len(flat), 1 + len(weights.categories)), dtype=np.float32)
+        in_chinese = np.array([chinese_share(window) >= CHINESE for window in flat])
+        chinese, english = np.flatnonzero(in_chinese), np.flatnonzero(~in_chinese)
+        counts = bags(_at(flat, chinese))
+        logits[chinese] = weights.in_chinese(weights.posted(counts), weights.asked(counts))
+        logits[english] = ngram = weights.english(bags(_at(flat, english)))
+        encoded = _encoded(texts, in_chinese, logits[:, 0])
+        mixed = weights.encoded(logits[encoded], weights.vectors(self._vectors(_at(flat, encoded))))
+        logits[english] = weights.unencoded(ngram)
+        logits[encoded] = mixed
         logits[[not window for window in flat], 0] = -np.inf
-        if len(encoded):
-            vectors = self._encoder.encode([flat[i] for i in encoded])
-            logits[encoded] = self._weights.mixed(ngram[encoded], self._weights.vectors(vectors))
         return logits
+
+    def _vectors(self, texts: list[str]) -> Floats:
+        """Vectors of the texts; the encoder is left alone when there are none."""
+        assert self._weights is not None
+        empty = np.empty((0, len(self._weights.vectors.hidden)), dtype=np.float32)
+        return self._encoder.encode(texts) if texts else empty
 
     def _verdict(self, logits: Floats) -> Verdict:
         """The verdict on a text from its windows' logits: the worst window counts."""
@@ -184,15 +241,19 @@ class EmbeddedClassifier:
         return Verdict(score, self._weights.level(score), tuple(ranked))
 
 
-def _encoded(texts: list[list[str]], suspicion: Floats) -> list[int]:
+def _encoded(texts: list[list[str]], chinese: NDArray[np.bool_], suspicion: Floats) -> NDArray[np.int64]:
     """Indices of the windows that the encoder reads, at most `MOST_ENCODED` of a text."""
     chosen: list[int] = []
     start = 0
     for text in texts:
-        known = [start + i for i, window in enumerate(text) if window and chinese_share(window) < CHINESE]
+        known = [start + i for i, window in enumerate(text) if window and not chinese[start + i]]
         chosen += sorted(sorted(known, key=lambda i: -suspicion[i])[:MOST_ENCODED])
         start += len(text)
-    return chosen
+    return np.array(chosen, dtype=np.int64)
+
+
+def _at(flat: list[str], places: NDArray[np.int64]) -> list[str]:
+    return [flat[i] for i in places]
 
 
 def _sigmoid(x: Floats) -> Floats:

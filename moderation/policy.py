@@ -21,12 +21,23 @@ from typing import Any
 from errors import ModerationError, SettingsError
 from moderation.base import Action, Category, Exchange, Level, Moderator, Side, Verdict
 from moderation.features import chinese_share, clean, fold
+from moderation.self_harm import Mention, SelfHarm
 
 _DEFAULT = Path(__file__).with_suffix(".toml")
 _OTHER = "other"
 _SEVERITY = {Action.ALLOW: 0, Action.WARN: 1, Action.REFUSE: 2}
 _LEVELS = {level.label: level for level in Level}
-_TEXTS = ("refuse", "warn", "retract", "self_harm", "unchecked", "unchecked_answer", "unchecked_warn", "blocked")
+_TEXTS = (
+    "refuse",
+    "warn",
+    "retract",
+    "self_harm",
+    "self_harm_warn",
+    "unchecked",
+    "unchecked_answer",
+    "unchecked_warn",
+    "blocked",
+)
 _WORKERS = 4
 
 logger = logging.getLogger(__name__)
@@ -38,7 +49,7 @@ class Decision:
 
     action: Action
     category: str = ""
-    """A `Category` value; empty when the text is allowed, could not be checked or holds a blocked phrase."""
+    """A `Category` value; empty when the text is allowed or could not be checked, or nothing tells what kind it is."""
     level: Level = Level.CASUAL
     score: float = 0.0
     reason: str = ""
@@ -81,6 +92,11 @@ class Policy:
     blocked: tuple[str, ...]
     """Folded phrases, each with a space at both ends."""
     allowed: tuple[str, ...]
+    named_from: float
+    """Probability, given that there is harm, from which the leading category is named."""
+    named_ahead: float
+    """How many times as probable as the next category it must be."""
+    self_harm: SelfHarm
     texts: Mapping[str, Texts]
 
     @classmethod
@@ -94,8 +110,11 @@ class Policy:
             _overlay(table, _read(path), str(path), "")
         return _parse(table, str(path or _DEFAULT.name))
 
-    def decide(self, verdict: Verdict, side: Side, language: str = "en") -> Decision:
-        """The action for a verdict: the leading category's own thresholds where it has some, else the level's."""
+    def decide(self, verdict: Verdict, side: Side, language: str = "en", text: str = "") -> Decision:
+        """The action for a verdict: the leading category's own thresholds where it has some, else the level's.
+
+        The category is named when it is sure enough; where it is not, the reason is a general one.
+        """
         leading = verdict.categories[0][0] if verdict.categories else ""
         own = self.thresholds[side]
         action, category = Action.ALLOW, leading
@@ -104,9 +123,22 @@ class Policy:
         for name, probability in verdict.categories:
             if name in own and _SEVERITY[own[name].action(probability)] > _SEVERITY[action]:
                 action, category = own[name].action(probability), name
+        if category not in own and not self._sure(verdict, category):
+            category = ""
+        mention = self.self_harm.mention(text) if side is Side.USER else Mention.NONE
+        if mention is not Mention.NONE:
+            action, category = _with_mention(mention, action, category)
         if action is Action.ALLOW:
             return Decision(action, "", verdict.level, verdict.score)
         return Decision(action, category, verdict.level, verdict.score, self._reason(action, category, side, language))
+
+    def _sure(self, verdict: Verdict, category: str) -> bool:
+        """Whether the category may be named. Self-harm need not be far ahead: its words do no harm where it is not."""
+        found = dict(verdict.categories)
+        others = [probability for name, probability in found.items() if name != category]
+        ahead = 1.0 if category == Category.SELF_HARM else self.named_ahead
+        needed = max(self.named_from * verdict.score, ahead * max(others, default=0.0))
+        return category in found and found[category] >= needed
 
     def unchecked(self, side: Side, language: str = "en") -> Decision:
         """The decision about a text that could not be checked."""
@@ -132,7 +164,7 @@ class Policy:
     def _reason(self, action: Action, category: str, side: Side, language: str) -> str:
         texts = self._texts(language)
         if category == Category.SELF_HARM and side is Side.USER:
-            return texts.sentences["self_harm"]
+            return texts.sentences["self_harm" if action is Action.REFUSE else "self_harm_warn"]
         key = "warn" if action is Action.WARN else "refuse" if side is Side.USER else "retract"
         name = texts.categories.get(category, texts.categories[_OTHER])
         return texts.sentences[key].replace("{category}", name)
@@ -167,7 +199,7 @@ class Screen:
             if blocked:
                 return blocked
             judged = Exchange(self.policy.without_allowed(exchange.text), exchange.side, exchange.context)
-            return self.policy.decide(self._ask(judged), exchange.side, language)
+            return self.policy.decide(self._ask(judged), exchange.side, language, judged.text)
         except ModerationError as error:
             logger.error("A text could not be checked: %s", error)
         except Exception:
@@ -229,6 +261,18 @@ def worst(decisions: Iterable[Decision]) -> Decision:
     return max(decisions, key=lambda decision: decision.severity, default=Decision(Action.ALLOW))
 
 
+def _with_mention(mention: Mention, action: Action, category: str) -> tuple[Action, str]:
+    """Action and category of a text whose words speak of self-harm.
+
+    Other harm keeps its refusal, so that a word of suicide frees nothing.
+    """
+    if mention is Mention.DANGER:
+        return Action.REFUSE, Category.SELF_HARM
+    if action is Action.REFUSE and (category != Category.SELF_HARM or mention is Mention.WORD):
+        return action, category
+    return Action.WARN, Category.SELF_HARM
+
+
 def _holds(folded: str, phrase: str) -> bool:
     """Whole words in scripts with spaces; anywhere in Chinese, which has none."""
     return (phrase.strip() if chinese_share(phrase) else phrase) in re.sub(r"[^\w]+", " ", folded)
@@ -279,6 +323,9 @@ def _parse(table: Mapping[str, Any], source: str) -> Policy:
         on_error=on_error,
         blocked=_phrases(table["phrases"]["blocked"], source, "phrases.blocked", _folded_phrase),
         allowed=_phrases(table["phrases"]["allowed"], source, "phrases.allowed", str.strip),
+        named_from=_number(table["named_from"], source, "named_from", 0, 1),
+        named_ahead=_number(table["named_ahead"], source, "named_ahead", 1, 100),
+        self_harm=_self_harm(table["self_harm"], source),
         texts={language: _language(part, source, f"texts.{language}") for language, part in table["texts"].items()},
     )
 
@@ -306,8 +353,7 @@ def _thresholds(table: Mapping[str, Any], source: str, key: str) -> dict[str, Th
         if not isinstance(value, dict) or not value or set(value) - {"warn", "refuse"}:
             raise _wrong(source, f"{key}.{name}", value, "a table with warn, refuse or both")
         for action, number in value.items():
-            if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
-                raise _wrong(source, f"{key}.{name}.{action}", number, "a number from 0 to 1")
+            _number(number, source, f"{key}.{name}.{action}", 0, 1)
         threshold = Threshold(**value)
         if "warn" in value and "refuse" in value and threshold.warn > threshold.refuse:
             raise _wrong(source, f"{key}.{name}.warn", value["warn"], f"at most refuse ({value['refuse']})")
@@ -319,6 +365,20 @@ def _phrases(value: object, source: str, key: str, shape: Callable[[str], str]) 
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
         raise _wrong(source, key, value, "a list of phrases, none of them empty")
     return tuple(shape(item) for item in value)
+
+
+def _number(value: object, source: str, key: str, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise _wrong(source, key, value, f"a number from {least} to {most}")
+    return float(value)
+
+
+def _self_harm(table: Mapping[str, Any], source: str) -> SelfHarm:
+    lists = {name: _phrases(value, source, f"self_harm.{name}", str.strip) for name, value in table.items()}
+    try:
+        return SelfHarm.of(**lists)
+    except ValueError as error:
+        raise SettingsError(f"{source}: in “self_harm” the {error}; close each bracket that was opened.") from error
 
 
 def _folded_phrase(phrase: str) -> str:

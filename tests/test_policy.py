@@ -96,6 +96,30 @@ def test_self_harm_gets_support_instead_of_a_cold_refusal(language: str) -> None
     assert "can't help" not in reason
 
 
+def test_a_kind_of_harm_that_is_not_sure_is_not_named(tmp_path: Path) -> None:
+    policy = Policy.load()
+
+    def category(*categories: tuple[str, float]) -> str:
+        decision = policy.decide(_verdict(Level.NEEDS_INTERVENTION, *categories), Side.USER)
+        assert decision.action is Action.REFUSE
+        assert bool(decision.category) is ("could do harm" not in decision.reason)
+        return decision.category
+
+    assert category(("weapons", 0.6), ("hate", 0.1)) == "weapons"
+    assert category(("weapons", 0.6), ("hate", 0.4)) == ""
+    assert category(("weapons", 0.3), ("hate", 0.1)) == ""
+    assert category(("self-harm", 0.6), ("hate", 0.4)) == "self-harm"
+    policy = _policy(tmp_path, "named_from = 0.2\nnamed_ahead = 1.2\n")
+    assert category(("weapons", 0.6), ("hate", 0.4)) == category(("weapons", 0.3), ("hate", 0.1)) == "weapons"
+
+
+def test_a_warning_about_self_harm_is_a_caring_note() -> None:
+    decision = Policy.load().decide(_verdict(Level.NEEDS_CAUTION, ("self-harm", 0.9)), Side.USER)
+    assert decision.action is Action.WARN
+    assert "If this is about you" in decision.reason
+    assert "findahelpline.com" in decision.reason
+
+
 def test_a_verdict_without_categories_is_decided_by_its_level() -> None:
     decision = Policy.load().decide(Verdict(0.99, Level.NEEDS_INTERVENTION), Side.USER)
     assert decision.action is Action.REFUSE
@@ -139,6 +163,10 @@ def test_an_operators_file_changes_only_what_it_names(tmp_path: Path) -> None:
         ("[thresholds.user]\nhate = {}", "thresholds.user.hate"),
         ("[thresholds.user]\nhate = {block = 0.5}", "thresholds.user.hate"),
         ("[thresholds.user]\nhate = {warn = 0.9, refuse = 0.5}", "0.9"),
+        ("named_from = 40", "named_from"),
+        ("named_ahead = true", "named_ahead"),
+        ("[self_harm]\nwords = 'x'", "self_harm.words"),
+        ("[self_harm]\nrumours = ['x']", "self_harm.rumours"),
         ("[phrases]\nblocked = 'x'", "phrases.blocked"),
         ("[phrases]\nallowed = ['']", "phrases.allowed"),
         ("[texts.en]\nrefuse = 3", "texts.en.refuse"),
