@@ -127,8 +127,8 @@ class Assistant:
         model = self.models.current
         if not isinstance(model, RawModel):
             raise InputError(
-                f"The model in use, {model.name}, neither shows its prompts nor takes raw text; chat models on this "
-                "machine do: load one with /model."
+                f"“{model.name}”, which answers now, neither shows its prompts nor takes raw text; a chat model on "
+                "this machine does: load one with /model."
             )
         return model
 

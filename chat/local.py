@@ -177,7 +177,7 @@ class LocalModel:
                 yield Chunk(text=piece)
                 if text.stopped:
                     break
-        rest = text.finish()
+        rest = text.finish(cut=count == prompt.room)
         finish = Finish.STOP
         if request.cancel.is_set() and not text.stopped:
             finish = Finish.CANCELLED
