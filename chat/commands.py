@@ -142,9 +142,15 @@ def run(line: str, session: Session, offer: Offer) -> Response:
 
 
 def finished(session: Session, ask: Ask, turn: Turn) -> Session:
-    """The session once `ask` has led to `turn`. A raw answer leaves no trace, a failed continuation what was there."""
-    if ask.raw or (ask.resume is not None and turn.outcome is Outcome.FAILED):
+    """The session once `ask` has led to `turn`.
+
+    A raw answer leaves no trace. A continuation that fails leaves what was there, and what it added.
+    """
+    if ask.raw:
         return session
+    if ask.resume is not None and turn.outcome is Outcome.FAILED:
+        longer = turn if len(turn.answer) > len(ask.resume.answer) else ask.resume
+        turn = dataclasses.replace(longer, outcome=ask.resume.outcome, reason="")
     return dataclasses.replace(session, conversation=ask.conversation.put(turn))
 
 

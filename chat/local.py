@@ -177,7 +177,7 @@ class LocalModel:
                 yield Chunk(text=piece)
                 if text.stopped:
                     break
-        rest = text.finish(cut=count == prompt.room)
+        rest = text.finish()
         finish = Finish.STOP
         if request.cancel.is_set() and not text.stopped:
             finish = Finish.CANCELLED

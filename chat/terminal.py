@@ -63,7 +63,7 @@ class Terminal:
         """
         try:
             for says in self._assistant.startup.wait(threading.Event()):
-                self._console.status(self._say("loading", detail=says), progress=True)
+                self._progress(says)
         except KeyboardInterrupt:
             self._console.end()
             return INTERRUPTED
@@ -129,8 +129,13 @@ class Terminal:
         if isinstance(event, Delta):
             self._console.piece(event.text)
         elif isinstance(event, Status):
-            text = self._say(event.stage.value, detail=event.detail)
-            self._console.status(text, progress=event.stage is Stage.LOADING)
+            if event.stage is Stage.LOADING:
+                self._progress(event.detail)
+            else:
+                self._console.status(self._say(event.stage.value, detail=event.detail))
+
+    def _progress(self, says: str) -> None:
+        self._console.status(says if says.endswith((".", "…")) else f"{says}…", progress=True)
 
     def _after(self, ask: Ask, turn: Turn) -> Iterator[str]:
         """What stands under an answer: how it ended, notices, sources."""
@@ -144,7 +149,7 @@ class Terminal:
             return
         for number in sorted(turn.cited):
             yield f"[{number}] {self._source(turn.passages[number - 1])}"
-        if not turn.cited and turn.answer and turn.model != self._reader.name:
+        if not turn.cited and turn.outcome in (Outcome.ANSWERED, Outcome.LENGTH) and turn.model != self._reader.name:
             yield self._say("from_memory")
         if turn.query and turn.query.strip() != turn.question.strip():
             yield self._say("searched_for", query=turn.query)
@@ -163,7 +168,7 @@ class Terminal:
                 self._models.put(self._reader)
             else:
                 for says in self._models.load(self._make_model(name)):
-                    self._console.status(self._say("loading", detail=says), progress=True)
+                    self._progress(says)
         except AppError as error:
             self._console.line(str(error))
             self._console.line(self._say("model_kept", name=self._models.current.name))

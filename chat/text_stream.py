@@ -118,13 +118,9 @@ class TextStream:
         """The text that may be shown after `token`."""
         return self._stops.push(self._without_lead(self._characters.push(token)))
 
-    def finish(self, cut: bool = False) -> str:
-        """The text that was held back and may be shown now that no token follows.
-
-        Where the answer was `cut`, what may be the beginning of a stop string stays away: it would come next.
-        """
-        text = self._stops.push(self._without_lead(self._characters.finish()))
-        return text if cut else text + self._stops.finish()
+    def finish(self) -> str:
+        """The text that was held back and may be shown now that no token follows."""
+        return self._stops.push(self._without_lead(self._characters.finish())) + self._stops.finish()
 
     def _without_lead(self, text: str) -> str:
         if not text:
