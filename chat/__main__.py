@@ -35,7 +35,7 @@ def main() -> int:
     _use_utf8()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env")
+        settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env", "python -m chat")
         settings = dataclasses.replace(settings, data_dir=settings.data_dir / _FOLDER)
         core = wire(settings, uploads=False, wait_for_model=True)
         _log_to(settings.data_dir / "log")
