@@ -1,5 +1,6 @@
 # make run    install what the app needs into .venv and start it on http://localhost:7860
 # make test   install the test tools too, get a browser if there is none, and run every test
+# make soak   the long tests: hundreds of turns, clients that vanish
 # make check  formatter, linter and type checker
 # Options:    make run ARGS="--port 8000"      flags of the app
 #             make run TORCH_INDEX=https://download.pytorch.org/whl/cpu   PyTorch's smaller CPU build
@@ -12,13 +13,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: run test check browser clean
+.PHONY: run test soak check browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/.test browser
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m pytest -m soak -s $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -34,10 +38,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what the app needs into $(VENV); the first time this takes some minutes."
 	$(PIP) -r requirements.txt
 	@touch $@
 
 $(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing what the app and its tests need into $(VENV); the first time this takes some minutes."
 	$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/.run
 

@@ -48,7 +48,7 @@ class App:
 
 def build_app(settings: Settings) -> App:
     """Put every part together. Loads nothing; `App.startup.start()` does."""
-    core = wire(settings)
+    core = wire(settings, ready=lambda: print("Answers are ready.", flush=True))
     i18n = translations()
     parts = Parts(
         assistant=core.assistant,
@@ -74,7 +74,8 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         moderation=settings.moderation != "off",
         moderation_forced=settings.moderation == "always",
         model_picker=picker,
-        catalogue=tuple(model.id for model in catalogue.load()),
+        private=private,
+        catalogue=catalogue.load(),
     )
 
 
@@ -147,7 +148,8 @@ def _port(host: str, wanted: int) -> int:
 def main() -> int:
     """Read the settings, open the page, serve until interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "wikipediaapi"):  # they log every request
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env")

@@ -9,12 +9,21 @@
     └── ModerationError      a text could not be checked; the policy decides (it refuses by default)
 
 Every other exception is a bug: it is logged with its traceback and the person sees one neutral sentence.
-A message names the thing, what was received and what to do. It never holds a secret.
+A message names the thing, what was received and what to do. It never holds a secret. What visitors of the page can
+meet is said in Chinese too.
 """
 
 
 class AppError(Exception):
-    """A failure whose message is written for the person using the app."""
+    """A failure whose message is written for the person using the app: `str(error)` in English, `told` in theirs."""
+
+    def __init__(self, text: str = "", *, zh: str = "") -> None:
+        super().__init__(text)
+        self._zh = zh
+
+    def told(self, language: str) -> str:
+        """The sentence in this language (ISO 639-1); English where there is no other."""
+        return self._zh if language == "zh" and self._zh else str(self)
 
 
 class SettingsError(AppError):

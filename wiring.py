@@ -57,11 +57,13 @@ class Core:
     sampling: Sampling
 
 
-def wire(settings: Settings, *, uploads: bool = True, wait_for_model: bool = False) -> Core:
+def wire(
+    settings: Settings, *, uploads: bool = True, wait_for_model: bool = False, ready: Callable[[], None] | None = None
+) -> Core:
     """Put the parts together. Raises `SettingsError` for a policy that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
-    settings is loaded, instead of the reader answering meanwhile.
+    settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     index = DocumentIndex(settings.data_dir / "index", encoder)
@@ -79,9 +81,10 @@ def wire(settings: Settings, *, uploads: bool = True, wait_for_model: bool = Fal
         chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
         return LocalModel(name, chosen, users=settings.users)
 
-    startup = Startup(
-        _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
-    )
+    steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
+    if ready is not None:
+        steps.append(Step("Ready", lambda report: ready()))
+    startup = Startup(steps)
     assistant = Assistant(
         models=models,
         sources=Sources(sources, settings.source_limit_s),
@@ -104,8 +107,10 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _sources(settings: Settings, index: DocumentIndex, uploads: bool) -> list[Source]:
-    names = [LIBRARY, DOCUMENTS] if uploads else [LIBRARY]
-    sources = [Source(index.retriever(name), _LABELS[name]) for name in names]
+    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY])]
+    if uploads:
+        uploaded = index.retriever(DOCUMENTS)
+        sources.append(Source(uploaded, _LABELS[DOCUMENTS], empty=lambda owner: not index.documents(DOCUMENTS, owner)))
     if settings.network:
         contact = f"; {settings.contact}" if settings.contact else ""
         wikipedia = Wikipedia(

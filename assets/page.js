@@ -1,27 +1,179 @@
-// What the page does in the browser alone: links on citation numbers, copying, light and dark.
+// What the page does in the browser alone, and how a click reaches the server (ui/layout.py makes the way).
 () => {
-  const JOINER = /(?<=[<&!])\u2060/g; // what ui/render.py puts in to show tags as text
-  const clipboard = navigator.clipboard;
-  if (clipboard) {
-    const write = clipboard.writeText.bind(clipboard);
-    clipboard.writeText = text => write(text.replace(JOINER, ''));
-  }
+  const page = (window.groundchat ??= {});
+  const chinese = (navigator.languages.map(code => code.toLowerCase().slice(0, 2)).find(code => ['en', 'zh'].includes(code)) === 'zh');
+  const names = chinese
+    ? {'#gc-theme': '浅色 / 深色', '#gc-side .toggle-button': '菜单', '#gc-message .submit-button': '发送', '#gc-message .stop-button': '停止'}
+    : {'#gc-theme': 'Light / dark', '#gc-side .toggle-button': 'Menu', '#gc-message .submit-button': 'Send', '#gc-message .stop-button': 'Stop'};
+  const LONGEST = 20000; // characters of a message, as in chat/assistant.py: a longer one stays in the box
+  const SURE_MS = 4000, TWICE_MS = 1500;
+  const box = () => document.querySelector('#gc-message textarea');
+  const asked = () => [...document.querySelectorAll('#gc-chat .user-row [data-gc-turn]')];
 
-  // [1] in an answer becomes a link that opens source 1 under the same answer.
-  const linkCitations = () => {
-    for (const row of document.querySelectorAll('#gc-chat .bot-row, #gc-chat .bot')) {
-      if (!row.querySelector('.gc-source')) continue;
-      const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
-      const found = [];
-      while (walker.nextNode()) {
-        const node = walker.currentNode;
-        if (/\[\d+\]/.test(node.data) && !node.parentElement.closest('a, code, pre, button, .gc-source, .gc-foot')) {
-          found.push(node);
-        }
-      }
-      for (const node of found) {
-        const parts = node.data.split(/(\[\d+\])/);
-        node.replaceWith(...parts.filter(Boolean).map(part => {
+  // Sending. What is sent leaves the box at once; a second Enter on the same message is none.
+  let sent = 0;
+  page.taken = text => {
+    const again = !text.trim() && (Date.now() - sent < TWICE_MS || document.querySelector('#gc-message .stop-button'));
+    if (again || !page.tab) return text; // without a tab's name the page is not open yet
+    if (text.trim()) sent = Date.now();
+    act('send', '', text);
+    return text.length > LONGEST ? text : '';
+  };
+  let last = '';
+  page.unsent = () => last;
+  const act = (kind, turn, text) => {
+    remember();
+    last = kind === 'undo' ? '' : text;
+    page.act([kind, turn, text, asked().at(-1)?.dataset.gcTurn || '']);
+    unheard = POKES;
+    clearTimeout(poking);
+    poking = setTimeout(poke, POKE_MS);
+  };
+  // Gradio closes its stream when nothing is under way; what is sent at that very moment is answered, but not heard
+  // of before the next request opens the stream again. So where nothing is heard, an empty request follows.
+  const POKE_MS = 2500, POKES = 4;
+  let unheard = 0, poking = 0;
+  const poke = () => {
+    if (unheard <= 0) return;
+    unheard -= 1;
+    page.act(null);
+    poking = setTimeout(poke, POKE_MS);
+  };
+
+  // What the server has forgotten stays to be read above the new conversation.
+  let rows = [];
+  const remember = () => {
+    rows = [...document.querySelectorAll('#gc-earlier > *, #gc-chat .message-wrap .message-row')].map(row => row.cloneNode(true));
+  };
+  const keepEarlier = note => {
+    if (!rows.length) return;
+    note.hidden = true;
+    const kept = document.createElement('div');
+    kept.id = 'gc-earlier';
+    for (const row of rows) row.querySelectorAll('.gc-acts, .gc-status, form').forEach(part => part.remove());
+    const line = document.createElement('p');
+    line.className = 'gc-divider';
+    line.textContent = note.textContent;
+    kept.append(...rows, line);
+    document.getElementById('gc-earlier')?.remove();
+    document.querySelector('#gc-chat .message-wrap')?.before(kept);
+  };
+
+  // Editing a message in its place.
+  const edit = button => {
+    const bubble = button.closest('.message').querySelector('.gc-asked');
+    if (bubble.querySelector('form')) return;
+    const form = document.createElement('form');
+    const area = document.createElement('textarea');
+    const leave = document.createElement('button');
+    const send = document.createElement('button');
+    area.value = bubble.querySelector('.gc-typed').textContent;
+    area.setAttribute('aria-label', button.getAttribute('aria-label'));
+    Object.assign(leave, {type: 'button', className: 'gc-plain', textContent: button.dataset.gcLeave});
+    Object.assign(send, {type: 'submit', className: 'gc-strong', textContent: button.dataset.gcSend});
+    const fit = () => { area.style.height = 'auto'; area.style.height = `${Math.min(area.scrollHeight + 2, 320)}px`; };
+    const close = () => { form.remove(); button.focus(); };
+    area.addEventListener('input', fit);
+    area.addEventListener('keydown', event => {
+      if (event.key === 'Escape') close();
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit(); }
+    });
+    leave.addEventListener('click', close);
+    form.addEventListener('submit', event => {
+      event.preventDefault();
+      if (!area.value.trim()) return area.focus();
+      act('edit', button.dataset.gcTurn, area.value);
+      if (area.value.length <= LONGEST) form.remove();
+    });
+    const row = document.createElement('div');
+    row.append(leave, send);
+    form.append(area, row);
+    bubble.append(form);
+    fit();
+    area.focus();
+  };
+
+  const copied = button => {
+    const label = button.getAttribute('aria-label');
+    const say = (text, done) => { button.setAttribute('aria-label', text); button.title = text; button.classList.toggle('gc-done', done); };
+    write(button.dataset.gcText).then(() => {
+      say(button.dataset.gcDone, true);
+      setTimeout(() => say(label, false), 1500);
+    });
+  };
+  // Without a secure address the browser has no clipboard to write to: then a selection is copied.
+  const write = text => navigator.clipboard ? navigator.clipboard.writeText(text) : new Promise(done => {
+    const area = document.createElement('textarea');
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand('copy');
+    area.remove();
+    done();
+  });
+
+  const retry = button => {
+    const turn = asked().find(one => one.dataset.gcTurn === button.dataset.gcTurn);
+    act('retry', button.dataset.gcTurn, turn?.querySelector('.gc-typed').textContent || '');
+  };
+  const undo = button => act('undo', button.dataset.gcTurn, box().value);
+  const goOn = button => act('continue', button.dataset.gcTurn, '');
+  const acts = {copy: copied, edit, retry, undo, continue: goOn};
+
+  const remove = button => {
+    if (!button.dataset.sure) {
+      const sign = button.textContent;
+      button.dataset.sure = '1';
+      button.textContent = button.dataset.gcSure;
+      setTimeout(() => { delete button.dataset.sure; button.textContent = sign; }, SURE_MS);
+      return;
+    }
+    page.document(['delete', button.dataset.gcDelete, document.querySelector('#gc-viewer [data-gc-document]')?.dataset.gcDocument || '']);
+  };
+  const cite = link => {
+    const source = link.closest('.bot-row, .bot').querySelector(`[data-source="${link.dataset.gcCite}"]`);
+    source.open = true;
+    source.scrollIntoView({block: 'nearest', behavior: 'smooth'});
+    source.querySelector('summary').focus({preventScroll: true});
+  };
+  const clicks = {
+    '[data-gc-cite]': (link, event) => { event.preventDefault(); cite(link); },
+    '[data-gc-act]': button => acts[button.dataset.gcAct](button),
+    '[data-gc-open]': button => page.document(['open', button.dataset.gcOpen, button.dataset.gcFrom || '']),
+    '[data-gc-delete]': remove,
+    '[data-gc-close]': () => document.querySelector('#gc-viewer.open .toggle-button')?.click(),
+    '#gc-reset': () => document.getElementById('gc-earlier')?.remove(),
+    '#gc-theme': () => {
+      const dark = document.body.classList.toggle('dark');
+      localStorage.setItem('groundchat-theme', dark ? 'dark' : 'light');
+    },
+  };
+  document.addEventListener('click', event => {
+    for (const [selector, done] of Object.entries(clicks)) {
+      const pressed = event.target.closest(selector);
+      if (pressed) return done(pressed, event);
+    }
+  });
+  document.addEventListener('input', event => {
+    if (event.target.closest('#gc-message')) document.querySelector('#gc-note [data-gc-note]')?.setAttribute('hidden', '');
+  });
+
+  // [1] in an answer becomes a link that opens source 1 under the same answer; the joiners that ui/render.py put in to
+  // show tags as text are taken out again, so that what is selected and copied is what is seen.
+  const CITED = /(\[\d+\])/;
+  const textsOf = row => {
+    const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) found.push(walker.currentNode);
+    return found;
+  };
+  const tidyAnswers = () => {
+    for (const row of document.querySelectorAll('#gc-chat .bot-row')) {
+      const sourced = row.querySelector('.gc-source');
+      for (const node of textsOf(row)) {
+        if (node.data.includes('\u2060') && node.parentElement.closest('.md')) node.data = node.data.replaceAll('\u2060', '');
+        if (!sourced || !CITED.test(node.data) || node.parentElement.closest('a, code, pre, button, .gc-source, .gc-foot')) continue;
+        node.replaceWith(...node.data.split(CITED).filter(Boolean).map(part => {
           const number = /^\[(\d+)\]$/.exec(part);
           if (!number || !row.querySelector(`[data-source="${number[1]}"]`)) return document.createTextNode(part);
           const link = document.createElement('a');
@@ -34,53 +186,49 @@
       }
     }
   };
-
-  document.addEventListener('click', event => {
-    const cite = event.target.closest('[data-gc-cite]');
-    if (cite) {
-      event.preventDefault();
-      const source = cite.closest('.bot-row, .bot').querySelector(`[data-source="${cite.dataset.gcCite}"]`);
-      source.open = true;
-      source.scrollIntoView({block: 'nearest', behavior: 'smooth'});
-      source.querySelector('summary').focus();
+  const label = () => {
+    for (const [selector, name] of Object.entries(names)) {
+      const found = document.querySelector(selector);
+      if (found && found.getAttribute('aria-label') !== name) found.setAttribute('aria-label', name);
     }
-    const copy = event.target.closest('[data-gc-copy]');
-    if (copy && clipboard) {
-      clipboard.writeText(copy.dataset.gcCopy);
-      const label = copy.textContent;
-      copy.textContent = copy.dataset.gcCopied;
-      setTimeout(() => { copy.textContent = label; }, 1500);
-    }
-    if (event.target.closest('#gc-theme')) {
-      const dark = document.body.classList.toggle('dark');
-      localStorage.setItem('groundchat-theme', dark ? 'dark' : 'light');
-    }
-  });
+    // Gradio names a message “a component of type html”: its text is name enough.
+    document.querySelectorAll('#gc-chat [data-testid][aria-label]').forEach(part => part.removeAttribute('aria-label'));
+  };
+  const showPlace = () => {
+    const place = document.querySelector('#gc-viewer :is(.gc-quoted, .gc-passage)');
+    const shown = document.querySelector('#gc-viewer article');
+    if (!shown || shown.seen === shown.innerHTML.length + shown.dataset.gcDocument + (place?.textContent || '')) return;
+    shown.seen = shown.innerHTML.length + shown.dataset.gcDocument + (place?.textContent || '');
+    if (place) place.scrollIntoView({block: 'center'});
+    else shown.closest('.sidebar-content')?.scrollTo(0, 0);
+  };
 
   const chosen = localStorage.getItem('groundchat-theme');
   if (chosen && !new URLSearchParams(location.search).has('__theme')) {
     document.body.classList.toggle('dark', chosen === 'dark');
   }
   // A phone's screen belongs to the chat: the sidebar waits behind its button.
-  if (innerWidth < 768) document.querySelector('#gc-side.open .toggle-button, .sidebar.open:has(#gc-side) .toggle-button')?.click();
+  if (innerWidth < 768) document.querySelector('#gc-side.open .toggle-button')?.click();
 
-  const named = {'#gc-theme': 'Light / dark'};
-  for (const [selector, label] of Object.entries(named)) {
-    document.querySelector(selector)?.setAttribute('aria-label', label);
-  }
-
+  document.documentElement.lang = chinese ? 'zh' : 'en';
   let waiting = false;
-  new MutationObserver(() => {
+  new MutationObserver(changes => {
+    if (unheard && changes.some(change => change.target.parentElement?.closest('#gc-chat, #gc-note'))) unheard = 0;
+    // A tab's conversation outlives a reload of the tab, and only that.
+    if (page.tab && asked().length) sessionStorage.setItem('groundchat-conversation', page.tab);
+    const note = document.querySelector('#gc-note [data-gc-moved]:not([data-seen])');
+    if (note) {
+      note.dataset.seen = '1';
+      keepEarlier(note);
+    }
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
-      linkCitations();
-      const passage = document.querySelector('#gc-viewer mark.gc-passage:not([data-seen])');
-      if (passage) {
-        passage.dataset.seen = '1';
-        passage.scrollIntoView({block: 'center'});
-      }
+      tidyAnswers();
+      label();
+      showPlace();
     });
   }).observe(document.body, {childList: true, subtree: true, characterData: true});
+  label();
 }

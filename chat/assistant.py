@@ -17,6 +17,7 @@ from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
+from chat.smalltalk import talk
 from chat.sources import Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
@@ -28,7 +29,7 @@ from retrieval.base import Passage
 from retrieval.query import Query, standalone
 from retrieval.query import Turn as Talked
 from retrieval.rerank import Reranker
-from retrieval.text import analyse
+from retrieval.text import analyse, language
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Assistant:
                 yield Status(Stage.LOADING, says)
             yield from self._way(ask, chosen, turn)
         except Exception as error:
-            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error)))
+            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error, language(ask.question))))
         finally:
             ask.cancel.set()
 
@@ -128,7 +129,8 @@ class Assistant:
         if not isinstance(model, RawModel):
             raise InputError(
                 f"“{model.name}”, which answers now, neither shows its prompts nor takes raw text; a chat model on "
-                "this machine does: load one with /model."
+                "this machine does: load one with /model.",
+                zh=f"现在回答的“{model.name}”既不显示提示词，也不接受原始文本；请用 /model 加载本机的聊天模型。",
             )
         return model
 
@@ -145,7 +147,7 @@ class Assistant:
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
         yield Status(Stage.SEARCHING)
-        candidates, notices = self.sources.collect(searches, ask.cancel)
+        candidates, notices = self.sources.collect(searches, ask.cancel, query.language)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
@@ -196,7 +198,7 @@ class Assistant:
             passages=passages,
             query=query.text,
             language=query.language,
-            searched=tuple(source.label(query.language) for source in chosen),
+            searched=tuple(s.label(query.language) for s in chosen if not s.empty(ask.conversation.owner)),
             unsearched=tuple(s.label(query.language) for s in self.sources.all if s not in chosen),
             sampling=ask.sampling,
             cancel=ask.cancel,
@@ -233,7 +235,7 @@ class Assistant:
                     yield Delta(piece)
         finally:
             pieces.close()
-        failure = _told(writing.failure) if writing.failure else ""
+        failure = _told(writing.failure, request.language) if writing.failure else ""
         yield Done(
             dataclasses.replace(
                 turn,
@@ -260,29 +262,35 @@ def _history(conversation: Conversation, query: Query) -> tuple[Message, ...]:
 def check_question(text: str) -> str:
     """The message itself. Raises `InputError` when it is empty or too long."""
     if not text.strip():
-        raise InputError("Your message is empty; type a question first.")
+        raise InputError("Your message is empty; type a question first.", zh="消息是空的，请先输入问题。")
     if len(text) > LONGEST_QUESTION:
         raise InputError(
             f"Your message has {len(text):,} characters and the limit is {LONGEST_QUESTION:,}; "
-            "shorten it, or upload the long part as a document and ask about it."
+            "shorten it, or upload the long part as a document and ask about it.",
+            zh=f"消息有 {len(text):,} 个字符，上限是 {LONGEST_QUESTION:,} 个；请缩短，或把长的部分上传为文档再提问。",
         )
     return text
 
 
-def _told(error: Exception) -> str:
-    """What the person is told; a bug goes to the log with its traceback."""
-    if isinstance(error, AppError):
-        return str(error)
-    logger.error("A reply failed", exc_info=error)
-    return "Something went wrong inside Groundchat; the log says what. Try again."
+def _told(error: Exception, language: str) -> str:
+    """What the person is told, in their language; a bug goes to the log with its traceback."""
+    if not isinstance(error, AppError):
+        logger.error("A reply failed", exc_info=error)
+        error = AppError(
+            "Something went wrong inside Groundchat; the log says what. Try again.",
+            zh="Groundchat 内部出错了，原因见日志。请再试一次。",
+        )
+    return error.told(language)
 
 
 def _talked(conversation: Conversation) -> list[Talked]:
-    """The remembered turns in the words of `retrieval.query`."""
+    """Turns that a follow-up may lean on, in the words of `retrieval.query`: also those that nothing answered."""
     return [
         Talked(turn.query or turn.question, turn.answer, turn.passages[turn.cited[0] - 1].title if turn.cited else "")
-        for turn in conversation.turns
         if turn.remembered
+        else Talked(turn.query or turn.question, "", "")
+        for turn in conversation.turns
+        if (turn.remembered or turn.outcome is Outcome.UNANSWERED) and talk(turn.question) is None
     ]
 
 

@@ -135,6 +135,17 @@ class BatchedDecoder:
             return self._waiting.index(request) + 1 if request in self._waiting else 0
 
     @property
+    def bytes_per_token(self) -> int:
+        """Memory of keys and values per token; 0 until something was read."""
+        return self._store.bytes_per_token
+
+    def forget(self) -> None:
+        """Give the memory of all rows back. Does nothing while somebody is being answered."""
+        with self._lock:
+            if self._thread is None or (not self._waiting and all(row.request is None for row in self._rows)):
+                self._forget()
+
+    @property
     def busy(self) -> int:
         """Requests that are waited for, read or written."""
         with self._lock:

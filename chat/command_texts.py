@@ -68,9 +68,13 @@ TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "en": {
             "help_else": "Anything else is sent as a message.",
-            "unknown": "There is no command /{name} ({hint}); to send the line as a message, type: /say {line}",
-            "did_you_mean": "did you mean /{command}?",
-            "see_help": "/help lists the commands",
+            "unknown": (
+                "There is no command /{name} (/help lists them); to send the line as a message, type: /say {line}"
+            ),
+            "mistyped": (
+                "There is no command /{name} (did you mean /{command}?); to send the line as a message, "
+                "type: /say {line}"
+            ),
             "not_a_command": "“{word}” is not a command; to send the line as a message, type: /say {line}",
             "needs": "This command needs a text: {usage}",
             "nothing_asked": "Nothing has been asked in this conversation yet; type a question first.",
@@ -110,9 +114,10 @@ TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "zh": {
             "help_else": "其他内容都作为消息发送。",
-            "unknown": "没有 /{name} 这个命令（{hint}）；若要把这一行作为消息发送，请输入：/say {line}",
-            "did_you_mean": "您是想输入 /{command} 吗？",
-            "see_help": "/help 可列出所有命令",
+            "unknown": "没有 /{name} 这个命令（/help 可列出所有命令）；若要把这一行作为消息发送，请输入：/say {line}",
+            "mistyped": (
+                "没有 /{name} 这个命令（您是想输入 /{command} 吗？）；若要把这一行作为消息发送，请输入：/say {line}"
+            ),
             "not_a_command": "“{word}”不是命令；若要把这一行作为消息发送，请输入：/say {line}",
             "needs": "此命令需要文本：{usage}",
             "nothing_asked": "本次对话还没有提过问题，请先输入一个问题。",

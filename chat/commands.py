@@ -5,7 +5,7 @@
     response.text           # to be shown
     response.effect         # what is to be done: an Ask, LoadModel, ShowPrompt, Quit; None where nothing is
 
-A line without a slash is a message. Raises `InputError`, in the session's language, for what cannot be done.
+A line without a slash is a message. Raises `InputError` for what cannot be done.
 """
 
 from __future__ import annotations
@@ -131,13 +131,13 @@ def run(line: str, session: Session, offer: Offer) -> Response:
     match = _NAME.match(line)
     if match is None:
         # A path or an expression: not a mistyped command, and not to be swallowed either.
-        raise InputError(session.say("not_a_command", word=line.split()[0][:40], line=_short(line)))
+        raise _refusal("not_a_command", word=line.split()[0][:40], line=_short(line))
     name, argument = match["name"].lower(), match["argument"].strip()
     command = COMMANDS.get(_ALIASES.get(name, name))
     if command is None:
-        raise InputError(_unknown(session, name, line))
+        raise _unknown(name, line)
     if command.needs and not argument:
-        raise InputError(session.say("needs", usage=command.usage(session.language)))
+        raise _refusal("needs", usage=f"/{command.name} TEXT")
     return command.handler(session, argument, offer)
 
 
@@ -172,7 +172,7 @@ def _raw_say(session: Session, argument: str, offer: Offer) -> Response:
 def _raw_prompt(session: Session, argument: str, offer: Offer) -> Response:
     asked = [turn for turn in session.conversation.turns if turn.outcome is not Outcome.QUESTION_REFUSED]
     if not asked:
-        raise InputError(session.say("nothing_asked"))
+        raise _refusal("nothing_asked")
     return Response(session, effect=ShowPrompt(asked[-1]))
 
 
@@ -184,10 +184,10 @@ def _reset(session: Session, argument: str, offer: Offer) -> Response:
 def _hyperparameters(session: Session, argument: str, offer: Offer) -> Response:
     given = {match["name"].lower(): match["value"] for match in _SETTING.finditer(argument)}
     if _SETTING.sub("", argument).strip():
-        raise InputError(session.say("settings_form", rest=_short(_SETTING.sub("", argument).strip())))
+        raise _refusal("settings_form", rest=_short(_SETTING.sub("", argument).strip()))
     for name in given:
         if name not in LIMITS:
-            raise InputError(session.say("no_setting", name=name[:40], close=_close(name, tuple(LIMITS))))
+            raise _refusal("no_setting", name=name[:40], close=_close(name, tuple(LIMITS)))
     session = dataclasses.replace(session, sampling=changed(session.sampling, given))
     return Response(session, "\n".join(f"{name} = {_shown(getattr(session.sampling, name))}" for name in LIMITS))
 
@@ -197,13 +197,13 @@ def _model(session: Session, argument: str, offer: Offer) -> Response:
         names = "".join(f"\n  {name}" for name in (offer.reader, *offer.models))
         return Response(session, session.say("model", name=offer.model) + session.say("models") + names)
     if not offer.models_allowed:
-        raise InputError(session.say("model_fixed"))
+        raise _refusal("model_fixed")
     return Response(session, effect=LoadModel(argument))
 
 
 def _sources(session: Session, argument: str, offer: Offer) -> Response:
     if argument:
-        session = dataclasses.replace(session, sources=_named(session, argument, offer))
+        session = dataclasses.replace(session, sources=_named(argument, offer))
     lines = [
         f"[{'x' if source.name in session.sources else ' '}] {source.name}: {source.label(session.language)}"
         for source in offer.sources
@@ -211,7 +211,7 @@ def _sources(session: Session, argument: str, offer: Offer) -> Response:
     return Response(session, "\n".join(lines))
 
 
-def _named(session: Session, argument: str, offer: Offer) -> tuple[str, ...]:
+def _named(argument: str, offer: Offer) -> tuple[str, ...]:
     """The sources an argument names: names or labels, or one of the words for all and none."""
     known = {source.name.casefold(): source.name for source in offer.sources}
     words = {"all": tuple(known.values()), "none": ()}
@@ -223,17 +223,17 @@ def _named(session: Session, argument: str, offer: Offer) -> tuple[str, ...]:
     names = [word for word in re.split(r"[\s,，、]+", argument) if word]
     for name in names:
         if name.casefold() not in known:
-            raise InputError(session.say("no_source", name=name[:40], names=", ".join(known.values())))
+            raise _refusal("no_source", name=name[:40], names=", ".join(known.values()))
     return tuple(dict.fromkeys(known[name.casefold()] for name in names))
 
 
 def _moderation(session: Session, argument: str, offer: Offer) -> Response:
     if argument:
         if argument.lower() not in _SWITCH:
-            raise InputError(session.say("on_or_off", given=_short(argument)))
+            raise _refusal("on_or_off", given=_short(argument))
         wanted = _SWITCH[argument.lower()]
         if not wanted and offer.moderation_forced:
-            raise InputError(session.say("moderation_forced"))
+            raise _refusal("moderation_forced")
         session = dataclasses.replace(session, moderation=wanted)
     return Response(session, session.say("moderation_on" if session.moderation else "moderation_off"))
 
@@ -241,9 +241,9 @@ def _moderation(session: Session, argument: str, offer: Offer) -> Response:
 def _continue(session: Session, argument: str, offer: Offer) -> Response:
     turn = _last(session)
     if turn.outcome not in _CUT or not turn.answer:
-        raise InputError(session.say("not_cut"))
+        raise _refusal("not_cut")
     if offer.model == offer.reader:
-        raise InputError(session.say("reader_cannot"))
+        raise _refusal("reader_cannot")
     ask = session.ask(turn.question)
     before = session.conversation.before(turn.id)
     return Response(session, effect=dataclasses.replace(ask, turn_id=turn.id, conversation=before, resume=turn))
@@ -267,14 +267,20 @@ def _quit(session: Session, argument: str, offer: Offer) -> Response:
 
 def _last(session: Session) -> Turn:
     if not session.conversation.turns:
-        raise InputError(session.say("nothing_asked"))
+        raise _refusal("nothing_asked")
     return session.conversation.turns[-1]
 
 
-def _unknown(session: Session, name: str, line: str) -> str:
+def _refusal(key: str, **values: object) -> InputError:
+    """The sentence of `key` in both languages."""
+    return InputError(command_texts.say("en", key, **values), zh=command_texts.say("zh", key, **values))
+
+
+def _unknown(name: str, line: str) -> InputError:
     close = difflib.get_close_matches(name, [*COMMANDS, *_ALIASES], n=1)
-    hint = session.say("did_you_mean", command=_ALIASES.get(close[0], close[0])) if close else session.say("see_help")
-    return session.say("unknown", name=name[:40], hint=hint, line=_short(line))
+    if not close:
+        return _refusal("unknown", name=name[:40], line=_short(line))
+    return _refusal("mistyped", name=name[:40], command=_ALIASES.get(close[0], close[0]), line=_short(line))
 
 
 def _close(name: str, names: tuple[str, ...]) -> str:

@@ -21,16 +21,20 @@ from chat.answering import Question, Sentence, describe, merit, read_question, s
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
 from chat.rarity import Rarity, read_rarity
-from chat.replies import cannot, small_talk, unanswered
+from chat.replies import ask_back, cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
-from chat.smalltalk import Scope, Talk, is_task, scope, talk, without_greeting
+from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
+from chat.tasks import task
 from retrieval.base import Passage
+from retrieval.query import is_lone, is_person, unresolved
 from retrieval.text import CJK
 from retrieval.unit_vectors import UnitVectors
 from retrieval.vectors import encoded_texts, units, vector_key
 
 MOST_WORDS = 60
 GUIDE = "guide"
+OWN = "documents"
+"""The source of a visitor's own documents, where “she” may be the one person whom they are about."""
 ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
 
 _READ = 10
@@ -112,13 +116,18 @@ class Reader:
         said = talk(request.question)
         if said is not None:
             return Reply(self._from_guide(said, request) or small_talk(said, request.language), Finish.STOP)
-        if is_task(request.question):
-            return Reply(cannot(request.language), Finish.UNANSWERED)
+        asked = task(request.question)
+        if asked is not None:
+            return Reply(cannot(asked, request.language), Finish.UNANSWERED)
         text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]
+        pronoun = unresolved(text)
+        if is_lone(text) or (is_person(pronoun) and all(p.source != OWN for p in request.passages)):
+            return Reply(ask_back(pronoun or text.strip(" ?？"), request.language), Finish.UNANSWERED)
         quotes = self._quotes(text, request.language, request.passages, scope(text))
         if quotes:
             return Reply(_joined(quotes), Finish.STOP)
-        return Reply(unanswered(request.language, request.searched, request.unsearched), Finish.UNANSWERED)
+        said_nothing = unanswered(request.language, request.searched, request.unsearched, text, pronoun)
+        return Reply(said_nothing, Finish.UNANSWERED)
 
     def _from_guide(self, said: Talk, request: ChatRequest) -> str:
         """The first sentences of the guide's section on it; empty where that was not found."""

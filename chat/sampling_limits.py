@@ -12,6 +12,7 @@ from chat.base import Sampling
 from errors import InputError
 
 _MOST = 1_000_000
+_WHOLE_OR_OFF = (f"a whole number from 0 (off) to {_MOST:,}", f"0（关闭）到 {_MOST:,} 的整数")
 _LEFT_OUT = ("none", "off", "random")
 """Words for no seed."""
 
@@ -22,6 +23,7 @@ class Limit:
 
     fits: Callable[[float], bool]
     wanted: str
+    wanted_zh: str
     whole: bool = False
     optional: bool = False
     """Whether it may be None."""
@@ -29,16 +31,31 @@ class Limit:
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
-        "max_new_tokens": Limit(lambda value: 1 <= value <= _MOST, f"a whole number from 1 to {_MOST:,}", whole=True),
-        "temperature": Limit(lambda value: 0 <= value <= _MOST, f"a number from 0 (greedy) to {_MOST:,}"),
-        "top_k": Limit(lambda value: 0 <= value <= _MOST, f"a whole number from 0 (off) to {_MOST:,}", whole=True),
-        "top_p": Limit(lambda value: 0 < value <= 1, "a number above 0 and at most 1 (off)"),
-        "repetition_penalty": Limit(lambda value: 0 < value <= _MOST, f"a number above 0 (1 is off), up to {_MOST:,}"),
-        "no_repeat_ngram": Limit(
-            lambda value: 0 <= value <= _MOST, f"a whole number from 0 (off) to {_MOST:,}", whole=True
+        "max_new_tokens": Limit(
+            lambda value: 1 <= value <= _MOST,
+            f"a whole number from 1 to {_MOST:,}",
+            f"1 到 {_MOST:,} 的整数",
+            whole=True,
         ),
+        "temperature": Limit(
+            lambda value: 0 <= value <= _MOST, f"a number from 0 (greedy) to {_MOST:,}", f"0（贪心）到 {_MOST:,} 的数"
+        ),
+        "top_k": Limit(lambda value: 0 <= value <= _MOST, *_WHOLE_OR_OFF, whole=True),
+        "top_p": Limit(
+            lambda value: 0 < value <= 1, "a number above 0 and at most 1 (off)", "大于 0、不超过 1（关闭）的数"
+        ),
+        "repetition_penalty": Limit(
+            lambda value: 0 < value <= _MOST,
+            f"a number above 0 (1 is off), up to {_MOST:,}",
+            f"大于 0、不超过 {_MOST:,} 的数（1 为关闭）",
+        ),
+        "no_repeat_ngram": Limit(lambda value: 0 <= value <= _MOST, *_WHOLE_OR_OFF, whole=True),
         "seed": Limit(
-            lambda value: 0 <= value < 2**63, "none, or a whole number from 0 to 2^63 - 1", whole=True, optional=True
+            lambda value: 0 <= value < 2**63,
+            "none, or a whole number from 0 to 2^63 - 1",
+            " none 或 0 到 2^63 - 1 的整数",
+            whole=True,
+            optional=True,
         ),
     }
 )
@@ -66,7 +83,11 @@ def _checked(name: str, value: object) -> float | int | None:
         return None
     number = _number(value, limit.whole)
     if number is None or not limit.fits(number):
-        raise InputError(f"The setting {name} is {str(value)[:40]}; it must be {limit.wanted}.")
+        shown = str(value)[:40]
+        raise InputError(
+            f"The setting {name} is {shown}; it must be {limit.wanted}.",
+            zh=f"参数 {name} 的值是 {shown}，应为{limit.wanted_zh}。",
+        )
     return number
 
 

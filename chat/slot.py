@@ -52,7 +52,10 @@ class ModelSlot:
         Raises `InputError` when another one is being loaded, `ModelError` with the reason when it fails.
         """
         if not self._loading.acquire(blocking=False):
-            raise InputError("Another model is being loaded; wait until it is ready, then try again.")
+            raise InputError(
+                "Another model is being loaded; wait until it is ready, then try again.",
+                zh="正在加载另一个模型，请等它就绪后再试。",
+            )
         # The thread owns the lock from here on, so a closed tab does not stop the load or free the slot early.
         said: queue.SimpleQueue[str | AppError | None] = queue.SimpleQueue()
         threading.Thread(target=self._load, args=(model, said.put), name="load-model", daemon=True).start()
@@ -73,15 +76,18 @@ class ModelSlot:
             model.load(report)
             self._current = model
         except AppError as error:
+            # A name that was mistyped is nothing for the operator to mend.
+            logger.info("%s", error)
             last = error
         except Exception:
             logger.exception("Loading %s failed", model.name)
-            last = ModelError(f"The model “{model.name}” could not be loaded; the log says why.")
+            last = ModelError(
+                f"The model “{model.name}” could not be loaded; the log says why.",
+                zh=f"无法加载模型“{model.name}”，原因见日志。",
+            )
         finally:
             self._says = str(last or "")
             self._loading.release()
-            if last is not None:
-                logger.error("%s", last)
             say(last)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ class Source:
     labels: dict[str, str]
     remote: bool = False
     """Whether searching it sends the query to another machine."""
+    empty: Callable[[str], bool] = lambda owner: False
+    """Whether an owner has nothing in it; then it is not named among what was searched."""
 
     @property
     def name(self) -> str:
@@ -60,7 +62,10 @@ class Sources:
         known = {source.name: source for source in self.all}
         for name in names:
             if name not in known:
-                raise InputError(f"There is no source named “{name}”; choose from {', '.join(known)}.")
+                raise InputError(
+                    f"There is no source named “{name}”; choose from {', '.join(known)}.",
+                    zh=f"没有名为“{name}”的资料来源，可选的有：{'、'.join(known)}。",
+                )
         return [known[name] for name in dict.fromkeys(names)]
 
     def start(self, chosen: Sequence[Source], query: Query, owner: str, cancel: threading.Event) -> list[Search]:
@@ -75,8 +80,10 @@ class Sources:
         )
         return [Search(source, self._threads.submit(source.retriever.search, request)) for source in chosen]
 
-    def collect(self, searches: Sequence[Search], cancel: threading.Event) -> tuple[list[Passage], list[str]]:
-        """Candidates of every search that ended in time, and one sentence for each that did not."""
+    def collect(
+        self, searches: Sequence[Search], cancel: threading.Event, language: str = "en"
+    ) -> tuple[list[Passage], list[str]]:
+        """Candidates of every search that ended in time, and one sentence in `language` for each that did not."""
         until = time.monotonic() + self._limit_s
         pending = [search.result for search in searches]
         while pending and not cancel.is_set() and time.monotonic() < until:
@@ -87,13 +94,24 @@ class Sources:
             try:
                 passages += search.result.result(0)
             except SourceError as error:
-                notices.append(str(error))
+                notices.append(error.told(language))
             except TimeoutError:
-                notices.append(
-                    f"{search.source.label('en')} did not answer within {self._limit_s:g} seconds; "
-                    "this answer goes on without it."
-                )
+                notices.append(_late(search.source, self._limit_s).told(language))
             except Exception:
                 logger.exception("The source %s failed", search.source.name)
-                notices.append(f"{search.source.label('en')} failed; this answer goes on without it.")
+                notices.append(_failed(search.source).told(language))
         return passages, notices
+
+
+def _late(source: Source, limit_s: float) -> SourceError:
+    return SourceError(
+        f"{source.label('en')} did not answer within {limit_s:g} seconds; this answer goes on without it.",
+        zh=f"{source.label('zh')}在 {limit_s:g} 秒内没有回应，本次回答未使用它。",
+    )
+
+
+def _failed(source: Source) -> SourceError:
+    return SourceError(
+        f"{source.label('en')} failed; this answer goes on without it.",
+        zh=f"{source.label('zh')}出错了，本次回答未使用它。",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from chat.conversation import Conversation, begin
 
@@ -31,7 +32,22 @@ class ConversationStore:
 
     def put(self, conversation: Conversation) -> None:
         with self._lock:
-            self._conversations[conversation.id] = conversation
-            self._conversations.move_to_end(conversation.id)
-            while len(self._conversations) > self._capacity:
-                self._conversations.popitem(last=False)
+            self._put(conversation)
+
+    def change(
+        self, conversation_id: str, owner: str, how: Callable[[Conversation], Conversation]
+    ) -> Conversation | None:
+        """Put `how(conversation)` in its place, with nothing in between; None when there is no such conversation."""
+        with self._lock:
+            found = self._conversations.get(conversation_id)
+            if found is None or found.owner != owner:
+                return None
+            changed = how(found)
+            self._put(changed)
+            return changed
+
+    def _put(self, conversation: Conversation) -> None:
+        self._conversations[conversation.id] = conversation
+        self._conversations.move_to_end(conversation.id)
+        while len(self._conversations) > self._capacity:
+            self._conversations.popitem(last=False)

@@ -102,7 +102,7 @@ class Terminal:
                 self._console.line(response.text)
             self._do(response.effect)
         except AppError as error:
-            self._console.line(str(error))
+            self._console.line(error.told(self.session.language))
             return Response(self.session)
         return response
 
@@ -170,7 +170,7 @@ class Terminal:
                 for says in self._models.load(self._make_model(name)):
                     self._progress(says)
         except AppError as error:
-            self._console.line(str(error))
+            self._console.line(error.told(self.session.language))
             self._console.line(self._say("model_kept", name=self._models.current.name))
         except KeyboardInterrupt:
             self._console.line(self._say("model_behind", name=self._models.current.name))

@@ -55,17 +55,23 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 def make(shape: str, folder: Path) -> Path:
     """Write a model of a shape, in bf16, and a tokenizer of made-up words; seeded."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    kind, differs = SHAPES[shape]
-    config = AutoConfig.for_model(
-        kind, vocab_size=_VOCABULARY, max_position_embeddings=_CONTEXT, bos_token_id=0, eos_token_id=0, **differs
-    )
     torch.manual_seed(0)
-    net = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    net = AutoModelForCausalLM.from_config(configuration(shape), dtype=torch.bfloat16)
     net.save_pretrained(folder)
     _tokenizer().save_pretrained(folder)
     return folder
+
+
+def configuration(shape: str) -> Any:
+    """The configuration of a shape, as transformers has it."""
+    from transformers import AutoConfig
+
+    kind, differs = SHAPES[shape]
+    return AutoConfig.for_model(
+        kind, vocab_size=_VOCABULARY, max_position_embeddings=_CONTEXT, bos_token_id=0, eos_token_id=0, **differs
+    )
 
 
 def words(count: int, seed: int) -> str:

@@ -35,6 +35,7 @@ from chat.sources import Source, Sources
 from chat.startup import Startup
 from encoder import SentenceEncoder
 from errors import AppError
+from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make, words
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
@@ -185,7 +186,7 @@ def bandwidth(device: Any) -> float:
     """Bytes per second that `device` reads from its memory: the best of five sums over a tensor too large to cache."""
     import torch
 
-    data = torch.ones(2**28, dtype=torch.float32, device=device)
+    data = torch.ones(2**26, dtype=torch.float32, device=device)
     best = 0.0
     for _ in range(5):
         began = time.perf_counter()
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     print(f"bound by memory bandwidth: {figures['bandwidth_bound_tokens_per_s']:.1f} tokens/s for one user")
     if options.json:
-        print(json.dumps(_rounded(figures)))
+        print(json.dumps(rounded(figures | {"machine": machine()})))
     return 0
 
 
@@ -253,9 +254,10 @@ def run(model: LocalModel, index: Path, options: argparse.Namespace, users: Sequ
     }
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """A value of JSON with its numbers cut to three digits behind the point."""
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     return round(value, 3) if isinstance(value, float) else value
 
 

@@ -22,6 +22,8 @@ class Document:
     url: str = ""
     language: str = ""
     """ISO 639-1 code; detected from the text where empty."""
+    name: str = ""
+    """Name of the file it came in, where it came in one."""
 
 
 @dataclass(frozen=True, slots=True)

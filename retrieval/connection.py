@@ -52,7 +52,7 @@ class Budget:
     def left(self) -> float:
         """Seconds left, above 0. Raises `Cancelled` or `SourceError` when there are none."""
         if self.cancel.is_set():
-            raise Cancelled(f"Asking {self.host} was cancelled.")
+            raise Cancelled(f"Asking {self.host} was cancelled.", zh=f"对 {self.host} 的请求已取消。")
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise self.spent()
@@ -60,8 +60,14 @@ class Budget:
 
     def spent(self) -> SourceError:
         if self.seconds <= 0:
-            return SourceError(f"There was no time left to ask {self.host}; try again.")
-        return SourceError(f"{self.host} did not answer within {self.seconds:.2g} s; try again later.")
+            return SourceError(
+                f"There was no time left to ask {self.host}; try again.",
+                zh=f"已没有时间向 {self.host} 提问，请再试一次。",
+            )
+        return SourceError(
+            f"{self.host} did not answer within {self.seconds:.2g} s; try again later.",
+            zh=f"{self.host} 在 {self.seconds:.2g} 秒内没有回应，请稍后再试。",
+        )
 
 
 class _Current(threading.local):
@@ -132,7 +138,10 @@ def addresses_of(host: str, port: int) -> list[str]:
 
 def _refuse_private(host: str, addresses: list[str]) -> None:
     if not all(_is_public(ipaddress.ip_address(address)) for address in addresses):
-        raise SourceError(f"{host} is inside a private network and is not fetched; the operator can allow it by name.")
+        raise SourceError(
+            f"{host} is inside a private network and is not fetched; the operator can allow it by name.",
+            zh=f"{host} 位于内部网络，不予读取；管理员可以按名称放行。",
+        )
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

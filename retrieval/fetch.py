@@ -50,8 +50,8 @@ class Fetched:
 class StatusError(SourceError):
     """The host answered, but not with what was asked for. `retry_after_s` is 0 where it named no time."""
 
-    def __init__(self, message: str, status: int, retry_after_s: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, retry_after_s: float, *, zh: str = "") -> None:
+        super().__init__(message, zh=zh)
         self.status = status
         self.retry_after_s = retry_after_s
 
@@ -103,7 +103,8 @@ class Fetcher:
                 return Fetched(str(target), found)
             target = found
         raise SourceError(
-            f"{_parsed(url).host} redirected more than {self._limits.redirects} times; check the address."
+            f"{_parsed(url).host} redirected more than {self._limits.redirects} times; check the address.",
+            zh=f"{_parsed(url).host} 的重定向超过了 {self._limits.redirects} 次，请检查网址。",
         )
 
     def close(self) -> None:
@@ -150,15 +151,23 @@ def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise SourceError("The address to fetch is malformed; check it.") from error
+        raise SourceError("The address to fetch is malformed; check it.", zh="网址格式不正确，请检查。") from error
     if parsed.scheme not in ("http", "https"):
-        raise SourceError(f"“{parsed.scheme}:” addresses are not fetched; give one that starts with https://.")
+        raise SourceError(
+            f"“{parsed.scheme}:” addresses are not fetched; give one that starts with https://.",
+            zh=f"不能读取“{parsed.scheme}:”开头的网址，请给出以 https:// 开头的网址。",
+        )
     if not 0 < (parsed.port or 80) < 2**16:
-        raise SourceError("The address to fetch has a port that does not exist; check it.")
+        raise SourceError(
+            "The address to fetch has a port that does not exist; check it.", zh="网址中的端口不存在，请检查。"
+        )
     if parsed.userinfo:
-        raise SourceError(f"Addresses with a user name or password are not fetched; leave them out for {parsed.host}.")
+        raise SourceError(
+            f"Addresses with a user name or password are not fetched; leave them out for {parsed.host}.",
+            zh=f"不能读取带用户名或密码的网址，请从 {parsed.host} 的网址中去掉它们。",
+        )
     if not parsed.host:
-        raise SourceError("The address to fetch names no host; check it.")
+        raise SourceError("The address to fetch names no host; check it.", zh="网址中没有主机名，请检查。")
     return parsed
 
 
@@ -169,8 +178,13 @@ def _header(response: httpcore.Response, name: bytes) -> str:
 
 def _status_error(host: str, response: httpcore.Response) -> StatusError:
     wait = _retry_after(_header(response, b"retry-after"))
-    when = f"in {math.ceil(wait)} s" if wait else "later"
-    return StatusError(f"{host} answered with HTTP status {response.status}; try again {when}.", response.status, wait)
+    when, later = (f"in {math.ceil(wait)} s", f"{math.ceil(wait)} 秒后") if wait else ("later", "稍后")
+    return StatusError(
+        f"{host} answered with HTTP status {response.status}; try again {when}.",
+        response.status,
+        wait,
+        zh=f"{host} 返回了 HTTP 状态 {response.status}，请{later}再试。",
+    )
 
 
 def _retry_after(value: str) -> float:
@@ -187,11 +201,17 @@ def _retry_after(value: str) -> float:
 
 def _body(response: httpcore.Response, host: str, limit: int) -> bytes:
     """The decompressed body. Raises `SourceError` as soon as it is longer than `limit`."""
-    too_long = SourceError(f"{host} sent more than {limit / 2**20:.3g} MB, which is over the limit; ask for less.")
-    broken = BrokenOffError(f"{host} broke off its answer; try again later.")
+    too_long = SourceError(
+        f"{host} sent more than {limit / 2**20:.3g} MB, which is over the limit; ask for less.",
+        zh=f"{host} 发来的内容超过了 {limit / 2**20:.3g} MB 的上限，请缩小范围。",
+    )
+    broken = _broken_off(host)
     encoding = _header(response, b"content-encoding").lower()
     if encoding not in ("", "identity", "gzip"):
-        raise SourceError(f"{host} sent its answer in an encoding that was not asked for; try again later.")
+        raise SourceError(
+            f"{host} sent its answer in an encoding that was not asked for; try again later.",
+            zh=f"{host} 发来的内容采用了未要求的编码，请稍后再试。",
+        )
     length = _header(response, b"content-length")
     if length.isdecimal() and float(length[:20]) > limit:
         raise too_long
@@ -212,6 +232,10 @@ def _body(response: httpcore.Response, host: str, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def _broken_off(host: str) -> BrokenOffError:
+    return BrokenOffError(f"{host} broke off its answer; try again later.", zh=f"{host} 的回应中断了，请稍后再试。")
+
+
 @contextmanager
 def _as_source_errors(budget: Budget) -> Iterator[None]:
     """What the connection reports, as one sentence for a person."""
@@ -219,16 +243,31 @@ def _as_source_errors(budget: Budget) -> Iterator[None]:
     try:
         yield
     except httpcore.PoolTimeout as error:
-        raise SourceError(f"Too many requests to {host} are under way; try again in a moment.") from error
+        raise SourceError(
+            f"Too many requests to {host} are under way; try again in a moment.",
+            zh=f"正在向 {host} 发送的请求太多，请稍后再试。",
+        ) from error
     except httpcore.TimeoutException as error:
         raise budget.spent() from error
     except socket.gaierror as error:
-        raise SourceError(f"{host} was not found; check the address and this machine's network.") from error
+        raise SourceError(
+            f"{host} was not found; check the address and this machine's network.",
+            zh=f"找不到 {host}，请检查网址和本机的网络。",
+        ) from error
     except (httpcore.ProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
-        raise BrokenOffError(f"{host} broke off its answer; try again later.") from error
+        raise _broken_off(host) from error
     except (httpcore.NetworkError, OSError) as error:
         if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
-            raise SourceError(f"{host} has no valid certificate, so it is not trusted; check the address.") from error
-        raise SourceError(f"{host} could not be reached; check this machine's network, or try later.") from error
+            raise SourceError(
+                f"{host} has no valid certificate, so it is not trusted; check the address.",
+                zh=f"{host} 没有有效的证书，因此不受信任，请检查网址。",
+            ) from error
+        raise SourceError(
+            f"{host} could not be reached; check this machine's network, or try later.",
+            zh=f"无法连接 {host}，请检查本机的网络，或稍后再试。",
+        ) from error
     except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
-        raise SourceError(f"{host} redirected to an address that cannot be fetched; check the address.") from error
+        raise SourceError(
+            f"{host} redirected to an address that cannot be fetched; check the address.",
+            zh=f"{host} 重定向到了不能读取的网址，请检查网址。",
+        ) from error

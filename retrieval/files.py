@@ -55,16 +55,21 @@ def read_document(path: Path, name: str, owner: str, source: str = "documents", 
     kind = Path(name).suffix.lower()
     if kind not in _MARKDOWN | _PLAIN:
         kinds = ", ".join(sorted(_PLAIN | _MARKDOWN))
-        raise DocumentError(f"“{name}” cannot be read: give a text or Markdown file ({kinds}).")
+        raise DocumentError(
+            f"“{name}” cannot be read: give a text or Markdown file ({kinds}).",
+            zh=f"无法读取“{name}”：请上传文本或 Markdown 文件（{kinds}）。",
+        )
     data = _read(path, name, limit)
     text = decode(data, name).replace("\r\n", "\n").replace("\r", "\n")
     title = name
     if kind in _MARKDOWN:
         title, text = _markdown(text, name)
     if not any(char.isalnum() for char in text):
-        raise DocumentError(f"“{name}” holds no text; give a file with words in it.")
+        raise DocumentError(
+            f"“{name}” holds no text; give a file with words in it.", zh=f"“{name}”里没有文字，请上传有文字的文件。"
+        )
     digest = hashlib.sha256(b"\0".join([owner.encode(), name.encode("utf-8", "replace"), data])).hexdigest()
-    return Document(id=digest[:16], title=title, text=text, source=source, owner=owner)
+    return Document(id=digest[:16], title=title, text=text, source=source, owner=owner, name=name)
 
 
 def _read(path: Path, name: str, limit: int) -> bytes:
@@ -72,13 +77,20 @@ def _read(path: Path, name: str, limit: int) -> bytes:
         size = path.stat().st_size
         if size > limit:
             raise DocumentError(
-                f"“{name}” has {_megabytes(size)}, more than the {_megabytes(limit)} allowed; split it up."
+                f"“{name}” has {_megabytes(size)}, more than the {_megabytes(limit)} allowed; split it up.",
+                zh=f"“{name}”有 {_megabytes(size)}，超过了 {_megabytes(limit)} 的上限，请拆分后再上传。",
             )
         data = path.read_bytes()
     except OSError as error:
-        raise DocumentError(f"“{name}” could not be opened ({error.strerror}); upload it again.") from error
+        raise DocumentError(
+            f"“{name}” could not be opened ({error.strerror}); upload it again.",
+            zh=f"无法打开“{name}”（{error.strerror}），请重新上传。",
+        ) from error
     if not data:
-        raise DocumentError(f"“{name}” is empty (0 bytes); give a file with words in it.")
+        raise DocumentError(
+            f"“{name}” is empty (0 bytes); give a file with words in it.",
+            zh=f"“{name}”是空文件（0 字节），请上传有文字的文件。",
+        )
     return data
 
 
@@ -107,7 +119,8 @@ def _decode_marked(data: bytes, encoding: str, name: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DocumentError(
-            f"“{name}” says that it is {encoding.removesuffix('-sig').upper()} but is damaged; save it again as UTF-8."
+            f"“{name}” says that it is {encoding.removesuffix('-sig').upper()} but is damaged; save it again as UTF-8.",
+            zh=f"“{name}”标明是 {encoding.removesuffix('-sig').upper()} 编码，但已损坏，请另存为 UTF-8 后再上传。",
         ) from error
 
 
@@ -124,7 +137,10 @@ def _decode_legacy(data: bytes, name: str) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise DocumentError(f"“{name}” is in an encoding that cannot be told; save it as UTF-8.")
+    raise DocumentError(
+        f"“{name}” is in an encoding that cannot be told; save it as UTF-8.",
+        zh=f"无法识别“{name}”的编码，请另存为 UTF-8 后再上传。",
+    )
 
 
 def _chinese_share(sample: bytes, encoding: str) -> float:
@@ -152,7 +168,10 @@ def _common_characters(encoding: str) -> frozenset[str]:
 
 
 def _is_binary(name: str) -> DocumentError:
-    return DocumentError(f"“{name}” is not a text file, whatever its name says; give a text or Markdown file.")
+    return DocumentError(
+        f"“{name}” is not a text file, whatever its name says; give a text or Markdown file.",
+        zh=f"“{name}”的内容不是文本，请上传文本或 Markdown 文件。",
+    )
 
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<fields>(?:[^\n]*\n){0,100}?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")

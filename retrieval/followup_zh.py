@@ -1,169 +1,152 @@
 """Chinese follow-up questions: pronouns replaced by what they stand for, left-out parts put back.
 
-Chinese does not mark names, so the cited passage's title, transliterated names (with ·), names after 由/是 and the
-subject of the last question stand in for them.
+The rules, tried in order; the first that fits says what is searched for:
+
+- “再说说”: about the topic of the last question;
+- “为什么？”, “那是哪一年？”: the last question, asked for something else;
+- “最大的呢？”, “第二个呢？”: the last question with another rank;
+- “他是哪里人？”, “这本书”: the pronoun gives way to what it stands for;
+- “那德国呢？”, “面积呢？”: the last question with another name, or the topic's area;
+- “什么时候建成的？”, “有几种？”: a question without a subject gets the topic in front.
+
+A question that fits none of them stays as it is. Patterns are written in simplified characters and met by either form.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from retrieval.chinese import ASKING, BELONGING, VERB, WHEN, WHERE, WHY, lacks_subject, simplified
 from retrieval.mentions import Kind, Turn
+from retrieval.mentions_zh import antecedent, asked_anew, subject, topic
 from retrieval.text import HAN
 
-_LEAD_IN = re.compile(r"^(?:那么|那麼|那|还有|還有|然后|然後|另外|所以|而且|请问|請問)[，, ]*")
-_WHAT_ABOUT = re.compile(r"^(?P<what>.{1,12}?)(?:又?怎么样|又?怎麼樣|如何)?呢?[？?。!！]*$")
-_BARE = re.compile(
-    "^(为什么|為什麼|为何|為何|什么时候|什麼時候|何时|何時|在?哪里|在?哪裡|怎么|怎麼|多少|谁|誰|哪一?年|几年|幾年)"
-    "(?:呢|的)?[？?。]*$"
+_LEAD_IN = re.compile(
+    "^(?:那么|那就|那(?![里儿边个座位种条本部场项件时年些])|还有|然后|另外|所以|而且|请问|哦|嗯|好的)[，, ]*"
 )
+_COURTESY = re.compile(
+    "(?:好的?|谢谢|多谢|感谢|你|您|了|啊|呀|嗯|哦|哈|呵|嘿|嘻|对不起|抱歉|不好意思|对|是的|明白|知道|再见|拜拜|真|棒|厉害|太|不错|"
+    "什么|怎么|吗|呢|不|没事|没关系|[，。！？!?, ~～…])+"
+)
+_BARE = re.compile(f"^是?(?P<word>{WHY}|{WHEN}|{WHERE}|怎么|多少)(?:呢|的|的事|的事情|啊|了)?[？?。！!]*$")
+_THAT_EVENT = re.compile(
+    f"^(?:那|这|那件事|这件事)(?:是|发生在)(?:在)?(?P<word>{WHEN}|{WHERE})(?:呢|的|的事|的事情|发生的)?[？?。！!]*$"
+)
+_WHAT_ABOUT = re.compile(r"^(?P<what>.{1,12}?)(?:又?怎么样|如何)?呢?[？?。!！]*$")
 _MORE = re.compile(
-    "^(?:请|請)?(?:再|多)?(?:继续|繼續|详细|詳細|具体|具體|多说|再说|再說|多說|说说|說說|讲讲|講講|介绍|介紹)"
-    ".{0,6}[？?。！!]*$"
+    "^(?:请|能|可以)?(?:再|多)?(?:继续|详细|具体|多说|再说|说说|讲讲|介绍|展开|还有吗|还有呢|说)"
+    "(?:一下|一点|一些|点|些|吧|吗|细节|内容|介绍|说明|说|讲|下去|它|他|她|这个|详细)*[？?。！!]*$"
 )
-_THIS = "(?:这|這|那|该|該)(?:个|個|种|種|座|本|部|场|場|条|條|项|項|件|位|名)?"
-_THINGS = (
-    "东西|東西|事|书|書|小说|小說|电影|電影|战争|戰爭|山|河|湖|动物|動物|植物|公司|学校|學校|大学|大學|建筑|建築|"
-    "画|畫|诗|詩"
+_ORDER = "第[一二三四五六七八九十百0-9]+"
+_RANK = re.compile(f"{_ORDER}|最[{HAN}]")
+_RANK_ALONE = re.compile(
+    f"^(?P<rank>{_ORDER}|最[{HAN}])(?:个|名|位|大|种|颗|座|条)?的?(?:是谁|是什么|是哪个|是哪颗|又?是谁)?呢?[？?。！!]*$"
 )
-_PLACES = "里|裡|裏|儿|兒|边|邊|国家|國家|城市|地方|地|国|國|省|岛|島"
-_PEOPLE = "人|科学家|科學家|作家|诗人|詩人|皇帝|总统|總統|作者|画家|畫家"
+_THIS = "(?:这|那|该)(?:个|种|座|本|部|场|条|项|件|位|名)?"
+_THINGS = "东西|事|书|小说|电影|战争|山|河|湖|动物|植物|公司|学校|大学|建筑|画|诗"
+_PLACES = "里|儿|边|国家|城市|地方|地|国|省|岛"
+_PEOPLE = "人|科学家|作家|诗人|皇帝|总统|作者|画家"
 _PRONOUNS = (
-    (Kind.PERSON, re.compile("(?<!其)[他她](?!们|們)")),
-    (Kind.GROUP, re.compile("[他她它牠][们們]")),
-    (Kind.THING, re.compile(f"[它牠](?!们|們)|(?<![尤极極与與])其(?![他它实實中次余餘])|{_THIS}(?:{_THINGS})")),
-    (Kind.PLACE, re.compile(f"当地|當地|{_THIS}(?:{_PLACES})")),
+    (Kind.PERSON, re.compile("(?<![其吉])[他她](?!们)")),
+    (Kind.GROUP, re.compile("[他她它牠]们")),
+    (Kind.THING, re.compile(f"[它牠](?!们)|(?<![尤极与])其(?![他它实中次余])|{_THIS}(?:{_THINGS})")),
+    (Kind.PLACE, re.compile(f"当地|{_THIS}(?:{_PLACES})")),
     (Kind.PERSON, re.compile(f"{_THIS}(?:{_PEOPLE})")),
 )
-_WHO = re.compile("谁|誰|哪位|哪个人|哪個人|何人|什么人|什麼人")
-_ASKS_NAME = re.compile(
-    "哪(?:个|個|座|条|條|国|國|一|种|種|里|裡|儿)|什么地方|什麼地方|何处|何處|首都|名字|叫什么|叫什麼"
-)
-_TRANSLITERATED = re.compile(rf"[{HAN}]{{1,6}}(?:[·•‧・][{HAN}]{{1,6}})+")
-_BEFORE_NAME = re.compile(".*[家由被是人者和与與、帝王师師生位]")
-_AFTER_NAME = re.compile("[发發创創提写寫在于於的是和与與所设設建率出首为為].*")
-_ROLE = re.compile(
-    rf"(?:学家|學家|诗人|詩人|作家|总统|總統|皇帝|画家|畫家|医生|醫生|工程师|工程師|发明家|發明家|教授|由|被|是)([{HAN}·]{{2,12}}?)"
-    r"(?=$|[，。、（(；]|在|于|於|发|發|创|創|所|写|寫|建|提|完|首|率|领|領|设|設|制|製|绘|繪|的)"
-)
-_OWNED = re.compile(rf"^(?:在|关于|關於)?([{HAN}\w·]{{1,12}}?)(?:的|之)")
-_SUBJECT_END = re.compile(
-    "是|在|有|于|於|为|為|位|出生|去世|逝世|发|發|创|創|由|被|多|会|會|能|可|怎|什|哪|谁|誰|何|几|幾|第一|最|成立|建|写|寫|包|属|屬|用|需|吃|住"
-)
-_QUESTION_WORDS = re.compile(
-    "是?(?:谁|誰|什么时候|什麼時候|何时|何時|什么|什麼|哪里|哪裡|哪儿|哪个|哪個|哪一?年|哪|为什么|為什麼|怎么|怎麼|多少|几|幾)"
-    "|[了呢吗嗎的？?。！!，,\\s]|发现|發現|发明|發明|写|寫|建造?|创立|創立|制造|製造|请问|請問"
-)
+_NAMED_BEFORE = re.compile(f"(?:{ASKING.pattern}|{VERB}|[是了呢吗的有在从被由把给对跟和还又都也？?。！!，,\\s]|请问)")
+_OWNED = re.compile(rf"^(?:在|关于)?([{HAN}\w·]{{1,12}}?)(?:的|之)")
+_PART = re.compile(rf"^[^的]{{1,12}}的([{HAN}]{{2,4}}?)(?=是|有|在|为)")
 _YEAR = re.compile(r"\d{3,4}年?")
+_OF_SOMEBODY = re.compile("^(?!.*谁).*(?:出生|去世|逝世|哪里人|哪国人|怎么死|活了|多少岁|几岁|结婚|妻子|丈夫|孩子)")
+_CALLED = re.compile("^为什么(?:又)?(?:被)?(?:叫做?|称为|称作)(?P<name>.{1,6}?)[？?。]*$")
+_WHOSE_WHEN = re.compile(rf"^[{HAN}]{{1,4}}(?:人|队|版)(?:是)?(?:{WHEN}|{WHERE}|{WHY}|多少)[？?。！!]*$")
 
 
 def rewrite(question: str, turns: Sequence[Turn]) -> str | None:
     """The question made to stand alone, or None where it stands alone already."""
-    led = _LEAD_IN.match(question)
-    rest = (question[led.end() :] if led else question) or question
-    last = turns[-1]
-    if _MORE.match(rest):
-        topic = _antecedent(Kind.THING, turns)
-        return f"介绍{topic}" if topic else last.question
-    bare = _BARE.match(rest)
-    if bare:
-        asked, topic = _stripped(last.question), _topic(last)
-        return f"{asked if topic in asked else topic + asked}{bare[1]}？"
-    replaced = question
-    for kind, pattern in _PRONOUNS:
-        pronoun = pattern.search(replaced)
-        name = _antecedent(kind, turns) if pronoun else ""
-        if pronoun and name and not _bound(_LEAD_IN.sub("", replaced[: pronoun.start()])):
-            replaced = pattern.sub(name, replaced)
-    if replaced != question:
-        return _LEAD_IN.sub("", replaced)
-    about = _WHAT_ABOUT.match(rest)
-    if about and (led or rest.rstrip("？?。").endswith("呢")) and not _asks(about["what"]):
-        return _put_in(about["what"], last)
+    plain = simplified(question)
+    if _COURTESY.fullmatch(plain) and not _BARE.match(plain):
+        return None
+    known = [
+        Turn(simplified(turn.question), simplified(turn.answer), simplified(turn.title))
+        for turn in turns
+        if turn.question and not _COURTESY.fullmatch(simplified(turn.question))
+    ]
+    if not known:
+        return None
+    led = _LEAD_IN.match(plain)
+    start = led.end() if led and led.end() < len(plain.rstrip("？?。！! ")) else 0
+    rest, plain = question[start:], plain[start:]
+    last = known[-1]
+    if _MORE.match(plain):
+        about = topic(last) or antecedent(Kind.THING, known)
+        return f"介绍{about}" if about else last.question
+    event = _BARE.match(plain) or _THAT_EVENT.match(plain)
+    if event:
+        return asked_anew(rest[event.start("word") : event.end("word")], last) or None
+    ranked = _ranked_anew(plain, last.question)
+    if ranked:
+        return ranked
+    replaced = _pronouns_replaced(rest, known)
+    if replaced != rest:
+        return replaced
+    what = _WHAT_ABOUT.match(plain)
+    if what and (start or plain.rstrip("？?。").endswith("呢")) and not ASKING.search(what["what"]):
+        return _put_in(rest[what.start("what") : what.end("what")], last)
+    called = _CALLED.match(plain)
+    if lacks_subject(plain) or _WHOSE_WHEN.match(plain) or (called and called["name"] in last.answer):
+        person = antecedent(Kind.PERSON, known) if _OF_SOMEBODY.search(plain) else ""
+        about = person or topic(last) or antecedent(Kind.THING, known)
+        return f"{about}：{rest}" if about and _WHOSE_WHEN.match(plain) else f"{about}{rest}" if about else None
     return None
+
+
+def _ranked_anew(question: str, last: str) -> str:
+    rank, held = _RANK_ALONE.match(question), _RANK.search(last)
+    if not rank or not held or rank["rank"] == held[0]:
+        return ""
+    return f"{last[: held.start()]}{rank['rank']}{last[held.end() :].rstrip('？?。')}？"
+
+
+def _pronouns_replaced(question: str, turns: Sequence[Turn]) -> str:
+    for kind, pattern in _PRONOUNS:
+        pronoun = pattern.search(simplified(question))
+        name = antecedent(kind, turns) if pronoun and not _bound(simplified(question)[: pronoun.start()]) else ""
+        if name:
+            for found in reversed(list(pattern.finditer(simplified(question)))):
+                question = f"{question[: found.start()]}{name}{question[found.end() :]}"
+    return question
 
 
 def _bound(before: str) -> bool:
     """Whether the words before a pronoun name something that it can refer to."""
-    return re.search(rf"[{HAN}]{{2,}}", _QUESTION_WORDS.sub("", before)) is not None
+    return re.search(rf"[{HAN}]{{2,}}", _NAMED_BEFORE.sub("", _LEAD_IN.sub("", before))) is not None
 
 
-def _asks(text: str) -> bool:
-    return re.search("[谁誰什哪何几幾吗嗎]|怎|多少|为什么", text) is not None
+def dangling(question: str) -> str:
+    """The first pronoun for a person or thing that refers to nothing in the question itself; empty without one."""
+    plain = simplified(question)
+    found = [pattern.search(plain) for _, pattern in _PRONOUNS[:3]]
+    return next((m[0] for m in found if m and m[0][0] in "他她它牠" and not _bound(plain[: m.start()])), "")
 
 
-def _put_in(what: str, turn: Turn) -> str:
+def _put_in(what: str, turn: Turn) -> str | None:
     """The last question with `what` in the place of what it replaces."""
-    question = turn.question
+    question, plain = turn.question, simplified(what).removesuffix("的").strip("《》")
     year = _YEAR.search(question)
-    if year and _YEAR.search(what):
-        return question[: year.start()] + what.removeprefix("在") + question[year.end() :]
+    if year and _YEAR.search(plain):
+        return question[: year.start()] + plain.removeprefix("在") + question[year.end() :]
+    about = topic(turn)
+    part = _PART.match(question)
+    if part and plain[-1] == part[1][-1]:  # “冰点呢？” after “水的沸点是多少？”
+        return f"{question[: part.start(1)]}{plain}{question[part.end(1) :]}"
+    if plain in BELONGING:
+        return f"{about}的{plain}是什么？" if about else None
     owned = _OWNED.match(question)
-    what = what.removesuffix("的").strip("《》")
     if turn.title and turn.title in question:
-        return question.replace(turn.title, what, 1)
-    if owned and not _asks(owned[1]):
-        return question[: owned.start(1)] + what + question[owned.end(1) :]
-    subject = _subject(question)
-    if subject:
-        return question.replace(subject, what, 1)
-    return f"{what}，{question}"
-
-
-def _antecedent(kind: Kind, turns: Sequence[Turn]) -> str:
-    for turn in reversed(turns):
-        found = next(_mentions(kind, turn), "")
-        if found:
-            return found
-    return ""
-
-
-def _mentions(kind: Kind, turn: Turn) -> Iterator[str]:
-    """What a pronoun may stand for, likeliest first."""
-    question, answer = turn.question, turn.answer
-    if kind is Kind.PERSON:
-        who = _WHO.search(question) is not None
-        for text in (answer, question) if who else (question, answer):
-            yield from (_trimmed(name) for name in _TRANSLITERATED.findall(text))
-        if who:
-            yield from (name for name in _ROLE.findall(answer) if name not in question)
-            if turn.title and turn.title not in question:
-                yield turn.title
-            return
-    if kind is Kind.PLACE and _ASKS_NAME.search(question):
-        found = re.search(rf"(?:是|位于|位於|在)([{HAN}]{{2,6}}?)(?=$|[，。、（(]|的|市|省|国|國)", answer)
-        if found and found[1] not in question:
-            yield found[1]
-    yield from filter(None, (_topic(turn),))
-
-
-def _trimmed(name: str) -> str:
-    """A transliterated name without the words that run into it: “学家亚历山大·弗莱明发现”."""
-    first, *middle, last = re.split("[·•‧・]", name)
-    return "·".join([_BEFORE_NAME.sub("", first), *middle, _AFTER_NAME.sub("", last) or last])
-
-
-def _topic(turn: Turn) -> str:
-    """What the turn is about: the cited title where the question names it, else the question's subject."""
-    if turn.title and turn.title in turn.question:
-        return turn.title
-    owned = _OWNED.match(turn.question)
-    if owned and not _asks(owned[1]):
-        return owned[1]
-    return _subject(turn.question) or _stripped(turn.question) or turn.title
-
-
-def _subject(question: str) -> str:
-    """The words before the first verb, where they look like a name: at most eight characters."""
-    if _asks(question[:2]):
-        return ""
-    end = _SUBJECT_END.search(question)
-    subject = question[: end.start()].strip(" ，,") if end else ""
-    return subject if 2 <= len(subject) <= 8 else ""
-
-
-def _stripped(question: str) -> str:
-    """The question without question words and the commonest verbs."""
-    rest = _QUESTION_WORDS.sub("", question)
-    return rest if len(rest) <= 12 else ""
+        return question.replace(turn.title, plain, 1)
+    if owned and not ASKING.search(owned[1]):
+        return question[: owned.start(1)] + plain + question[owned.end(1) :]
+    name = subject(question) or (about if about in question else "")
+    return question.replace(name, plain, 1) if name else None

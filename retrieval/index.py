@@ -46,6 +46,8 @@ class DocumentInfo:
     characters: int
     added: float
     """Unix time in seconds."""
+    name: str = ""
+    """Name of its file, where it came in one."""
 
 
 class DocumentIndex:
@@ -72,10 +74,11 @@ class DocumentIndex:
             self._writer = self._index.writer(_WRITER_BYTES, 1)
         except ValueError as error:
             self._index = None
-            raise DocumentError(_why_not(self.folder, str(error))) from error
+            raise DocumentError(**_why_not(self.folder, str(error))) from error
         except OSError as error:
             raise DocumentError(
-                f"The folder {self.folder} cannot be used for documents ({error.strerror}); choose another one."
+                f"The folder {self.folder} cannot be used for documents ({error.strerror}); choose another one.",
+                zh=f"文件夹 {self.folder} 不能用来存放文档（{error.strerror}），请换一个。",
             ) from error
         self._refresh()
 
@@ -111,7 +114,10 @@ class DocumentIndex:
 
         found = passages(document)
         if not found:
-            raise DocumentError(f"“{document.title}” holds no text to search; give a document with words in it.")
+            raise DocumentError(
+                f"“{document.title}” holds no text to search; give a document with words in it.",
+                zh=f"“{document.title}”里没有可检索的文字，请上传有文字的文档。",
+            )
         language = found[0].language
         info = DocumentInfo(
             id=document.id,
@@ -123,6 +129,7 @@ class DocumentIndex:
             passages=len(found),
             characters=len(document.text),
             added=time.time(),
+            name=document.name,
         )
         shared = {"document": document.id, "owner": document.owner, "scope": _scope(document.source, document.owner)}
         first = {"part": _FIRST, "stemmer": stemmed_alike(language), "info": _packed(asdict(info))}
@@ -204,7 +211,10 @@ class DocumentIndex:
             hits = searcher.search(Query.boolean_query(clauses), request.k, count=False).hits
             return [_passage(searcher.doc(address), score) for score, address in hits]
         except ValueError as error:
-            raise SourceError(f"The documents in {self.folder} could not be searched ({error}).") from error
+            raise SourceError(
+                f"The documents in {self.folder} could not be searched ({error}).",
+                zh=f"无法检索 {self.folder} 中的文档（{error}）。",
+            ) from error
 
     def _query_terms(self, searcher: Any, query: str) -> list[str]:
         """The distinct terms of a question that occur at all, in every stemming; the rarest where they are many."""
@@ -253,13 +263,16 @@ class DocumentIndex:
         """The writer; what it is given is committed at the end, or forgotten if something fails."""
         with self._writing:
             if self._writer is None:
-                raise DocumentError(f"The documents in {self.folder} are closed; open them first.")
+                raise DocumentError(**_closed(self.folder))
             try:
                 yield self._writer
                 self._writer.commit()
             except ValueError as error:  # tantivy's own: the disk is full, a file is gone
                 self._writer.rollback()
-                raise DocumentError(f"The documents in {self.folder} could not be written ({error}).") from error
+                raise DocumentError(
+                    f"The documents in {self.folder} could not be written ({error}).",
+                    zh=f"无法写入 {self.folder} 中的文档（{error}）。",
+                ) from error
             except BaseException:
                 self._writer.rollback()
                 raise
@@ -272,7 +285,7 @@ class DocumentIndex:
     def _searcher(self) -> Any:
         index = self._index
         if index is None:
-            raise SourceError(f"The documents in {self.folder} are closed; open them first.")
+            raise SourceError(**_closed(self.folder))
         return index.searcher()
 
     def _all(self, **wanted: str | tuple[str, ...]) -> Any:
@@ -347,6 +360,7 @@ def _joined(hits: list[Any]) -> Document:
         owner=info.owner,
         url=info.url,
         language=info.language,
+        name=info.name,
     )
 
 
@@ -362,8 +376,21 @@ def _unpacked(hit: Any, field: str) -> Any:
     return json.loads(hit.get_first(field))
 
 
-def _why_not(folder: Path, reason: str) -> str:
+def _closed(folder: Path) -> dict[str, str]:
+    return {
+        "text": f"The documents in {folder} are closed; open them first.",
+        "zh": f"{folder} 中的文档尚未打开，请稍后再试。",
+    }
+
+
+def _why_not(folder: Path, reason: str) -> dict[str, str]:
     if "LockBusy" in reason:
-        return f"The documents in {folder} are in use by another Groundchat; stop it or choose another folder."
+        return {
+            "text": f"The documents in {folder} are in use by another Groundchat; stop it or choose another folder.",
+            "zh": f"{folder} 中的文档正被另一个 Groundchat 使用，请先停止它，或换一个文件夹。",
+        }
     reason = reason.partition("\n")[0]
-    return f"The documents in {folder} cannot be read ({reason}); move the folder away and start again."
+    return {
+        "text": f"The documents in {folder} cannot be read ({reason}); move the folder away and start again.",
+        "zh": f"无法读取 {folder} 中的文档（{reason}），请移走该文件夹后重新启动。",
+    }

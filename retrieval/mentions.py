@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from retrieval.asked import asked, the
+from retrieval.english import FINITE, NATIONALITIES, is_plural
 from retrieval.text import STOPWORDS, word_set
 
 
@@ -71,6 +73,10 @@ _PERSON_LEAD = re.compile(
     r"general|pope|poet|wife|husband|brother|sister|son|daughter|father|mother|engineer|who|whom|"
     r"\w{2,}(?:ist|ian|er|or|man|woman))"
 )
+_SURNAME = re.compile(rf"\b(?:van|von|de|da|di|del)\b(?: \w+)? {_CAPITAL}\w+\Z")
+_PAIR = re.compile(
+    rf"{_WORD} {_WORD}(?: {_WORD})?(?:, {_WORD} {_WORD})* and {_WORD} {_WORD}|{_WORD} and {_WORD}(?: {_WORD})?"
+)
 _ORG = re.compile(r"\b[A-Z]{2,}\b|\d")
 
 
@@ -109,42 +115,46 @@ _WHICH = re.compile(
     r"^\W*what (?!is\b|are\b|was\b|were\b|do\b|does\b|did\b|has\b|have\b|can\b|year|time|date|century|percent)\w+",
     re.IGNORECASE,
 )
-_FRAME = re.compile(
-    r"^\W*(?:(?:can|could) you )?(?:please )?(?:tell me (?:more )?about|explain|describe|"
-    r"what|who|whom|whose|when|where|why|"
-    r"which|how(?: (?:many|much|old|long|far|tall|high|large|big|often|deep|fast|wide|heavy))?|in what|in which)\b\W*",
-    re.IGNORECASE,
-)
-_AUXILIARY = re.compile(
-    r"\b(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may|might)\b(?: not|n't)?\s*", re.I
-)
-_TRAILING = re.compile(
-    r"\s+(?:\w+ed|work|mean|look|happen|begin|began|start|end|come|made|built|born|found|written|known|called|used|"
-    r"located|important|rise|fall|die|live|grow|form|taste|like|from|of|for|to|in|on|at|by|about)\W*\Z",
-    re.IGNORECASE,
-)
-_DETERMINER = re.compile(r"^(?:a|an|the|some|any)\s+", re.IGNORECASE)
-_OF = re.compile(r"^(?:\w+ ){1,3}of (?:the |a |an )?", re.IGNORECASE)
-_MOST_WORDS = 4
 
 
-def topic_phrase(question: str) -> str:
-    """What an English question is about, in its own words: “printing press” of “When was the printing press invented?”.
+def _asks_which(question: str) -> bool:
+    """Whether the answer is the name of one of a kind: “which planet”, “what is the tallest mountain”."""
+    parts = asked(question)
+    return _WHICH.search(question) is not None and parts.verb not in FINITE and not is_plural(parts.counted)
 
-    Empty where nothing of one to four words is left.
+
+def topic(turn: Turn) -> str:
+    """What a turn's question is about, in its own words; the name that answers it where it asks for a name of a thing.
+
+    “the first vaccine” of “who made the first vaccine”. Empty where the question has no such words.
     """
-    rest = _FRAME.sub("", question, count=1)
-    auxiliary = _AUXILIARY.search(rest)
-    if auxiliary:
-        rest = rest[auxiliary.end() :]
-    elif _WHO.match(question.strip()):
-        rest = rest.partition(" ")[2]
-    rest = re.split(r"[?!.,;:()]|\b(?:that|which|who|when|because|if|and)\b", rest, maxsplit=1)[0].strip()
-    for _ in range(3):
-        rest = _TRAILING.sub("", rest)
-    rest = _OF.sub("", _DETERMINER.sub("", rest)).strip()
-    words = rest.split()
-    return rest if 0 < len(words) <= _MOST_WORDS and not all(word.lower() in STOPWORDS for word in words) else ""
+    if _asks_which(turn.question) and not _WHO.search(turn.question):
+        named = antecedent(Kind.THING, [turn])
+        if named:
+            return named
+    parts = asked(turn.question)
+    year = f" {parts.rest}" if re.fullmatch(r"in \d{4}", parts.rest) and parts.object else ""
+    return f"{the(parts.topic)}{year}" if parts.topic else ""
+
+
+def restored(turn: Turn) -> Turn:
+    """The turn, its question with the capitals that its answer and title give to names: “the Titanic”."""
+    question = turn.question
+    known = {name.text for name in names(turn.answer) if name.before or " " in name.text}
+    for name in sorted(known, key=len, reverse=True):
+        question = _put(name, name, question)
+    surname = _SURNAME.search(turn.title)  # “van gogh” of “Vincent van Gogh”
+    if surname and turn.title not in question:
+        question = _put(surname[0], turn.title, question)
+    return Turn(question, turn.answer, turn.title)
+
+
+def _put(name: str, instead: str, text: str) -> str:
+    """The text with a name, however it is written, put differently."""
+    if name.lower() not in text.lower():
+        return text
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
+    return f"{text[: found.start()]}{instead}{text[found.end() :]}" if found else text
 
 
 def antecedent(kind: Kind, turns: Sequence[Turn], question: str = "") -> str:
@@ -154,36 +164,47 @@ def antecedent(kind: Kind, turns: Sequence[Turn], question: str = "") -> str:
     """
     question = question.lower()
     for turn in reversed(turns):
-        scored = [
-            (score, -order, text)
-            for order, (text, score) in enumerate(_candidates(kind, turn))
-            if text.lower().removeprefix("the ") not in question
-        ]
-        if scored and max(scored)[0] > 0:
+        found = [(score, -order, text) for order, (text, score) in enumerate(_candidates(kind, turn))]
+        scored = [each for each in found if each[2].lower().removeprefix("the ") not in question]
+        # “What kind of battery is it?”: where the likeliest is named already, the least likely is no answer.
+        if scored and max(scored)[0] > (0 if len(scored) == len(found) else 0.5):
             return max(scored)[2]
     return ""
 
 
 def _candidates(kind: Kind, turn: Turn) -> Iterator[tuple[str, float]]:
     """(text, how well it fits) of everything that was mentioned in a turn."""
-    asked, answered = list(names(turn.question)), list(names(turn.answer))
+    in_question, answered = _candidate_names(turn.question), _candidate_names(turn.answer)
     question = turn.question.lower()
     fit = _FITS[kind]
-    for name in asked:
+    for name in in_question:
         yield name.spoken, 2.5 + fit(name, turn, False)
     for order, name in enumerate(answered):
         if name.text.lower() not in question:
             full = _fuller(name.spoken, [other.text for other in answered] + [turn.title])
-            yield full, 1.0 - 0.2 * order + fit(name, turn, True)
+            if kind is Kind.PERSON:  # “Magnus Carlsen of Norway”, but “Joan of Arc”
+                full = re.sub(r"^(\w+ \w+) of .*", r"\1", full)
+            # “Sorry: I may …”: a lone word at the start of a sentence that cites nothing may be any word.
+            doubt = 1.0 if not (turn.title or name.before or " " in name.text) else 0.0
+            yield full, 1.0 - doubt - 0.2 * order + fit(name, turn, True)
     if turn.title:
         # “Printing press”: in the middle of a sentence it would have no capital.
         common = turn.title.lower() in question and turn.title not in turn.question
         title = Name(turn.title.lower() if common else turn.title, 0, "")
         mentioned = turn.title.lower() in question or turn.title.lower() in turn.answer.lower()
         yield title.text, (1.5 if mentioned else 0.5) + fit(title, turn, False)
-    phrase = topic_phrase(turn.question)
-    if phrase and kind is not Kind.PERSON and not any(name.text in phrase for name in asked):
-        yield phrase, 2.0 + (0.5 if kind is Kind.GROUP and phrase.endswith("s") else 0.0)
+    if kind is Kind.GROUP:
+        for pair in _PAIR.finditer(turn.answer):
+            yield pair[0], 2.0 + (2.5 if _WHO.search(turn.question) else 0.0)
+    parts = asked(turn.question)
+    phrase = parts.topic
+    if phrase and kind is not Kind.PERSON and not any(name.text in phrase for name in in_question):
+        plural = phrase == parts.counted or is_plural(phrase)
+        yield the(phrase), 2.0 + _AGREES[kind] * (1 if plural else -1)
+
+
+def _candidate_names(text: str) -> list[Name]:
+    return [name for name in names(text) if name.text.split()[-1].lower() not in NATIONALITIES]
 
 
 def _fuller(name: str, others: Sequence[str]) -> str:
@@ -192,23 +213,25 @@ def _fuller(name: str, others: Sequence[str]) -> str:
 
 
 def _fits_person(name: Name, turn: Turn, new: bool) -> float:
-    return 1.5 * person_like(name) + (2.5 if new and _WHO.search(turn.question) else 0.0)
+    # “Who was Ada Lovelace's dad?”: “she” is still the one whom the article is about.
+    known = bool(turn.title) and turn.title in turn.question
+    return 1.5 * person_like(name) + ((0.5 if known else 2.5) if new and _WHO.search(turn.question) else 0.0)
 
 
 def _fits_thing(name: Name, turn: Turn, new: bool) -> float:
     # “Which planet is the largest?” – “How big is it?”: the answer; “When was the tower built?”: the tower.
-    asked_for = new and _WHICH.search(turn.question) is not None and not _WHO.search(turn.question)
+    asked_for = new and _asks_which(turn.question) and not _WHO.search(turn.question)
     return (3.0 if asked_for else 0.0) - (1.0 if person_like(name) > 1 else 0.0)
 
 
 def _fits_place(name: Name, turn: Turn, new: bool) -> float:
-    asked_for = new and (_WHERE.search(turn.question) or _WHICH.search(turn.question))
+    asked_for = new and (_WHERE.search(turn.question) or _asks_which(turn.question))
     placed = name.before in _PLACE_LEAD
     return (3.0 if asked_for else 0.0) + (1.0 if placed else 0.0) - (3.0 if person_like(name) > 1 else 0.0)
 
 
 def _fits_group(name: Name, turn: Turn, new: bool) -> float:
-    return (2.0 if new and (_WHO.search(turn.question) or _WHICH.search(turn.question)) else 0.0) + (
+    return (2.0 if new and (_WHO.search(turn.question) or _asks_which(turn.question)) else 0.0) + (
         0.5 if name.text.endswith("s") else 0.0
     )
 
@@ -219,3 +242,5 @@ _FITS = {
     Kind.PLACE: _fits_place,
     Kind.GROUP: _fits_group,
 }
+_AGREES = {Kind.THING: -0.75, Kind.GROUP: 1.0, Kind.PLACE: -0.75, Kind.PERSON: 0.0}
+"""What a plural phrase is worth: “they” goes with “the dinosaurs”, “it” does not."""

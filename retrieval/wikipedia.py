@@ -48,7 +48,10 @@ _RETRY_WAIT_S = 0.3
 _ASKED_TO_WAIT_S, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 30.0, 5.0, 60.0
 _BUSY = frozenset({"ratelimited", "maxlag", "cirrussearch-too-busy-error"})
 """API error codes that ask for fewer requests."""
-_MALFORMED = "Wikipedia's answer was not in the expected form; try again later, or check the Wikipedia address."
+_MALFORMED = {
+    "text": "Wikipedia's answer was not in the expected form; try again later, or check the Wikipedia address.",
+    "zh": "维基百科的回应格式不符合预期，请稍后再试，或检查维基百科的网址。",
+}
 _CODE = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})*")
 _EDITIONS = {"nb": "no"}
 """Language codes that differ from the name of Wikipedia's edition."""
@@ -143,7 +146,7 @@ class Wikipedia:
         except StatusError as error:
             raise self._refused(error) from error
         except _BusyError as error:
-            raise self._pause.hold(_ASKED_TO_WAIT_S, "Wikipedia has too much to do") from error
+            raise self._pause.hold(_ASKED_TO_WAIT_S, _TOO_BUSY) from error
         self._cache.put(url, body, _PAGE_TTL_S if "pages" in answer["query"] else _SEARCH_TTL_S)
         return answer
 
@@ -164,12 +167,27 @@ class Wikipedia:
         """The sentence for an HTTP status; remembers how long Wikipedia wants to be left alone."""
         if error.status == 429 or error.retry_after_s:
             wait = error.retry_after_s or _ASKED_TO_WAIT_S
-            return self._pause.hold(wait, "Wikipedia asked us to slow down")
+            return self._pause.hold(wait, _SLOW_DOWN)
         if error.status == 403:
-            return SourceError("Wikipedia refused the request (403); give a contact address in the user agent.")
+            return SourceError(
+                "Wikipedia refused the request (403); give a contact address in the user agent.",
+                zh="维基百科拒绝了请求（403），请在 User-Agent 中写明联系方式。",
+            )
         if error.status < 500:
-            return SourceError(f"Wikipedia answered with HTTP status {error.status}; check the Wikipedia address.")
-        return SourceError(f"Wikipedia has trouble answering (HTTP status {error.status}); try again later.")
+            return SourceError(
+                f"Wikipedia answered with HTTP status {error.status}; check the Wikipedia address.",
+                zh=f"维基百科返回了 HTTP 状态 {error.status}，请检查维基百科的网址。",
+            )
+        return SourceError(
+            f"Wikipedia has trouble answering (HTTP status {error.status}); try again later.",
+            zh=f"维基百科暂时无法回应（HTTP 状态 {error.status}），请稍后再试。",
+        )
+
+
+_TOO_BUSY = ("Wikipedia has too much to do", "维基百科过于繁忙")
+_SLOW_DOWN = ("Wikipedia asked us to slow down", "维基百科要求放慢请求")
+_FAILED_OFTEN = ("Wikipedia failed several times", "维基百科多次请求失败")
+"""Why Wikipedia is left alone, in English and Chinese."""
 
 
 class _PausedError(SourceError):
@@ -187,7 +205,7 @@ class _Pause:
         self._clock = clock
         self._lock = threading.Lock()
         self._until = 0.0
-        self._why = ""
+        self._why = ("", "")
         self._failures = 0
 
     def check(self) -> None:
@@ -197,7 +215,7 @@ class _Pause:
             if left > 0:
                 raise self._error(left)
 
-    def hold(self, seconds: float, why: str) -> _PausedError:
+    def hold(self, seconds: float, why: tuple[str, str]) -> _PausedError:
         """Leave Wikipedia alone for this long, and say so."""
         with self._lock:
             if self._clock() + seconds > self._until:
@@ -209,14 +227,16 @@ class _Pause:
             self._failures += 1
             doublings = min(self._failures - 2, 8)
         if doublings >= 0:
-            self.hold(min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S), "Wikipedia failed several times")
+            self.hold(min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S), _FAILED_OFTEN)
 
     def succeeded(self) -> None:
         with self._lock:
             self._failures = 0
 
     def _error(self, left: float) -> _PausedError:
-        return _PausedError(f"{self._why}; it is asked again in {math.ceil(left)} s.")
+        english, chinese = self._why
+        wait = math.ceil(left)
+        return _PausedError(f"{english}; it is asked again in {wait} s.", zh=f"{chinese}，{wait} 秒后再次查询。")
 
 
 class _Edition(wikipediaapi.WikipediaResource, wikipediaapi.BaseHTTPClient):  # type: ignore[misc]  # untyped package
@@ -263,7 +283,7 @@ def _shape_checked() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(_MALFORMED) from error
+        raise SourceError(**_MALFORMED) from error
 
 
 def _answer(body: bytes) -> dict[str, Any]:
@@ -271,21 +291,24 @@ def _answer(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise SourceError(_MALFORMED) from error
+        raise SourceError(**_MALFORMED) from error
     if not isinstance(answer, dict):
-        raise SourceError(_MALFORMED)
+        raise SourceError(**_MALFORMED)
     fault = answer.get("error")
     if fault is not None:
         code = str(fault.get("code", "")) if isinstance(fault, dict) else ""
         if code in _BUSY:
             raise _BusyError
         reason = re.sub(r"[^\w -]", "", code)[:60] or "no reason given"
-        raise SourceError(f"Wikipedia could not answer the search ({reason}); word the question differently.")
+        raise SourceError(
+            f"Wikipedia could not answer the search ({reason}); word the question differently.",
+            zh=f"维基百科无法完成这次检索（{reason}），请换一种问法。",
+        )
     query = answer.get("query")
     if not isinstance(query, dict) or not (
         isinstance(query.get("search"), list) or isinstance(query.get("pages"), dict)
     ):
-        raise SourceError(_MALFORMED)
+        raise SourceError(**_MALFORMED)
     return answer
 
 

@@ -6,20 +6,26 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from encoder import SentenceEncoder
 from evaluation.startup import free_port
+from tests import browser as chromium
 from tests.serving import Serving, serve
 from tests.wikipedia_server import WikipediaServer
 
 _ROOT = Path(__file__).parent.parent
 _START_S = 120
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+_WAIT_MS = 20_000
+
+expect.set_options(timeout=_WAIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +96,47 @@ def _wait_until_ready(app: subprocess.Popen[bytes], health: str, log: Path) -> N
             pass
         time.sleep(0.1)
     raise RuntimeError(f"The app did not start:\n{log.read_text(encoding='utf-8')}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium.executable()
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium here; make test gets one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, running: Running) -> Iterator[Visit]:
+    """Opens the page as a new visitor. Nothing may be fetched from elsewhere, and nothing may fail in the console."""
+    problems: list[str] = []
+    contexts = []
+
+    def _visit(width: int = 1280, height: int = 860, dark: bool = False, locale: str = "en-US") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", locale=locale
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(_WAIT_MS)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda sent: None if _ours(sent.url, running) else problems.append(sent.url))
+        page.goto(running.url)
+        expect(page.locator("#gc-chat button.example").first).to_be_visible()
+        return page
+
+    yield _visit
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def _ours(url: str, running: Running) -> bool:
+    return url.startswith((running.url, "data:", "blob:"))

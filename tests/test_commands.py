@@ -74,7 +74,7 @@ def test_what_only_looks_like_a_command_is_not_swallowed(line: str) -> None:
         ("/hyperparameter", "did you mean /hyperparameters?"),
         ("/moderate off", "did you mean /moderation?"),
         ("/exi", "did you mean /quit?"),
-        ("/xyzzy", "/help lists the commands"),
+        ("/xyzzy", "/help lists them"),
         ("/usr", "/say /usr"),
     ],
 )
@@ -270,5 +270,10 @@ def test_models_are_named_or_loaded() -> None:
 
 def test_words_come_in_the_sessions_language() -> None:
     session = dataclasses.replace(SESSION, language="zh")
-    assert "没有 /xyz 这个命令" in refused("/xyz", session)
+    with pytest.raises(InputError) as caught:
+        run("/xyz", session, OFFER)
+    assert "没有 /xyz 这个命令" in caught.value.told("zh")
+    with pytest.raises(InputError) as caught:
+        run("/hyperparameters top_p=2", session, OFFER)
+    assert "top_p" in caught.value.told("zh") != str(caught.value)
     assert run("/sources", session, OFFER).text.startswith("[x] library: 入门资料库")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from retrieval.query import Turn, standalone
+from retrieval.query import Turn, standalone, unresolved
 
 PENICILLIN = Turn(
     "Who discovered penicillin?",
@@ -108,9 +108,107 @@ def test_a_chain_of_follow_ups_keeps_its_topic() -> None:
     assert standalone("When did he die?", turns).text == "When did Alexander Fleming die?"
 
 
+@pytest.mark.parametrize(
+    ("first", "answer", "title", "chain"),
+    [
+        (
+            "why did the titanic sink",
+            "The Titanic sank after striking an iceberg. [1]",
+            "Titanic",
+            [
+                ("how many lifeboats?", "Titanic: how many lifeboats?"),
+                ("how many people died?", "Titanic: how many people died?"),
+                ("when?", "Titanic: when?"),
+            ],
+        ),
+        (
+            "who was first to reach the south pole",
+            "The Norwegian Roald Amundsen led the first party to reach the South Pole. [1]",
+            "Antarctica",
+            [
+                ("and who was second?", "who was second to reach the South Pole?"),
+                ("when was that?", "when was the South Pole reached second?"),
+            ],
+        ),
+        (
+            "who was the first computer programmer",
+            "Ada Lovelace was an English mathematician who is often called the first computer programmer. [1]",
+            "Ada Lovelace",
+            [
+                ("who was her dad?", "who was Ada Lovelace's dad?"),
+                ("when did he die?", "when did Ada Lovelace's dad die?"),
+            ],
+        ),
+        (
+            "who climbed mount everest first",
+            "Edmund Hillary and Tenzing Norgay first reached the top of Mount Everest in 1953. [1]",
+            "Mount Everest",
+            [
+                ("when?", "when was Mount Everest climbed first?"),
+                ("where?", "where was Mount Everest climbed first?"),
+                ("and the first woman?", "Mount Everest: the first woman?"),
+            ],
+        ),
+    ],
+)
+def test_a_longer_chain(first: str, answer: str, title: str, chain: list[tuple[str, str]]) -> None:
+    turns = [Turn(first, answer, title)]
+    for question, text in chain:
+        assert standalone(question, turns).text == text
+        turns.append(Turn(text, answer, title))
+
+
 def test_the_antecedent_may_lie_further_back() -> None:
     turns = [CURIE, Turn("Is it raining?", "", "")]
     assert "Marie Curie" in standalone("Where did she study?", turns).text
+
+
+@pytest.mark.parametrize("said", ["are you sure?", "lol", "thanks", "that's wrong", "do you speak Chinese?"])
+def test_small_talk_in_between_does_not_hide_the_topic(said: str) -> None:
+    turns = [PENICILLIN, Turn(said, "Sorry: I may have quoted the wrong sentence. Open the source to check.")]
+    assert standalone("where was he born?", turns).text == "where was Alexander Fleming born?"
+    assert standalone("when was that?", turns).text == "When was penicillin discovered?"
+
+
+@pytest.mark.parametrize("said", ["你确定吗？", "哈哈", "谢谢"])
+def test_chinese_small_talk_in_between_does_not_hide_the_topic(said: str) -> None:
+    assert (
+        standalone("他是哪国人？", [QINGMEISU, Turn(said, "抱歉，我可能摘错了句子。")]).text
+        == "亚历山大·弗莱明是哪国人？"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "searched"),
+    [
+        ("whats the tallest mountain", "what's the tallest mountain"),
+        ("Whos the king of Spain", "Who's the king of Spain"),
+        ("wich planet is the biggest", "which planet is the biggest"),
+        ("so wat is dna", "so what is dna"),
+        ("why didnt it sink", "why didn't it sink"),
+        ("What is a whatsit?", "What is a whatsit?"),
+        ("WHO wrote Hamlet", "WHO wrote Hamlet"),
+    ],
+)
+def test_misspelt_question_words_are_put_right(typed: str, searched: str) -> None:
+    assert standalone(typed, []).text == searched
+
+
+@pytest.mark.parametrize(
+    ("question", "pronoun"),
+    [
+        ("when was he born?", "he"),
+        ("how do I clean it?", "it"),
+        ("他是哪里人？", "他"),
+        ("What did Isaac Newton say about his theory?", ""),
+        ("How do bees find their way home?", ""),
+        ("is it raining?", ""),
+        ("李白和他的朋友", ""),
+        ("Who wrote Hamlet?", ""),
+    ],
+)
+def test_a_pronoun_that_nothing_explains_is_found(question: str, pronoun: str) -> None:
+    assert unresolved(question) == pronoun
 
 
 def test_a_pronoun_is_not_replaced_by_a_name_that_stands_beside_it() -> None:

@@ -132,7 +132,9 @@ def test_it_says_what_it_searched_where_nothing_answers(reader: Reader, question
 
 
 def test_the_refusal_is_in_the_language_of_the_question(reader: Reader) -> None:
-    asked = request("今天天气怎么样？", CHINESE, "zh", searched=("入门资料库",), unsearched=("我的文档", "维基百科"))
+    asked = request(
+        "谁赢得了2020年的总统选举？", CHINESE, "zh", searched=("入门资料库",), unsearched=("我的文档", "维基百科")
+    )
     text, finish = answer(reader, asked)
     assert finish is Finish.UNANSWERED
     assert "入门资料库" in text and "我的文档或维基百科" in text

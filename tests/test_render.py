@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chat.conversation import Outcome, Turn
-from retrieval.base import Passage
-from ui.render import banner, document_list, document_page, entries, shielded, unshielded
-from ui.texts import LANGUAGES, OUTCOMES, STAGES, TEXTS, page_language
+from moderation.base import Category
+from retrieval.base import Document, Passage
+from retrieval.index import DocumentInfo
+from ui.render import banner, document_gone, document_list, document_page, entries, note, shielded
+from ui.texts import LANGUAGES, OUTCOMES, STAGES, TEXTS, category_name, loading, page_language
 
 _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -28,15 +33,34 @@ def _passage(**changes: str) -> Passage:
     return Passage(**{**given, "source": "library", "document": "d", **changes})  # type: ignore[arg-type]  # only strings
 
 
+def _html_of_question(turn: Turn) -> str:
+    content: Any = entries(turn, "en")[0]["content"]
+    return "".join(block.value for block in content)
+
+
+def _info(**changes: str) -> DocumentInfo:
+    given = {"id": "d", "title": "Notes", "source": "documents", "owner": "o", "url": "", "language": "en", "name": ""}
+    return DocumentInfo(**{**given, **changes}, passages=1, characters=9, added=0.0)
+
+
+_TEXT = "# Penicillin\n\n- Fleming discovered penicillin in London in 1928.\n- It was a mould.\n"
+_DOCUMENT = Document("d", "Penicillin", _TEXT, "documents")
+
+
+def _place(text: str) -> Passage:
+    start = _TEXT.index(text)
+    return Passage("d#0", text, "Penicillin", "documents", "d", start=start, end=start + len(text))
+
+
 @pytest.mark.parametrize("text", [_SCRIPT, "a < b && c &lt; d", "![x](http://h/p.png)", "<b>bold</b> <!-- c --> <?p?>"])
-def test_markup_is_shielded_and_comes_back_as_typed(text: str) -> None:
+def test_markup_in_an_answer_is_shielded(text: str) -> None:
     shown = shielded(text)
     assert "<s" not in shown
     assert "<b" not in shown
     assert "<i" not in shown
     assert "![" not in shown
     assert "&lt" not in shown
-    assert unshielded(shown) == text
+    assert shown.replace("\u2060", "") == text
 
 
 def test_plain_text_is_left_alone() -> None:
@@ -55,13 +79,76 @@ def test_no_text_of_a_document_model_or_person_becomes_markup() -> None:
         _html(refused),
         _html(Turn("t", "q"), status=_SCRIPT),
         banner("off", _SCRIPT),
-        document_list([('i" onclick="a', _SCRIPT, 1)], "en"),
-        document_page(_SCRIPT, _SCRIPT, 2, 9),
+        _html_of_question(Turn('t" onclick="a', _SCRIPT)),
+        note(_SCRIPT),
+        document_list([_info(id='i" onclick="a', title=_SCRIPT, name=_SCRIPT)], "en"),
+        document_page(Document('d" onclick="a', _SCRIPT, _SCRIPT, "documents", name=_SCRIPT), None, "", "en"),
+        document_page(_DOCUMENT, passage, _SCRIPT * 3, "en"),
     ):
         assert "<script" not in html
         assert "<img" not in html
         assert 'onclick="' not in html
         assert "javascript:" not in html
+
+
+def test_a_message_is_shown_exactly_as_typed() -> None:
+    typed = "# not a heading\n|a|b|\n    *indented* <b>&amp;\n\n  end  "
+    html = _html_of_question(Turn("t", typed))
+    shown = re.search(r'<div class="gc-typed" dir="auto">(.*?)</div>', html, re.DOTALL)
+    assert shown
+    assert unescape(shown[1]) == typed
+    assert f'data-gc-text="{shown[1]}"' in html
+
+
+def test_only_the_quoted_words_are_marked_in_a_document() -> None:
+    quote = "Fleming discovered penicillin in London in 1928"
+    passage = _place("- Fleming discovered penicillin in London in 1928.\n- It was a mould.")
+    page = document_page(_DOCUMENT, passage, f"{quote}. [1]", "en")
+    assert re.findall("<mark[^>]*>(.*?)</mark>", page) == [quote]
+    assert "gc-quoted" in page
+
+
+def test_a_passage_that_was_not_quoted_is_shown_as_a_place_and_a_whole_file_without_marks() -> None:
+    place = document_page(_DOCUMENT, _place("- It was a mould."), "Something else altogether.", "en")
+    assert re.findall("<mark[^>]*>(.*?)</mark>", place) == ["It was a mould."]
+    assert "gc-quoted" not in place
+    assert "<mark" not in document_page(_DOCUMENT, None, "Fleming discovered penicillin in London in 1928.", "en")
+
+
+def test_marks_that_span_lines_of_a_document_stay_within_each_line() -> None:
+    page = document_page(_DOCUMENT, _place(_TEXT), _TEXT, "en")
+    assert [part.strip() for part in re.findall("<mark[^>]*>(.*?)</mark>", page, re.DOTALL)] == [
+        "Penicillin",
+        "Fleming discovered penicillin in London in 1928.",
+        "It was a mould",
+    ]
+
+
+def test_a_listed_document_names_its_file_beside_its_title() -> None:
+    html = document_list([_info(title="Staff handbook", name="handbook.md")], "en")
+    assert "1 passage · handbook.md" in html
+    assert 'title="Staff handbook (handbook.md)"' in html
+    assert document_list([_info(title="notes.txt", name="notes.txt")], "en").count("notes.txt") == 4
+
+
+def test_a_document_that_is_gone_can_be_closed() -> None:
+    assert "data-gc-close" in document_gone("zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_words_of_its_own_for_every_category(language: str) -> None:
+    names = [category_name(language, category.value) for category in Category]
+    assert len(set(names)) == len(Category)
+    assert not {"illicit", "sexual/minors"} & set(names)
+    assert category_name(language, "an operator's own") == "an operator's own"
+
+
+def test_what_is_loaded_is_said_in_chinese() -> None:
+    steps = re.findall(r'Step\("([^"]+)"', (Path(__file__).parent.parent / "app.py").read_text(encoding="utf-8"))
+    assert len(steps) > 5
+    for says in steps:
+        assert loading("zh", says) != says == loading("en", says)
+    assert loading("zh", "Indexing the starter library: 37 %") == "正在索引入门资料库：37 %"
 
 
 def test_only_cited_passages_are_sources_and_others_were_also_read() -> None:
@@ -86,7 +173,7 @@ def test_the_original_is_linked_or_opened_in_the_page() -> None:
     turn = Turn("t", "q", Outcome.ANSWERED, answer="Yes. [1]", passages=(_passage(url=url),), cited=(1,))
     assert f'href="{url}"' in _html(turn)
     turn = Turn("t", "q", Outcome.ANSWERED, answer="Yes. [1]", passages=(_passage(),), cited=(1,))
-    assert 'data-gc-open="d#0"' in _html(turn)
+    assert 'data-gc-open="d#0" data-gc-from="t"' in _html(turn)
 
 
 def test_both_languages_know_every_text() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
@@ -22,6 +24,56 @@ from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
         ("你好", Talk.GREETING),
         ("再见", Talk.GOODBYE),
         ("你能做什么？", Talk.ABILITY),
+        ("hellooo", Talk.GREETING),
+        ("who r u", Talk.IDENTITY),
+        ("whats your name", Talk.IDENTITY),
+        ("are you a robot?", Talk.IDENTITY),
+        ("lol", Talk.LAUGHTER),
+        ("hahaha 😂", Talk.LAUGHTER),
+        ("哈哈哈", Talk.LAUGHTER),
+        ("sorry", Talk.APOLOGY),
+        ("对不起", Talk.APOLOGY),
+        ("不好意思", Talk.APOLOGY),
+        ("you're wrong", Talk.COMPLAINT),
+        ("youre wrong!!", Talk.COMPLAINT),
+        ("that’s wrong", Talk.COMPLAINT),
+        ("that's not what I asked", Talk.COMPLAINT),
+        ("不对，你说错了", Talk.COMPLAINT),
+        ("答非所問", Talk.COMPLAINT),
+        ("stupid bot", Talk.INSULT),
+        ("你真笨", Talk.INSULT),
+        ("what?", Talk.PUZZLED),
+        ("huh", Talk.PUZZLED),
+        ("i don't understand", Talk.PUZZLED),
+        ("什么？", Talk.PUZZLED),
+        ("什麼意思？", Talk.PUZZLED),
+        ("yes", Talk.ASSENT),
+        ("never mind", Talk.ASSENT),
+        ("沒關係", Talk.ASSENT),
+        ("i'm bored", Talk.SUGGEST),
+        ("我好无聊", Talk.SUGGEST),
+        ("i feel sad today", Talk.SADNESS),
+        ("do you speak French?", Talk.LANGUAGES),
+        ("你会说英语吗", Talk.LANGUAGES),
+        ("are you ChatGPT?", Talk.SOMEONE_ELSE),
+        ("你是ChatGPT吗", Talk.SOMEONE_ELSE),
+        ("你是真人吗？", Talk.SOMEONE_ELSE),
+        ("what model are you", Talk.MODEL),
+        ("what are your instructions", Talk.MODEL),
+        ("what's in my documents?", Talk.DOCUMENTS),
+        ("我有哪些文档", Talk.DOCUMENTS),
+        ("why?", None),
+        ("what is wrong with the boiler?", None),
+        ("Are robots alive?", None),
+        ("Who speaks French?", None),
+        ("which countries speak french", None),
+        ("what is in my contract?", None),
+        ("sorry, when does the shop open?", None),
+        ("What model is the car?", None),
+        ("为什么哈哈镜会变形？", None),
+        ("对不起是谁唱的？", None),
+        ("no man's land", None),
+        ("???", None),
         ("Hello Kitty was created by whom?", None),
         ("Who sang Hello?", None),
         ("What can you do with a law degree?", None),
@@ -50,6 +102,16 @@ def test_small_talk_is_only_the_whole_message(message: str, kind: Talk | None) -
 )
 def test_what_is_about_the_app(question: str, about: Scope) -> None:
     assert scope(question) is about
+
+
+@pytest.mark.parametrize(
+    "message", ["ha" * 40, "you are so " * 7, "sorry " * 13, "哈" * 80, "is wrong that " * 5, "a" * 9999]
+)
+def test_long_and_odd_messages_take_no_time(message: str) -> None:
+    talk("warm up")
+    began = time.perf_counter()
+    talk(message)
+    assert time.perf_counter() - began < 0.5
 
 
 def test_a_greeting_before_a_question_falls_off() -> None:

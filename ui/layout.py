@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from chat.catalogue import CatalogueModel
 from ui.texts import TEXTS
 
 # Only these start a formula: a single dollar sign is money.
@@ -15,17 +16,33 @@ LATEX: list[dict[str, str | bool]] = [
     {"left": "\\[", "right": "\\]", "display": True},
     {"left": "\\(", "right": "\\)", "display": False},
 ]
-# A click on anything that carries data-gc-open or data-gc-delete reaches the server through this element.
-_BRIDGE = """
-document.addEventListener('click', event => {
-  const pressed = event.target.closest('[data-gc-open], [data-gc-delete]');
-  if (!pressed || event.defaultPrevented) return;
-  event.preventDefault();
-  const act = pressed.dataset.gcOpen ? 'open' : 'delete';
-  props.value = JSON.stringify([act, pressed.dataset.gcOpen || pressed.dataset.gcDelete]);
+# How assets/page.js reaches the server. Acts queue up in the browser: two may follow each other closely.
+_ACTS = """
+const page = (window.groundchat ??= {}), waiting = [];
+page.act = given => {
+  if (given) waiting.push(JSON.stringify(given));
   trigger('submit');
+};
+page.next = () => waiting.shift() || '';
+"""
+_DOCUMENT = """
+(window.groundchat ??= {}).document = given => {
+  props.value = JSON.stringify(given);
+  trigger('submit');
+};
+"""
+# A tab's conversation outlives a reload of the tab, and only that.
+_TAB = """
+const page = (window.groundchat ??= {});
+watch('value', () => {
+  page.tab = props.value;
+  sessionStorage.removeItem('groundchat-conversation');
 });
 """
+TAB_KEPT = "(browser) => [browser, sessionStorage.getItem('groundchat-conversation') || '']"
+TAKEN = "(text) => window.groundchat.taken(text)"
+UNSENT = "(text) => text || window.groundchat.unsent()"
+NEXT_ACT = "(_, ...how) => [window.groundchat.next(), ...how]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +54,22 @@ class Options:
     moderation: bool
     moderation_forced: bool
     model_picker: bool
-    catalogue: tuple[str, ...]
+    private: bool
+    """Whether only people on this machine can reach the page."""
+    catalogue: tuple[CatalogueModel, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatPane:
     banner: gr.HTML
     chatbot: gr.Chatbot
+    note: gr.HTML
+    """One line beside the message box: what went wrong."""
     message: gr.Textbox
+    acts: gr.HTML
+    """Receives what is sent, and clicks on the buttons under a turn."""
+    tab: gr.HTML
+    """The id of the conversation that this tab shows; empty before its first message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +98,13 @@ class Viewer:
 @dataclass(frozen=True, slots=True)
 class ModelPanel:
     now: gr.Markdown
-    name: gr.Dropdown
+    listed: gr.Radio
+    name: gr.Textbox
     load: gr.Button
     reader: gr.Button
     status: gr.HTML
+    agreed: gr.State
+    """The model whose size was told: the next click on Load means it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,34 +127,38 @@ def translations() -> gr.I18n:
 
 def build(options: Options, i18n: gr.I18n, logo: str) -> Layout:
     """Lay the page out inside the current `gr.Blocks`."""
-    browser = gr.BrowserState({"owner": "", "conversation": ""}, storage_key="groundchat", secret="groundchat")
+    browser = gr.BrowserState({"owner": ""}, storage_key="groundchat", secret="groundchat")
     with gr.Sidebar(open=True, width=300, elem_id="gc-side"):
         switches = _switches(options, i18n, logo)
         documents = _documents(i18n)
         models = _models(options, i18n)
-    chat = _chat(i18n)
+    chat = _chat(i18n, logo)
     with gr.Sidebar(position="right", open=False, width=420, elem_id="gc-viewer") as panel:
-        viewer = Viewer(panel, gr.HTML("", js_on_load=None))
+        viewer = Viewer(panel, gr.HTML("", js_on_load=None, elem_id="gc-shown"))
     return Layout(browser, chat, switches, documents, models, viewer)
 
 
-def _chat(i18n: gr.I18n) -> ChatPane:
+def _chat(i18n: gr.I18n, logo: str) -> ChatPane:
     with gr.Column(elem_id="gc-main"):
+        gr.HTML(f'<div class="gc-brand">{logo}<span>Groundchat</span></div>', js_on_load=None, elem_id="gc-header")
         banner = gr.HTML("", js_on_load=None, elem_id="gc-banner")
         chatbot = gr.Chatbot(
             elem_id="gc-chat",
             show_label=False,
             container=False,
             layout="bubble",
-            editable="user",
-            buttons=["copy"],
+            buttons=[],
             latex_delimiters=LATEX,
             allow_tags=False,
             height=None,
             scale=1,
         )
+        note = gr.HTML("", js_on_load=None, elem_id="gc-note")
+        # Gradio takes a translated label, though its types name only strings.
+        label: Any = i18n("message_label")
         message = gr.Textbox(
             elem_id="gc-message",
+            label=label,
             placeholder=i18n("placeholder"),
             show_label=False,
             container=False,
@@ -135,7 +167,9 @@ def _chat(i18n: gr.I18n) -> ChatPane:
             autofocus=True,
             submit_btn=True,
         )
-    return ChatPane(banner, chatbot, message)
+        acts = gr.HTML("", html_template="<span></span>", js_on_load=_ACTS, elem_classes="gc-bridge")
+        tab = gr.HTML("", html_template="<span></span>", js_on_load=_TAB, elem_classes="gc-bridge")
+    return ChatPane(banner, chatbot, note, message, acts, tab)
 
 
 def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
@@ -172,7 +206,7 @@ def _documents(i18n: gr.I18n) -> DocumentsPanel:
     # Gradio takes a translated label, though its types name only strings.
     label: Any = i18n("upload")
     upload = gr.UploadButton(label, file_count="multiple", file_types=[".txt", ".md"], size="sm", elem_id="gc-upload")
-    bridge = gr.HTML("", html_template="<span></span>", js_on_load=_BRIDGE, elem_id="gc-bridge")
+    bridge = gr.HTML("", html_template="<span></span>", js_on_load=_DOCUMENT, elem_classes="gc-bridge")
     return DocumentsPanel(listing, status, upload, bridge)
 
 
@@ -181,17 +215,25 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
     now = gr.Markdown("", elem_id="gc-model-now")
     if not options.model_picker:
         gr.Markdown(i18n("model_operator"), elem_classes="gc-empty")
+    by_need = sorted(options.catalogue, key=lambda model: model.memory_gb)
     with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load"):
-        name = gr.Dropdown(
-            choices=list(options.catalogue),
+        listed = gr.Radio(
+            choices=[(f"{model.memory_gb:.1f} GB · {model.id.rpartition('/')[2]}", model.id) for model in by_need],
             value=None,
-            label=i18n("model_pick"),
-            info=i18n("model_pick_info"),
-            allow_custom_value=True,
+            label=i18n("model_listed"),
+            info=i18n("model_listed_info"),
+            elem_id="gc-model-listed",
+        )
+        name = gr.Textbox(
+            label=i18n("model_name"),
+            info=i18n("model_name_info"),
+            lines=1,
+            max_lines=1,
+            visible=options.private,
             elem_id="gc-model-name",
         )
+        status = gr.HTML("", js_on_load=None, elem_id="gc-model-status")
         with gr.Row():
             load = gr.Button(i18n("model_load_button"), size="sm", variant="primary", elem_id="gc-model-go")
             reader = gr.Button(i18n("model_reader_button"), size="sm", elem_id="gc-model-reader")
-        status = gr.HTML("", js_on_load=None, elem_id="gc-model-status")
-    return ModelPanel(now, name, load, reader, status)
+    return ModelPanel(now, listed, name, load, reader, status, gr.State(""))

@@ -4,70 +4,124 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from html import escape
+from pathlib import Path
 
 import gradio as gr
 
+from chat import catalogue
 from chat.base import ChatModel
 from chat.slot import Loadable, ModelSlot
 from errors import AppError
 from ui.chat import Update, spoken
-from ui.layout import ModelPanel
-from ui.texts import say
+from ui.layout import ModelPanel, Options
+from ui.texts import loading, say
 
 
 class ModelHandlers:
-    """Handlers of the model picker. A model that fails to load leaves the old one in place."""
+    """Handlers of the model picker. A model that fails to load leaves the old one in place.
+
+    Where others than the operator can reach the page, only listed models are taken: an answer about any other name
+    could tell which folders there are.
+    """
 
     def __init__(
-        self, panel: ModelPanel, models: ModelSlot, reader: ChatModel, make: Callable[[str], Loadable], allowed: bool
+        self,
+        panel: ModelPanel,
+        models: ModelSlot,
+        reader: ChatModel,
+        make: Callable[[str], Loadable],
+        options: Options,
     ) -> None:
         self._panel = panel
         self._models = models
         self._reader = reader
         self._make = make
-        self._allowed = allowed
+        self._allowed = options.model_picker
+        self._private = options.private
 
     def show(self, request: gr.Request) -> Update:
         """Who is answering."""
-        says = self._models.says
+        language, says = spoken(request), self._models.says
         return {
-            self._panel.now: self._now(spoken(request)),
-            self._panel.status: _status("busy", says) if says else "",
+            self._panel.now: self._now(language),
+            self._panel.status: _status("busy", loading(language, says)) if says else "",
         }
 
-    def load(self, name: str | None, request: gr.Request) -> Iterator[Update]:
-        """Load the named model while everybody goes on talking to the old one."""
-        language = spoken(request)
-        if not self._allowed:
-            raise gr.Error(say(language, "model_operator"))
-        name = (name or "").strip()
-        if not name:
-            raise gr.Error("No model is chosen; pick one from the list, or type a hub id or a local folder.")
-        status = self._panel.status
-        yield {status: _status("busy", say(language, "model_loading", name=name))}
-        try:
-            for says in self._models.load(self._make(name)):
-                yield {status: _status("busy", says)}
-        except AppError as error:
-            yield {status: _status("failed", str(error))}
+    def listed(self, request: gr.Request) -> Update:
+        """One of the list was chosen: it takes the place of a name, and what was agreed to before is void."""
+        return {self._panel.name: "", **self._afresh(spoken(request))}
+
+    def named(self, request: gr.Request) -> Update:
+        """A name was typed: it takes the place of the one chosen from the list."""
+        return {self._panel.listed: None, **self._afresh(spoken(request))}
+
+    def _afresh(self, language: str) -> Update:
+        panel = self._panel
+        return {panel.status: "", panel.agreed: "", panel.load: say(language, "model_load_button")}
+
+    def load(self, listed: str | None, named: str | None, agreed: str, request: gr.Request) -> Iterator[Update]:
+        """Tell what will be downloaded; at the second click load it, while everybody goes on talking to the old one."""
+        language, panel = spoken(request), self._panel
+        name = (named or "").strip() or listed or ""
+        refusal = self._refusal(name)
+        if refusal:
+            yield {panel.status: _status("failed", say(language, refusal))}
+            return
+        if name != agreed and not Path(name).exists():
+            yield {
+                panel.status: _status("busy", _need(name, language)),
+                panel.load: say(language, "model_agree_button"),
+                panel.agreed: name,
+            }
             return
         yield {
-            status: _status("done", say(language, "model_loaded", name=name)),
-            self._panel.now: self._now(language),
+            panel.status: _status("busy", say(language, "model_loading", name=name)),
+            panel.load: say(language, "model_load_button"),
+            panel.agreed: "",
+        }
+        try:
+            for says in self._models.load(self._make(name)):
+                yield {panel.status: _status("busy", loading(language, says))}
+        except AppError as error:
+            yield {panel.status: _status("failed", error.told(language))}
+            return
+        yield {
+            panel.status: _status("done", say(language, "model_loaded", name=name)),
+            panel.now: self._now(language),
         }
 
     def use_reader(self, request: gr.Request) -> Update:
         """Answer with the built-in reader again."""
+        language = spoken(request)
         if not self._allowed:
-            raise gr.Error(say(spoken(request), "model_operator"))
+            return {self._panel.status: _status("failed", say(language, "model_operator"))}
         self._models.put(self._reader)
-        return {self._panel.now: self._now(spoken(request)), self._panel.status: ""}
+        return {self._panel.now: self._now(language), self._panel.status: ""}
+
+    def _refusal(self, name: str) -> str:
+        """Why this cannot be loaded, as a key of `texts`; empty when it may be tried."""
+        if not self._allowed:
+            return "model_operator"
+        if not name:
+            return "model_none"
+        return "" if self._private or catalogue.find(name) else "model_listed_only"
 
     def _now(self, language: str) -> str:
         current = self._models.current
         name = say(language, "reader") if current is self._reader else current.name
         # A model's name may hold underscores and asterisks; inside a code span Markdown leaves them alone.
         return say(language, "model_now", name=name.replace("`", ""))
+
+
+def _need(name: str, language: str) -> str:
+    """What loading this model takes."""
+    model = catalogue.find(name)
+    if model is None:
+        return say(language, "model_size_unknown", name=name)
+    # Weights are kept in two bytes each.
+    return say(
+        language, "model_size", name=model.id, download=f"{2 * model.parameters:.1f}", memory=f"{model.memory_gb:g}"
+    )
 
 
 def _status(state: str, text: str) -> str:

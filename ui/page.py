@@ -17,7 +17,7 @@ from retrieval.index import DocumentIndex
 from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
-from ui.layout import Layout, ModelPanel, Options, build
+from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
 from ui.theme import LOGO
 
@@ -49,10 +49,8 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
     ) as opened:
         layout = build(parts.options, i18n, LOGO.read_text(encoding="utf-8"))
         chat = ChatHandlers(layout, parts.assistant, parts.store, parts.sampling, forced)
-        documents = DocumentHandlers(layout, parts.index, parts.documents_source, parts.upload_limit_mb)
-        models = ModelHandlers(
-            layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.options.model_picker
-        )
+        documents = DocumentHandlers(layout, parts.index, parts.store, parts.documents_source, parts.upload_limit_mb)
+        models = ModelHandlers(layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.options)
         _wire_chat(layout, chat, parts.users)
         _wire_documents(layout, documents)
         _wire_models(layout.models, models)
@@ -66,17 +64,18 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
 
 def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
     pane, switches = layout.chat, layout.switches
-    how = [layout.browser, switches.retrieval, switches.sources, switches.moderation]
-    shown = [pane.chatbot, pane.message, layout.browser]
+    how = [layout.browser, pane.tab, switches.retrieval, switches.sources, switches.moderation]
+    shown = [pane.chatbot, pane.message, pane.note, pane.tab]
     answers = {**_QUIET, "concurrency_limit": users, "concurrency_id": _ANSWERS}
     at_once = {**_QUIET, "queue": False}
-    pane.message.submit(handlers.send, [pane.message, *how], shown, trigger_mode="once", **answers)
+    # The box is emptied in the browser, before anything can be typed into it anew.
+    pane.message.submit(None, pane.message, pane.message, js=TAKEN, trigger_mode="multiple", **_QUIET)
+    acted = pane.acts.submit(handlers.act, [pane.acts, *how], shown, js=NEXT_ACT, trigger_mode="multiple", **answers)
+    # What did not reach the handlers (the queue is full, say) returns to the box; Gradio tells why.
+    acted.failure(None, pane.message, pane.message, js=UNSENT, **_QUIET)
     pane.chatbot.example_select(handlers.example, how, shown, trigger_mode="once", **answers)
-    pane.chatbot.retry(handlers.retry, how, shown, **answers)
-    pane.chatbot.edit(handlers.edit, how, shown, **answers)
-    pane.chatbot.undo(handlers.undo, layout.browser, [pane.chatbot, pane.message], **at_once)
-    pane.message.stop(handlers.stop, layout.browser, None, **at_once)
-    gr.on([switches.reset.click, pane.chatbot.clear], handlers.reset, layout.browser, shown, **at_once)
+    pane.message.stop(handlers.stop, pane.tab, None, **at_once)
+    switches.reset.click(handlers.reset, [layout.browser, pane.tab], shown, **at_once)
     switches.moderation.change(handlers.moderation_switched, switches.moderation, pane.banner, **at_once)
 
 
@@ -84,19 +83,24 @@ def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
     panel, viewer = layout.documents, layout.viewer
     panel.upload.upload(handlers.upload, [panel.upload, layout.browser], [panel.status, panel.listing], **_QUIET)
     shown = [viewer.shown, viewer.panel, panel.listing, panel.status]
-    panel.bridge.submit(handlers.press, [panel.bridge, layout.browser], shown, **_QUIET)
+    panel.bridge.submit(handlers.press, [panel.bridge, layout.browser, layout.chat.tab], shown, queue=False, **_QUIET)
 
 
 def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
-    panel.load.click(handlers.load, panel.name, [panel.status, panel.now], **_QUIET)
-    panel.reader.click(handlers.use_reader, None, [panel.now, panel.status], **_QUIET)
+    asked = [panel.listed, panel.name, panel.agreed]
+    told = [panel.status, panel.now, panel.load, panel.agreed]
+    panel.load.click(handlers.load, asked, told, trigger_mode="once", **_QUIET)
+    panel.listed.input(handlers.listed, None, [panel.name, *told], queue=False, **_QUIET)
+    panel.name.input(handlers.named, None, [panel.listed, *told], queue=False, **_QUIET)
+    panel.reader.click(handlers.use_reader, None, told, **_QUIET)
 
 
 def _wire_opening(
     blocks: gr.Blocks, layout: Layout, chat: ChatHandlers, documents: DocumentHandlers, models: ModelHandlers
 ) -> None:
     pane, switches = layout.chat, layout.switches
-    opened = blocks.load(chat.open, layout.browser, [layout.browser, pane.chatbot, switches.sources], **_QUIET)
+    shown = [layout.browser, pane.tab, pane.chatbot, pane.note, switches.sources]
+    opened = blocks.load(chat.open, [layout.browser, pane.tab], shown, js=TAB_KEPT, **_QUIET)
     loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
     loaded.then(documents.show, layout.browser, layout.documents.listing, **_QUIET)
     loaded.then(models.show, None, [layout.models.now, layout.models.status], **_QUIET)

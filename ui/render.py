@@ -1,29 +1,38 @@
 """Turns as the chat pane shows them. Every text of a person, a model or a document is shown as text, never run.
 
-A turn is two entries: the question, and the reply (its text, which the pane renders as Markdown, and a block with
-its sources, which is HTML written here with everything escaped).
+A turn is two entries: the question, exactly as it was typed, and the reply: its text, which the pane renders as
+Markdown, and a block with its sources. All but the reply's text is HTML written here, with everything escaped.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from chat.conversation import Outcome, Turn
-from chat.quotes import marks
+from chat.conversation import Outcome, Turn, new_id
+from chat.quotes import Mark, marks
 from chat.reader import Reader
-from retrieval.base import Passage
-from ui.texts import OUTCOMES, say
+from retrieval.base import Document, Passage
+from retrieval.index import DocumentInfo
+from ui.texts import ENDINGS, OUTCOMES, category_name, say
 
 Entry = gr.MessageDict
 
-_HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
+_SIGN = re.compile(r"(?P<heading>#{1,6} +)(?=\S)|(?P<indent>[ \t]*)[-*+] +(?=\S)")
+"""What begins a heading or an item of a list in Markdown."""
 _WITHDRAWN = (Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED)
 _JOINER = "\u2060"
 # What Markdown or HTML would act upon: a tag, an entity, an image (which would be fetched from anywhere).
+_ICONS = {
+    "copy": '<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V6a2 2 0 0 1 2-2h8"/>',
+    "edit": '<path d="M16.5 4.5l3 3L8.5 18.5 4.5 19.5l1-4z"/>',
+    "retry": '<path d="M19.5 12a7.5 7.5 0 1 1-2.200-5.300"/><path d="M20 3v4.5h-4.5"/>',
+    "undo": '<path d="M9 14L4.5 9.5 9 5"/><path d="M4.5 9.5h9a5.5 5.5 0 0 1 0 11H10"/>',
+}
 _ACTIVE = re.compile(r"(?<=<)(?=[A-Za-z/!?])|(?<=&)(?=#?[A-Za-z0-9]+;)|(?<=!)(?=\[)")
 
 
@@ -32,17 +41,36 @@ def shielded(text: str) -> str:
     return _ACTIVE.sub(_JOINER, text)
 
 
-def unshielded(text: str) -> str:
-    """What `shielded` was given."""
-    return re.sub(f"(?<=[<&!]){_JOINER}", "", text)
-
-
-def entries(turn: Turn, language: str, *, status: str = "", labels: dict[str, str] | None = None) -> list[Entry]:
-    """The two entries of a turn. `status` is what is happening while it is pending; `labels` name the sources."""
+def entries(turn: Turn, language: str, labels: dict[str, str] | None = None, *, status: str = "") -> list[Entry]:
+    """The two entries of a turn. `labels` name the sources; `status` is what is happening while it is pending."""
     return [
-        {"role": "user", "content": shielded(turn.question)},
+        {"role": "user", "content": [gr.HTML(_question(turn, language), js_on_load=None)]},
         {"role": "assistant", "content": _reply(turn, language, status, labels or {})},
     ]
+
+
+def _question(turn: Turn, language: str) -> str:
+    """The message, and buttons to copy and to edit it."""
+    send, leave = say(language, "send"), say(language, "cancel")
+    edit = _button("edit", say(language, "edit"), turn=turn.id, send=send, leave=leave)
+    return (
+        f'<div class="gc-asked" data-gc-turn="{escape(turn.id)}"><div class="gc-typed" dir="auto">'
+        f'{escape(turn.question)}</div></div><div class="gc-acts">{_copy(turn.question, language)}{edit}</div>'
+    )
+
+
+def _button(act: str, label: str, **data: str) -> str:
+    """A button with an icon; what a click does, and to what, is in its data attributes."""
+    given = "".join(f' data-gc-{name}="{escape(value)}"' for name, value in data.items())
+    name = escape(label)
+    return (
+        f'<button type="button" class="gc-act" data-gc-act="{act}"{given} aria-label="{name}" title="{name}">'
+        f'<svg viewBox="0 0 24 24" aria-hidden="true">{_ICONS[act]}</svg></button>'
+    )
+
+
+def _copy(text: str, language: str) -> str:
+    return _button("copy", say(language, "copy"), text=text, done=say(language, "copied"))
 
 
 def _reply(turn: Turn, language: str, status: str, labels: dict[str, str]) -> list[Any]:
@@ -62,7 +90,7 @@ def _status(status: str) -> str:
 def _after(turn: Turn, language: str, labels: dict[str, str]) -> str:
     """What stands under a reply: why there is none, notices, sources."""
     if turn.outcome in OUTCOMES:
-        return _card(turn, language) + _notices(turn, language)
+        return _card(turn, language) + _notices(turn, language) + _foot(turn, language)
     parts = [_notices(turn, language), _cited(turn, language, labels), _also_read(turn, language, labels)]
     parts.append(_foot(turn, language))
     return "".join(parts)
@@ -71,7 +99,7 @@ def _after(turn: Turn, language: str, labels: dict[str, str]) -> str:
 def _card(turn: Turn, language: str) -> str:
     title = escape(say(language, OUTCOMES[turn.outcome]))
     hint = "" if turn.outcome is Outcome.FAILED else f'<p class="gc-hint">{escape(say(language, "hint_retry"))}</p>'
-    category = f'<span class="gc-tag">{escape(turn.category)}</span>' if turn.category else ""
+    category = f'<span class="gc-tag">{escape(category_name(language, turn.category))}</span>' if turn.category else ""
     return (
         f'<div class="gc-card gc-{turn.outcome.value}" role="alert"><strong>{title}</strong>{category}'
         f"<p>{escape(turn.reason)}</p>{hint}</div>"
@@ -80,11 +108,21 @@ def _card(turn: Turn, language: str) -> str:
 
 def _notices(turn: Turn, language: str) -> str:
     texts = list(turn.notices)
-    if turn.outcome is Outcome.LENGTH:
-        texts.append(say(language, "length"))
-    if turn.outcome is Outcome.STOPPED:
-        texts.append(say(language, "stopped"))
-    return "".join(f'<div class="gc-notice">{escape(text)}</div>' for text in texts)
+    if turn.outcome in ENDINGS:
+        texts.append(say(language, ENDINGS[turn.outcome]))
+    return "".join(f'<div class="gc-notice">{escape(text)}</div>' for text in texts) + _continue(turn, language)
+
+
+def _continue(turn: Turn, language: str) -> str:
+    """A button that goes on with an answer that was cut; the reader's are never to be gone on with."""
+    if turn.outcome not in (Outcome.LENGTH, Outcome.TIMED_OUT, Outcome.STOPPED) or turn.model == Reader.name:
+        return ""
+    if not turn.answer:
+        return ""
+    return (
+        f'<button type="button" class="gc-link gc-continue" data-gc-act="continue" data-gc-turn="{escape(turn.id)}">'
+        f"{escape(say(language, 'continue'))}</button>"
+    )
 
 
 def _cited(turn: Turn, language: str, labels: dict[str, str]) -> str:
@@ -110,48 +148,51 @@ def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> s
     return (
         f'<details class="gc-source" data-source="{number}"><summary><span class="gc-number">{number}</span>'
         f'<span class="gc-title">{heading}</span><span class="gc-label">{label}</span></summary>'
-        f"<blockquote>{_marked(passage.text, turn.answer)}</blockquote>{_links(passage, language)}</details>"
+        f"<blockquote>{_marked(passage.text, marks(turn.answer, passage.text))}</blockquote>"
+        f"{_links(passage, turn, language)}</details>"
     )
 
 
-def _marked(text: str, answer: str) -> str:
-    """The passage, escaped, with the words that the answer took over marked."""
+def _marked(text: str, taken: Sequence[Mark]) -> str:
+    """The text, escaped, with the words that an answer took over marked."""
     shown: list[str] = []
     at = 0
-    for mark in marks(answer, text):
+    for mark in taken:
         shown += [escape(text[at : mark.start]), "<mark>", escape(text[mark.start : mark.end]), "</mark>"]
         at = mark.end
     return "".join([*shown, escape(text[at:])])
 
 
-def _links(passage: Passage, language: str) -> str:
+def _links(passage: Passage, turn: Turn, language: str) -> str:
     if passage.url.startswith(("https://", "http://")):
         text = escape(say(language, "open_original"))
         return f'<a href="{escape(passage.url)}" target="_blank" rel="noopener noreferrer">{text} ↗</a>'
     text = escape(say(language, "open_document"))
-    return f'<button type="button" class="gc-link" data-gc-open="{escape(passage.id)}">{text}</button>'
+    return (
+        f'<button type="button" class="gc-link" data-gc-open="{escape(passage.id)}" '
+        f'data-gc-from="{escape(turn.id)}">{text}</button>'
+    )
 
 
 def _foot(turn: Turn, language: str) -> str:
-    """One line: where the answer comes from, what was searched for, and a button that copies the answer."""
+    """One line: where the answer comes from, what was searched for; and buttons to copy it, ask again, take it back."""
     said: list[str] = []
-    if turn.cited:
+    if turn.outcome in OUTCOMES:
+        pass
+    elif turn.cited:
         count = len(turn.cited)
         said.append(say(language, "from_one_source") if count == 1 else say(language, "from_sources", count=count))
-    elif turn.outcome in (Outcome.ANSWERED, Outcome.LENGTH) and turn.model != Reader.name:
+    elif turn.remembered and turn.model != Reader.name:
         said.append(say(language, "from_memory"))
-    if turn.query and turn.query.strip() != turn.question.strip():
+    if turn.outcome not in OUTCOMES and turn.query and turn.query.strip() != turn.question.strip():
         said.append(say(language, "searched_for", query=turn.query))
     if not turn.moderated:
         said.append(say(language, "unmoderated"))
-    copy = (
-        f'<button type="button" class="gc-link gc-copy" data-gc-copy="{escape(turn.answer)}" '
-        f'data-gc-copied="{escape(say(language, "copied"))}">{escape(say(language, "copy"))}</button>'
-        if turn.answer
-        else ""
-    )
+    copy = _copy(turn.answer, language) if turn.answer and turn.outcome not in _WITHDRAWN else ""
+    again = _button("retry", say(language, "retry"), turn=turn.id)
+    undo = _button("undo", say(language, "undo"), turn=turn.id)
     line = " · ".join(escape(text) for text in said)
-    return f'<div class="gc-foot"><span>{line}</span>{copy}</div>' if line or copy else ""
+    return f'<div class="gc-foot"><span>{line}</span><div class="gc-acts">{copy}{again}{undo}</div></div>'
 
 
 def banner(kind: str, text: str) -> str:
@@ -159,33 +200,79 @@ def banner(kind: str, text: str) -> str:
     return f'<div class="gc-banner gc-{kind}" role="status">{escape(text)}</div>'
 
 
-def document_list(documents: list[tuple[str, str, int]], language: str) -> str:
-    """A visitor's documents, given as (id, title, number of passages), each with a button that deletes it."""
+def note(text: str, *, moved: bool = False) -> str:
+    """A quiet line beside the message box. `moved`: the turns that the page shows are no longer on the server."""
+    # The id makes two equal lines two, so that the second is seen, too.
+    return (
+        f'<div class="gc-line-note" role="alert" data-gc-note="{new_id()}"{" data-gc-moved" if moved else ""}>'
+        f"{escape(text)}</div>"
+    )
+
+
+def document_list(documents: Sequence[DocumentInfo], language: str) -> str:
+    """A visitor's documents, each with a button that deletes it."""
     if not documents:
         return f'<p class="gc-empty">{escape(say(language, "documents_none"))}</p>'
-    return '<ul class="gc-documents">' + "".join(_document(*row, language) for row in documents) + "</ul>"
+    return '<ul class="gc-documents">' + "".join(_document(document, language) for document in documents) + "</ul>"
 
 
-def _document(document_id: str, title: str, count: int, language: str) -> str:
+def _document(document: DocumentInfo, language: str) -> str:
+    count = document.passages
     size = say(language, "documents_one_passage") if count == 1 else say(language, "documents_passages", count=count)
+    title = escape(document.title)
+    tooltip = escape(document.title if document.name in ("", document.title) else f"{document.title} ({document.name})")
+    name = f" · {escape(document.name)}" if document.name not in ("", document.title) else ""
     return (
-        f'<li><button type="button" class="gc-link gc-title" data-gc-open="{escape(document_id)}#0" '
-        f'aria-label="{escape(say(language, "open", title=title))}">{escape(title)}</button>'
-        f'<span class="gc-size">{escape(size)}</span>'
-        f'<button type="button" class="gc-delete" data-gc-delete="{escape(document_id)}" '
-        f'aria-label="{escape(say(language, "delete", title=title))}">✕</button></li>'
+        f'<li><button type="button" class="gc-open" data-gc-open="{escape(document.id)}#" '
+        f'aria-label="{escape(say(language, "open", title=document.title))}" title="{tooltip}">'
+        f'<span class="gc-title">{title}</span><span class="gc-size">{escape(size)}{name}</span></button>'
+        f'<button type="button" class="gc-delete" data-gc-delete="{escape(document.id)}" '
+        f'data-gc-sure="{escape(say(language, "delete_sure"))}" '
+        f'aria-label="{escape(say(language, "delete", title=document.title))}">✕</button></li>'
     )
 
 
-def document_page(title: str, text: str, start: int, end: int) -> str:
-    """A whole document as text, the passage from `start` to `end` marked."""
-    heading = "" if text.startswith("# ") else f"<h2>{escape(title)}</h2>"
+def document_page(document: Document, passage: Passage | None, answer: str, language: str) -> str:
+    """A whole document as text. In the passage, where one is given, the words that the answer took over are marked."""
+    text = document.text
+    start, end = (passage.start, passage.end) if passage else (0, 0)
+    taken = [Mark(start + mark.start, start + mark.end) for mark in marks(answer, text[start:end])] if passage else []
+    # What is only a place to look at, not quoted, is shown as such; a document opened from the list has neither.
+    place = [Mark(start, end)] if passage and not taken else []
+    shown, at = [], 0
+    for line in text.splitlines(keepends=True):
+        shown.append(_viewed(line, at, taken, "gc-quoted") if taken else _viewed(line, at, place, "gc-passage"))
+        at += len(line)
+    heading = "" if text.startswith("# ") else f"<h2>{escape(document.title)}</h2>"
     return (
-        f'<article class="gc-document">{heading}<div class="gc-text">{_lines(text[:start])}'
-        f'<mark class="gc-passage">{_lines(text[start:end])}</mark>{_lines(text[end:])}</div></article>'
+        f"{_viewer_head(document.name or say(language, 'viewer'), language)}"
+        f'<article class="gc-document" data-gc-document="{escape(document.id)}">{heading}'
+        f'<div class="gc-text">{"".join(shown)}</div></article>'
     )
 
 
-def _lines(text: str) -> str:
-    """Text as it stands, Markdown's headings in bold."""
-    return _HEADING.sub(r'<span class="gc-h">\1</span>', escape(text))
+def document_gone(language: str) -> str:
+    """The panel for a document that is not there."""
+    gone = escape(say(language, "viewer_gone"))
+    return f'{_viewer_head(say(language, "viewer"), language)}<p class="gc-empty">{gone}</p>'
+
+
+def _viewer_head(title: str, language: str) -> str:
+    close = escape(say(language, "close"))
+    return (
+        f'<div class="gc-viewer-head"><span class="gc-title">{escape(title)}</span>'
+        f'<button type="button" class="gc-close" data-gc-close aria-label="{close}" title="{close}">✕</button></div>'
+    )
+
+
+def _viewed(line: str, at: int, taken: Sequence[Mark], kind: str) -> str:
+    """One line of a document that begins at `at`: Markdown's headings in bold, its bullets as such."""
+    end = at + len(line.rstrip())
+    inside = [Mark(max(mark.start, at), min(mark.end, end)) for mark in taken if mark.start < end and mark.end > at]
+    sign = _SIGN.match(line)
+    skipped = at + sign.end() if sign else at
+    cut = [Mark(max(m.start, skipped) - skipped, m.end - skipped) for m in inside if m.end > skipped]
+    shown = _marked(line[skipped - at :], cut).replace("<mark>", f'<mark class="{kind}">')
+    if sign is None:
+        return shown
+    return f'<span class="gc-h">{shown}</span>' if sign["heading"] else f"{escape(sign['indent'])}• {shown}"

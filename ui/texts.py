@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from chat.conversation import Outcome
 from chat.events import Stage
+from moderation.base import Category
 
 LANGUAGES = ("en", "zh")
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
-        "tagline": "Answers from sources you choose, with citations.",
-        "welcome": "Ask a question",
-        "welcome_more": "Groundchat answers from the sources you choose, quotes them and cites them.",
+        "welcome": "What would you like to know?",
+        "welcome_more": "Groundchat answers by quoting sources that you can open and check: a starter library, your "
+        "own documents, Wikipedia.\n\n也可以用中文提问",
         "placeholder": "Ask a question",
+        "message_label": "Your message",
         "send": "Send",
-        "stop": "Stop",
-        "menu": "Menu",
+        "cancel": "Cancel",
+        "close": "Close",
         "reset": "New chat",
-        "theme": "Light / dark",
-        "answer_from": "Answer from",
         "retrieval": "Retrieval",
         "retrieval_info": "Look things up before answering",
         "sources": "Sources",
-        "screening": "Screening",
         "moderation": "Moderation",
         "moderation_info": "Screen questions and answers",
         "moderation_always": "Questions and answers are screened; the operator keeps this on.",
@@ -33,6 +32,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "documents_passages": "{count} passages",
         "documents_one_passage": "1 passage",
         "delete": "Delete {title}",
+        "delete_sure": "Delete?",
         "open": "Open {title}",
         "reading": "Reading {name} ({number} of {count})…",
         "indexing": "Indexing {name}: {percent} %…",
@@ -41,9 +41,16 @@ TEXTS: dict[str, dict[str, str]] = {
         "model": "Model",
         "model_now": "Answering now: **{name}**",
         "model_load": "Load a chat model",
-        "model_pick": "Hub id or local folder",
-        "model_pick_info": "Any Hugging Face chat model; it is downloaded on first use.",
+        "model_listed": "Models",
+        "model_listed_info": "With the memory that each needs",
+        "model_name": "Or another one",
+        "model_name_info": "Hub id or local folder of a Hugging Face chat model",
+        "model_none": "No model is chosen; pick one from the list.",
+        "model_listed_only": "On this page only models of the list can be loaded; pick one of them.",
+        "model_size": "{name}: about {download} GB are downloaded on first use, and it needs {memory} GB of memory.",
+        "model_size_unknown": "{name} is not in the list, so its size is unknown; it is downloaded on first use.",
         "model_load_button": "Load",
+        "model_agree_button": "Load it now",
         "model_reader_button": "Back to the reader",
         "model_loading": "Loading {name}…",
         "model_loaded": "{name} is ready.",
@@ -60,41 +67,48 @@ TEXTS: dict[str, dict[str, str]] = {
         "open_document": "Show in the document",
         "copy": "Copy",
         "copied": "Copied",
-        "your_document": "Your document",
+        "edit": "Edit",
+        "retry": "Retry",
+        "undo": "Undo",
         "unmoderated": "Not screened",
         "refused_question": "This question was not answered",
         "refused_answer": "The answer was withdrawn",
         "failed": "This could not be answered",
         "stopped": "Stopped",
         "length": "The answer reached its longest allowed length.",
+        "repetition": "The answer had begun to repeat itself and was ended there.",
+        "timed_out": "The answer took longer than it may and was ended there.",
+        "continue": "Continue",
+        "not_newest": "Only the newest answer can be continued.",
+        "place": "Others are being answered first; place in the queue: {detail}",
         "hint_retry": "Edit your message or ask something else.",
         "loading": "{detail}…",
         "loading_note": "The first answer waits for this; later ones do not.",
+        "waiting": "Waiting for the answer above…",
         "checking": "Checking…",
         "searching": "Searching…",
         "writing": "Writing…",
-        "ready": "Ready",
         "moved": "This conversation is no longer on the server; a new one has begun.",
+        "moved_away": "This conversation is no longer on the server; what you ask next begins a new one.",
+        "changed": "This conversation was changed in another tab; this is how it stands now.",
+        "bug": "Something went wrong inside Groundchat; the log says what. Try again.",
         "example_1": "Who discovered penicillin?",
         "example_2": "How does photosynthesis work?",
         "example_3": "When did people first land on the Moon?",
         "example_4": "How do I ask about my own documents?",
     },
     "zh": {
-        "tagline": "依据您选择的资料回答，并注明出处。",
-        "welcome": "提一个问题",
-        "welcome_more": "Groundchat 从您选择的资料中查找、引用原文并注明出处。",
+        "welcome": "有什么想知道的？",
+        "welcome_more": "Groundchat 摘引可以打开核对的资料来回答：入门资料库、您自己的文档、维基百科。",
         "placeholder": "输入问题",
+        "message_label": "您的消息",
         "send": "发送",
-        "stop": "停止",
-        "menu": "菜单",
+        "cancel": "取消",
+        "close": "关闭",
         "reset": "新对话",
-        "theme": "浅色 / 深色",
-        "answer_from": "回答依据",
         "retrieval": "检索",
         "retrieval_info": "回答前先查找资料",
         "sources": "资料来源",
-        "screening": "审核",
         "moderation": "内容审核",
         "moderation_info": "审核问题与回答",
         "moderation_always": "问题与回答均经审核，由管理员设定为始终开启。",
@@ -105,6 +119,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "documents_passages": "{count} 个段落",
         "documents_one_passage": "1 个段落",
         "delete": "删除 {title}",
+        "delete_sure": "删除？",
         "open": "打开 {title}",
         "reading": "正在读取 {name}（{number}/{count}）…",
         "indexing": "正在索引 {name}：{percent}%…",
@@ -113,9 +128,16 @@ TEXTS: dict[str, dict[str, str]] = {
         "model": "模型",
         "model_now": "当前回答者：**{name}**",
         "model_load": "加载聊天模型",
-        "model_pick": "模型名称或本地文件夹",
-        "model_pick_info": "任何 Hugging Face 聊天模型；首次使用时下载。",
+        "model_listed": "模型",
+        "model_listed_info": "以及各自所需的内存",
+        "model_name": "或其他模型",
+        "model_name_info": "Hugging Face 聊天模型的名称，或本地文件夹",
+        "model_none": "尚未选择模型，请从列表中选一个。",
+        "model_listed_only": "本页面只能加载列表中的模型，请从中选一个。",
+        "model_size": "{name}：首次使用时下载约 {download} GB，需要 {memory} GB 内存。",
+        "model_size_unknown": "{name} 不在列表中，大小未知；首次使用时下载。",
         "model_load_button": "加载",
+        "model_agree_button": "立即加载",
         "model_reader_button": "换回阅读器",
         "model_loading": "正在加载 {name}…",
         "model_loaded": "{name} 已就绪。",
@@ -132,21 +154,31 @@ TEXTS: dict[str, dict[str, str]] = {
         "open_document": "在文档中查看",
         "copy": "复制",
         "copied": "已复制",
-        "your_document": "您的文档",
+        "edit": "编辑",
+        "retry": "重试",
+        "undo": "撤销",
         "unmoderated": "未经审核",
         "refused_question": "此问题未予回答",
         "refused_answer": "回答已撤回",
         "failed": "无法回答",
         "stopped": "已停止",
         "length": "回答已达到允许的最大长度。",
+        "repetition": "回答开始重复，已在此结束。",
+        "timed_out": "回答超过了允许的时间，已在此结束。",
+        "continue": "继续",
+        "not_newest": "只能继续最新的回答。",
+        "place": "正在先回答其他人；排队位置：{detail}",
         "hint_retry": "请修改您的消息，或换一个问题。",
         "loading": "{detail}…",
         "loading_note": "第一次回答需等待加载，之后不再需要。",
+        "waiting": "等待上一条回答完成…",
         "checking": "正在审核…",
         "searching": "正在检索…",
         "writing": "正在撰写…",
-        "ready": "就绪",
         "moved": "该对话已不在服务器上，已开始新对话。",
+        "moved_away": "该对话已不在服务器上，接下来的提问将开始新对话。",
+        "changed": "该对话已在另一个标签页中更改，现在显示的是最新内容。",
+        "bug": "Groundchat 内部出错了，原因见日志。请再试一次。",
         "example_1": "青霉素是谁发现的？",
         "example_2": "光合作用是怎样进行的？",
         "example_3": "长城有多长？",
@@ -154,12 +186,47 @@ TEXTS: dict[str, dict[str, str]] = {
     },
 }
 
+_CATEGORIES = {
+    Category.HATE: ("hate", "仇恨言论"),
+    Category.HARASSMENT: ("harassment", "骚扰"),
+    Category.SEXUAL: ("sexual content", "色情内容"),
+    Category.SEXUAL_MINORS: ("sexual content about minors", "涉及未成年人的色情内容"),
+    Category.VIOLENCE: ("violence", "暴力"),
+    Category.SELF_HARM: ("self-harm", "自我伤害"),
+    Category.ILLICIT: ("illegal or harmful acts", "违法或有害行为"),
+    Category.WEAPONS: ("weapons", "武器"),
+    Category.PERSONAL_INFORMATION: ("personal information", "个人信息"),
+    Category.PROMPT_ATTACK: ("attack on the assistant's rules", "绕过助手规则"),
+}
+"""What the page calls each category of moderation, in English and Chinese."""
+
+_LOADING_ZH = {
+    "Starting": "正在启动",
+    "Opening the index": "正在打开索引",
+    "Loading the sentence encoder": "正在加载句子编码器",
+    "Loading the moderator": "正在加载审核模型",
+    "Loading the reader": "正在加载阅读器",
+    "Indexing the starter library": "正在索引入门资料库",
+    "Choosing a chat model": "正在选择聊天模型",
+    "Ready": "就绪",
+}
+"""What the start says that it is doing, in Chinese; a share done may follow a colon."""
+
 STAGES = {
     Stage.LOADING: "loading",
     Stage.CHECKING: "checking",
     Stage.SEARCHING: "searching",
+    Stage.WAITING: "place",
     Stage.WRITING: "writing",
 }
+
+ENDINGS = {
+    Outcome.LENGTH: "length",
+    Outcome.REPETITION: "repetition",
+    Outcome.TIMED_OUT: "timed_out",
+    Outcome.STOPPED: "stopped",
+}
+"""Key of the text that says why an answer ended early."""
 
 OUTCOMES = {
     Outcome.QUESTION_REFUSED: "refused_question",
@@ -173,6 +240,20 @@ EXAMPLES = ("example_1", "example_2", "example_3", "example_4")
 def say(language: str, key: str, **values: object) -> str:
     """The text of `key` with its values filled in; English for a language the page does not speak."""
     return TEXTS.get(language, TEXTS["en"])[key].format(**values)
+
+
+def category_name(language: str, category: str) -> str:
+    """The page's words for a category of moderation; the category itself where it is of an operator's own making."""
+    english, chinese = _CATEGORIES.get(category, (category, category))  # type: ignore[call-overload]  # a StrEnum is a str
+    return str(chinese if language == "zh" else english)
+
+
+def loading(language: str, says: str) -> str:
+    """What is being loaded, as the start says it in English, in the page's language."""
+    step, colon, share = says.partition(": ")
+    if language != "zh" or step not in _LOADING_ZH:
+        return says
+    return f"{_LOADING_ZH[step]}{'：' if colon else ''}{share}"
 
 
 def page_language(accept_language: str) -> str:

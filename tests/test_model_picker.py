@@ -1,0 +1,91 @@
+"""The model picker's answers, without a browser. python -m pytest tests/test_model_picker.py"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from chat import catalogue
+from chat.base import ChatRequest, Chunk
+from chat.slot import ModelSlot
+from ui.layout import ModelPanel, Options
+from ui.models import ModelHandlers
+
+_LISTED = catalogue.load()[0]
+
+
+class _Model:
+    """A chat model that is loaded at once."""
+
+    least = 0.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def load(self, progress: Callable[[str], None] | None = None) -> None:
+        """Nothing is to be loaded."""
+
+    def stream(self, request: ChatRequest) -> Iterator[Chunk]:
+        yield Chunk(self.name)
+
+
+class _Picker:
+    """The handlers of a page whose operator lets visitors load models."""
+
+    def __init__(self, *, private: bool) -> None:
+        options = Options(("library",), ("library",), True, False, True, private, catalogue.load())
+        self.panel = ModelPanel(
+            gr.Markdown(), gr.Radio(), gr.Textbox(), gr.Button(), gr.Button(), gr.HTML(), gr.State("")
+        )
+        self.slot = ModelSlot(_Model("reader"))
+        self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _Model, options)
+
+    def press_load(self, listed: str | None, named: str, agreed: str, language: str = "en") -> tuple[str, str]:
+        """(what is said, what is agreed to) after a click on Load."""
+        request = gr.Request(headers={"accept-language": language})
+        said, still = "", agreed
+        for update in self.handlers.load(listed, named, agreed, request):
+            said, still = update.get(self.panel.status, said), update.get(self.panel.agreed, still)
+        return said, still
+
+
+def test_a_models_size_is_told_before_the_second_click_loads_it() -> None:
+    picker = _Picker(private=True)
+    said, agreed = picker.press_load(_LISTED.id, "", "")
+    assert f"{_LISTED.memory_gb:g} GB of memory" in said
+    assert agreed == _LISTED.id
+    assert picker.slot.current.name == "reader"
+    said, agreed = picker.press_load(_LISTED.id, "", agreed)
+    assert (picker.slot.current.name, agreed) == (_LISTED.id, "")
+
+
+def test_agreeing_to_one_model_does_not_load_another() -> None:
+    picker = _Picker(private=True)
+    _, agreed = picker.press_load(None, "nobody/small", "")
+    said, _ = picker.press_load(_LISTED.id, "", agreed)
+    assert "GB of memory" in said
+    assert picker.slot.current.name == "reader"
+
+
+def test_nothing_is_loaded_where_nothing_is_chosen() -> None:
+    assert "No model is chosen" in _Picker(private=True).press_load(None, "  ", "")[0]
+    assert "尚未选择模型" in _Picker(private=True).press_load(None, "", "", "zh")[0]
+
+
+def test_a_folder_is_loaded_at_once_on_a_private_page(tmp_path: Path) -> None:
+    picker = _Picker(private=True)
+    picker.press_load(None, str(tmp_path), "")
+    assert picker.slot.current.name == str(tmp_path)
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_where_others_can_reach_the_page_no_answer_tells_folders_apart(tmp_path: Path, agreed: bool) -> None:
+    picker = _Picker(private=False)
+    names = [str(tmp_path), str(tmp_path / "no-such-folder"), "assets/corpus", "../..", "nobody/no-such-model"]
+    answers = {picker.press_load(None, name, name if agreed else "")[0] for name in names}
+    assert len(answers) == 1
+    assert "only models of the list" in answers.pop()
+    assert picker.slot.current.name == "reader"

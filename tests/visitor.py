@@ -1,0 +1,45 @@
+"""What a visitor does on the page, for the tests that drive it in Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, Route, expect
+
+THREAT = "I will kill you, you worthless piece of trash, and burn your house down"
+"""A message that moderation refuses."""
+
+
+def ask(page: Page, question: str) -> Locator:
+    """Type and send a question; the reply once it is whole."""
+    before = page.locator("#gc-chat .message-wrap .bot-row").count()
+    page.locator("#gc-message textarea").fill(question)
+    page.locator("#gc-message textarea").press("Enter")
+    return whole(page, before)
+
+
+def whole(page: Page, place: int) -> Locator:
+    reply = page.locator("#gc-chat .message-wrap .bot-row").nth(place)
+    expect(reply.locator(".gc-foot, .gc-card").first).to_be_visible()
+    expect(page.locator("#gc-message .submit-button")).to_be_visible()
+    return reply
+
+
+def edit(page: Page, place: int, question: str) -> None:
+    page.locator("#gc-chat .user-row").nth(place).get_by_role("button", name="Edit").click()
+    page.locator("#gc-chat textarea").fill(question)
+    page.locator("#gc-chat").get_by_role("button", name="Send").click()
+
+
+def lose_conversation(page: Page) -> None:
+    """From now on the page names a conversation that the server does not have, as after a restart of the server."""
+    held = page.evaluate("sessionStorage.getItem('groundchat-conversation')")
+
+    def lose(route: Route) -> None:
+        route.continue_(post_data=(route.request.post_data or "").replace(held, "lost"))
+
+    page.route("**/queue/join*", lose)
+
+
+def upload(page: Page, *files: Path) -> None:
+    page.locator("input[type=file]").first.set_input_files(files)
