@@ -15,7 +15,6 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -26,6 +25,7 @@ from chat.conversation import Conversation, Outcome, Turn, begin, new_id
 from chat.events import Delta, Done, Event, Retracted, Status
 from chat.store import ConversationStore
 from errors import AppError
+from ui.acts import Act, Wish, picked
 from ui.layout import Layout
 from ui.render import Entry, banner, entries, note
 from ui.runs import Run, Runs
@@ -38,30 +38,6 @@ Browser = dict[str, str]
 
 _EVERY_S = 0.05
 """Shortest time between two updates of the pane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What a person did in the page: `send`, `retry`, `edit`, `undo` or `continue`."""
-
-    kind: str
-    turn_id: str
-    """The turn it was done to; empty for a new message."""
-    text: str
-    """What was typed; for `retry` the question as the page shows it."""
-    last: str = ""
-    """The newest turn that the page shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Who wants an answer in which tab, and how."""
-
-    owner: str
-    tab: str
-    sources: tuple[str, ...]
-    moderation: bool
-    language: str
 
 
 class ChatHandlers:
@@ -143,12 +119,12 @@ class ChatHandlers:
         retrieval: bool,
         sources: list[str],
         moderation: bool,
-        picked: gr.SelectData,
+        chosen: gr.SelectData,
         request: gr.Request,
     ) -> Iterator[Update]:
         """A click on an example sends it."""
         wish = self._wish(browser, tab, retrieval, sources, moderation, request)
-        yield from self._do(Act("send", "", picked.value["text"]), wish)
+        yield from self._do(Act("send", "", chosen.value["text"]), wish)
 
     def stop(self, tab: str) -> None:
         """End the reply that is being written; what is there stays."""
@@ -212,7 +188,7 @@ class ChatHandlers:
         if conversation is None:
             yield from self._send(act, wish)
             return
-        turn = _picked(conversation, act)
+        turn = picked(conversation, act)
         if turn is None:
             yield self._changed(conversation, wish)
             return
@@ -225,7 +201,7 @@ class ChatHandlers:
         if conversation is None:
             yield from self._send(act, wish)
             return
-        turn = _picked(conversation, act)
+        turn = picked(conversation, act)
         if turn is None:
             yield self._changed(conversation, wish) | {self._page.chat.message: act.text}
             return
@@ -234,7 +210,7 @@ class ChatHandlers:
     def _continue(self, act: Act, wish: Wish) -> Iterator[Update]:
         """Go on with the newest answer, which was cut."""
         conversation = self._store.get(wish.tab, wish.owner)
-        turn = _picked(conversation, act) if conversation else None
+        turn = picked(conversation, act) if conversation else None
         if conversation is None:
             yield {self._page.chat.note: note(say(wish.language, "moved_away"))}
         elif turn is None:
@@ -247,7 +223,7 @@ class ChatHandlers:
     def _undo(self, act: Act, wish: Wish) -> Iterator[Update]:
         """Take the last turn back; its question returns to the message box unless something is being typed there."""
         conversation = self._store.get(wish.tab, wish.owner)
-        turn = _picked(conversation, act) if conversation else None
+        turn = picked(conversation, act) if conversation else None
         if conversation is None:
             yield {self._page.chat.note: note(say(wish.language, "moved_away"))}
         elif turn is None:
@@ -365,13 +341,6 @@ class ChatHandlers:
             return now if held is None or (pending and ended) else now.put(turn)
 
         self._store.change(conversation_id, owner, kept)
-
-
-def _picked(conversation: Conversation, act: Act) -> Turn | None:
-    """The turn that was clicked; None when the page did not show the conversation as it is."""
-    if not conversation.turns or conversation.turns[-1].id != act.last:
-        return None
-    return next((turn for turn in conversation.turns if turn.id == act.turn_id), None)
 
 
 def _busy() -> gr.Textbox:

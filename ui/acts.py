@@ -1,0 +1,38 @@
+"""What a person does to a conversation in the page, and to which of its turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chat.conversation import Conversation, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a person did in the page: `send`, `retry`, `edit`, `undo` or `continue`."""
+
+    kind: str
+    turn_id: str
+    """The turn it was done to; empty for a new message."""
+    text: str
+    """What was typed; for `retry` the question as the page shows it."""
+    last: str = ""
+    """The newest turn that the page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants an answer in which tab, and how."""
+
+    owner: str
+    tab: str
+    sources: tuple[str, ...]
+    moderation: bool
+    language: str
+
+
+def picked(conversation: Conversation, act: Act) -> Turn | None:
+    """The turn that was clicked; None when the page did not show the conversation as it is."""
+    if not conversation.turns or conversation.turns[-1].id != act.last:
+        return None
+    return next((turn for turn in conversation.turns if turn.id == act.turn_id), None)
