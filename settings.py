@@ -179,17 +179,22 @@ class _Parser(argparse.ArgumentParser):
     """argparse that raises instead of leaving the process, so that every fault is told the same way."""
 
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message[:1].upper()}{message[1:]}; python app.py --help lists the flags.")
+        raise SettingsError(f"{message[:1].upper()}{message[1:]}; {self.prog} --help lists the flags.")
 
 
-def load(argv: Sequence[str], environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
-    """Settings from flags, then environment, then the `.env` file. Raises `SettingsError` with one sentence."""
+def load(
+    argv: Sequence[str], environ: Mapping[str, str], dotenv: Path | None = None, program: str = "python app.py"
+) -> Settings:
+    """Settings from flags, then environment, then the `.env` file. Raises `SettingsError` with one sentence.
+
+    `program` is how the help names what is started.
+    """
     # A Hugging Face Space routes to the container's own address, and names itself in SPACE_ID.
     values: dict[str, Any] = {"host": "0.0.0.0"} if environ.get("SPACE_ID") else {}
     for origin, texts in (
         (".env", _variables(_read_dotenv(dotenv), ".env")),
         ("the environment", _variables(environ, "the environment")),
-        ("the flags", _flags(argv)),
+        ("the flags", _flags(argv, program)),
     ):
         for name, text in texts.items():
             values[name] = _parse(name, text, origin)
@@ -237,9 +242,9 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
     return {name: text or "" for name, text in pairs.items()}
 
 
-def _flags(argv: Sequence[str]) -> dict[str, str]:
+def _flags(argv: Sequence[str], program: str) -> dict[str, str]:
     parser = _Parser(
-        prog="app.py",
+        prog=program,
         description="Groundchat: answers from sources, with citations, screened.",
         epilog=f"Each flag is also a variable: --data-dir is {PREFIX}DATA_DIR, in the environment or in .env.",
         allow_abbrev=False,

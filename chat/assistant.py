@@ -12,7 +12,8 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from chat.base import ChatRequest, Message, Role, Sampling
+from chat.base import ChatRequest, Message, RawModel, Role, Sampling
+from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
@@ -49,6 +50,8 @@ class Ask:
     """Names of the sources to search; empty when retrieval is off."""
     moderation: bool = True
     sampling: Sampling = Sampling()
+    raw: bool = False
+    """Whether the model goes on from the question as it stands: nothing is searched, no prompt is written around it."""
     resume: Turn | None = None
     """The turn whose answer was cut by its length, to be gone on with; then nothing is searched again."""
     cancel: threading.Event = field(default_factory=threading.Event)
@@ -94,6 +97,8 @@ class Assistant:
         iterator cancels the work within one token.
         """
         check_question(ask.question)
+        if ask.raw:
+            self._raw_model()
         chosen = self.sources.named(ask.sources)
         return self._reply(ask, chosen)
 
@@ -103,26 +108,44 @@ class Assistant:
         try:
             for says in self.startup.wait(ask.cancel):
                 yield Status(Stage.LOADING, says)
-            yield from self._resume(ask, ask.resume) if ask.resume else self._answer(ask, chosen, turn)
+            yield from self._way(ask, chosen, turn)
         except Exception as error:
             yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error, language(ask.question))))
         finally:
             ask.cancel.set()
 
+    def prompt_of(self, conversation: Conversation, turn: Turn, sampling: Sampling) -> str:
+        """The prompt that the model in use reads for one of the conversation's turns, up to its answer.
+
+        Raises `InputError` where it reads no prompt that could be shown.
+        """
+        model = self._raw_model()
+        ask = Ask(turn.id, turn.question, conversation.before(turn.id), sampling=sampling)
+        query = standalone(turn.question, _talked(ask.conversation))
+        return model.prompt_of(self._request(ask, [], query, turn.passages_given))
+
+    def _raw_model(self) -> RawModel:
+        model = self.models.current
+        if not isinstance(model, RawModel):
+            raise InputError(
+                f"“{model.name}”, which answers now, neither shows its prompts nor takes raw text; a chat model on "
+                "this machine does: load one with /model.",
+                zh=f"现在回答的“{model.name}”既不显示提示词，也不接受原始文本；请用 /model 加载本机的聊天模型。",
+            )
+        return model
+
+    def _way(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
+        if ask.resume:
+            return self._resume(ask, ask.resume)
+        return self._raw(ask, turn) if ask.raw else self._answer(ask, chosen, turn)
+
     def _answer(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
         query = standalone(ask.question, _talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         searches = self.sources.start([self.guide, *chosen], query, ask.conversation.owner, ask.cancel)
-        if ask.moderation:
-            exchange = Exchange(ask.question, Side.USER, _last_answer(ask.conversation))
-            decision = self._screen.check(exchange, query.language)
-            if decision.action is not Action.ALLOW:
-                yield Flagged(decision)
-            if decision.action is Action.REFUSE:
-                yield Done(_refused(turn, Outcome.QUESTION_REFUSED, decision))
-                return
-            if decision.action is Action.WARN:
-                turn = _noted(turn, decision.reason)
+        turn = yield from self._checked(ask, turn, query.language)
+        if turn.outcome is Outcome.QUESTION_REFUSED:
+            return
         yield Status(Stage.SEARCHING)
         candidates, notices = self.sources.collect(searches, ask.cancel, query.language)
         if ask.cancel.is_set():
@@ -134,10 +157,32 @@ class Assistant:
         passages = tuple(
             self._reranker.rank(query.text, candidates, query.language, _PASSAGES, self.models.current.least)
         )
-        turn = dataclasses.replace(turn, passages=passages)
+        turn = dataclasses.replace(turn, passages=passages, given=tuple(range(len(passages))))
         yield Found(passages)
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
+
+    def _checked(self, ask: Ask, turn: Turn, language: str) -> Generator[Event, None, Turn]:
+        """The turn with what the moderator says of its question; `Done` has come where that refuses it."""
+        if not ask.moderation:
+            return turn
+        exchange = Exchange(ask.question, Side.USER, "" if ask.raw else _last_answer(ask.conversation))
+        decision = self._screen.check(exchange, language)
+        if decision.action is not Action.ALLOW:
+            yield Flagged(decision)
+        if decision.action is Action.REFUSE:
+            turn = _refused(turn, Outcome.QUESTION_REFUSED, decision)
+            yield Done(turn)
+        return _noted(turn, decision.reason) if decision.action is Action.WARN else turn
+
+    def _raw(self, ask: Ask, turn: Turn) -> Iterator[Event]:
+        """Let the model go on from the text as it stands."""
+        query = standalone(ask.question, ())
+        turn = yield from self._checked(ask, turn, query.language)
+        if turn.outcome is Outcome.QUESTION_REFUSED:
+            return
+        yield Status(Stage.WRITING)
+        yield from self._write(ask, turn, self._request(ask, [], query, ()))
 
     def _resume(self, ask: Ask, turn: Turn) -> Iterator[Event]:
         """Go on with an answer from where it stopped, on the same passages."""
@@ -162,8 +207,9 @@ class Assistant:
 
     def _write(self, ask: Ask, turn: Turn, request: ChatRequest) -> Iterator[Event]:
         model = self.models.current
-        writing = Writing(request, self._limit_s, len(turn.cited))
-        pieces = writing.pieces(model)
+        numbering = Verbatim() if ask.raw else Numbering(len(request.passages), len(turn.cited))
+        writing = Writing(request, self._limit_s, numbering)
+        pieces = writing.pieces(self._raw_model().raw_stream if ask.raw else model.stream)
 
         def judge(text: str) -> Decision:
             return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question), request.language)
@@ -194,8 +240,9 @@ class Assistant:
             dataclasses.replace(
                 turn,
                 answer=(request.begun + writing.kept(written)).strip(),
-                passages=writing.numbering.reordered(turn.passages),
-                cited=tuple(range(1, len(writing.numbering.order) + 1)),
+                passages=numbering.reordered(turn.passages),
+                given=numbering.reordered(turn.given or range(len(turn.passages))),
+                cited=tuple(range(1, len(numbering.order) + 1)),
                 outcome=Outcome.FAILED if failure else writing.outcome,
                 reason=failure,
                 notices=(*turn.notices, *(event.text for event in writing.beside if isinstance(event, Notice))),
@@ -257,7 +304,6 @@ def _noted(turn: Turn, notice: str) -> Turn:
 
 def _refused(turn: Turn, outcome: Outcome, decision: Decision) -> Turn:
     """The turn with nothing of the refused text in it."""
-    passages = () if outcome is Outcome.QUESTION_REFUSED else turn.passages
-    return dataclasses.replace(
-        turn, outcome=outcome, reason=decision.reason, category=decision.category, passages=passages
-    )
+    if outcome is Outcome.QUESTION_REFUSED:
+        turn = dataclasses.replace(turn, passages=(), given=())
+    return dataclasses.replace(turn, outcome=outcome, reason=decision.reason, category=decision.category)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from retrieval.base import Passage
 
@@ -102,3 +102,16 @@ class ChatModel(Protocol):
         ...
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]: ...
+
+
+@runtime_checkable
+class RawModel(Protocol):
+    """An engine whose prompts are text that a person can see and write. Raises `InputError` and `ModelError`."""
+
+    def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:
+        """Go on from `request.question` as it stands: no prompt is written around it, no history, no passages."""
+        ...
+
+    def prompt_of(self, request: ChatRequest) -> str:
+        """The prompt that `stream` would read."""
+        ...

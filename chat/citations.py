@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from retrieval.base import Passage
+T = TypeVar("T")
 
 _NUMBERS = r"\d{1,2}(?:\s*[,，、;；]\s*\d{1,2})*"
 _MARK = re.compile(
@@ -130,7 +131,20 @@ class Numbering:
                     self.order.append(number)
                 yield self.order.index(number) + 1
 
-    def reordered(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+    def reordered(self, passages: Sequence[T]) -> tuple[T, ...]:
         """The passages in the order of their new numbers: the cited ones, then the others."""
         first = [passages[number - 1] for number in self.order]
         return (*first, *(p for i, p in enumerate(passages, start=1) if i not in self.order))
+
+
+class Verbatim(Numbering):
+    """No citations: the text as it comes."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def push(self, piece: str) -> str:
+        return piece
+
+    def finish(self) -> str:
+        return ""

@@ -47,6 +47,8 @@ class Turn:
     passages: tuple[Passage, ...] = ()
     cited: tuple[int, ...] = ()
     """Numbers of the passages that the answer cites, in order of first citation."""
+    given: tuple[int, ...] = ()
+    """Of each passage, its place (from 0) among those that the model was given; empty where it is the same."""
     notices: tuple[str, ...] = ()
     reason: str = ""
     """Why it was refused or failed, in plain words."""
@@ -62,6 +64,12 @@ class Turn:
     def remembered(self) -> bool:
         """Whether later prompts may hold it: refused, failed and empty turns stay out of them."""
         return self.outcome in _REMEMBERED and bool(self.answer)
+
+    @property
+    def passages_given(self) -> tuple[Passage, ...]:
+        """The passages in the order in which the model was given them."""
+        order = self.given or range(len(self.passages))
+        return tuple(self.passages[i] for i in sorted(range(len(self.passages)), key=order.__getitem__))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from chat import catalogue, weights
-from chat.base import ChatRequest, Chunk, Finish, Sampling
+from chat.base import ChatRequest, Chunk, Finish
 from chat.decoding import Decoder, Job, Waiting
 from chat.placement import Placement
 from chat.prompt import Prompt, PromptBuilder, format_of
+from chat.sampling_limits import check
 from chat.text_stream import TextStream
-from errors import InputError, ModelError
+from errors import ModelError
 from retrieval.rerank import THRESHOLD
 
 logger = logging.getLogger(__name__)
@@ -131,18 +132,34 @@ class LocalModel:
 
         Raises `InputError` when the newest turn cannot be put into a prompt, `ModelError` when writing fails.
         """
-        _check(request.sampling)
+        check(request.sampling)
         self.load()
-        prompt = self._prompts.build(
+        prompt = self._prompt(request)
+        for notice in prompt.notices:
+            yield Chunk(notice=notice)
+        yield from self._write(prompt, request)
+
+    def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:
+        """Go on from the newest message alone, as it stands. Raises as `stream` does."""
+        check(request.sampling)
+        self.load()
+        yield from self._write(
+            self._prompts.raw(request.question, max_new_tokens=request.sampling.max_new_tokens), request
+        )
+
+    def prompt_of(self, request: ChatRequest) -> str:
+        """The prompt that `stream` would read, as text."""
+        self.load()
+        return self._prompt(request).text + request.begun
+
+    def _prompt(self, request: ChatRequest) -> Prompt:
+        return self._prompts.build(
             request.messages,
             request.passages,
             max_new_tokens=request.sampling.max_new_tokens,
             started=request.started,
             begun=request.begun,
         )
-        for notice in prompt.notices:
-            yield Chunk(notice=notice)
-        yield from self._write(prompt, request)
 
     def _write(self, prompt: Prompt, request: ChatRequest) -> Iterator[Chunk]:
         assert self._decoder is not None
@@ -168,23 +185,6 @@ class LocalModel:
             finish = Finish.LENGTH
         silent = finish is Finish.STOP and not shown and not rest
         yield Chunk(text=rest, finish=finish, notice="The model ended its turn without an answer." if silent else "")
-
-
-_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("max_new_tokens", lambda value: value >= 1, "at least 1"),
-    ("temperature", lambda value: 0 <= value < float("inf"), "0 (greedy) or more"),
-    ("top_k", lambda value: value >= 0, "0 (off) or more"),
-    ("top_p", lambda value: 0 < value <= 1, "above 0 and at most 1"),
-    ("repetition_penalty", lambda value: 0 < value < float("inf"), "above 0 (1 is off)"),
-    ("no_repeat_ngram", lambda value: value >= 0, "0 (off) or more"),
-    ("seed", lambda value: value is None or 0 <= value < 2**63, "left out, or from 0 to 2^63 - 1"),
-)
-
-
-def _check(sampling: Sampling) -> None:
-    for name, right, wanted in _RULES:
-        if not right(value := getattr(sampling, name)):
-            raise InputError(f"The setting {name} is {value}; it must be {wanted}.")
 
 
 def _context(config: Any, tokenizer: Any) -> int:

@@ -211,6 +211,17 @@ class PromptBuilder:
             notices=self._notices(len(turns.history) - len(history), passages, sources),
         )
 
+    def raw(self, text: str, *, max_new_tokens: int) -> Prompt:
+        """`text` as it stands, control tokens and all. Raises `InputError` when it does not fit."""
+        ids = tuple(self._tokenizer.encode(text))
+        room = min(max_new_tokens, self.context - len(ids))
+        if not ids or room < 1:
+            raise InputError(
+                f"The text takes {len(ids):,} tokens and this model reads {self.context:,} at once, its answer "
+                "included; shorten it."
+            )
+        return Prompt(ids, text, self.format.stop, lead="", room=room, notices=())
+
     def _begun(self, answer: str) -> tuple[int, ...]:
         """Tokens of the beginning of an answer. Raises `InputError` when it leaves too little to go on."""
         if not answer:

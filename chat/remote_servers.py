@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from chat.base import Sampling
+from chat.sampling_limits import check
 from errors import InputError
 
 _OFF: Mapping[str, float] = MappingProxyType({"top_k": 0, "repetition_penalty": 1.0, "no_repeat_ngram": 0})
@@ -122,9 +123,7 @@ def context_in(said: object, path: tuple[str, ...]) -> int:
 
 def sampling_fields(sampling: Sampling, server: Server, host: str) -> dict[str, Any]:
     """The sampling as fields of a request. Raises `InputError` for what cannot be, or what the server cannot do."""
-    for name, right, wanted in _RULES:
-        if not right(value := getattr(sampling, name)):
-            raise InputError(f"The setting {name} is {value}; it must be {wanted}.")
+    check(sampling)
     greedy = sampling.temperature == 0
     fields: dict[str, Any] = {"temperature": sampling.temperature, **server.always}
     if sampling.top_p < 1 or server.top_p_of_one:
@@ -146,12 +145,3 @@ def sampling_fields(sampling: Sampling, server: Server, host: str) -> dict[str, 
 
 
 _DEFAULTS = Sampling()
-_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("max_new_tokens", lambda value: value >= 1, "at least 1"),
-    ("temperature", lambda value: 0 <= value < float("inf"), "0 (greedy) or more"),
-    ("top_k", lambda value: value >= 0, "0 (off) or more"),
-    ("top_p", lambda value: 0 < value <= 1, "above 0 and at most 1"),
-    ("repetition_penalty", lambda value: 0 < value < float("inf"), "above 0 (1 is off)"),
-    ("no_repeat_ngram", lambda value: value >= 0, "0 (off) or more"),
-    ("seed", lambda value: value is None or 0 <= value < 2**63, "left out, or from 0 to 2^63 - 1"),
-)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import cast
 
-from chat.base import ChatModel, ChatRequest, Chunk, Finish
+from chat.base import ChatRequest, Chunk, Finish
 from chat.citations import Numbering
 from chat.conversation import Outcome
 from chat.events import Event, Notice, Stage, Status
@@ -26,11 +26,11 @@ _OUTCOMES = {
 class Writing:
     """What an engine writes, and how it ends. `limit_s` is the longest it may take, in seconds.
 
-    `cited` passages were cited by the part of the answer that is there already, in the order of their numbers.
+    `numbering` knows the citations of the part of the answer that is there already.
     """
 
-    def __init__(self, request: ChatRequest, limit_s: float, cited: int = 0) -> None:
-        self.numbering = Numbering(len(request.passages), cited)
+    def __init__(self, request: ChatRequest, limit_s: float, numbering: Numbering) -> None:
+        self.numbering = numbering
         self.outcome = Outcome.ANSWERED
         self.beside: list[Event] = []
         """What is to be told beside the text, oldest first; whoever tells it takes it out."""
@@ -41,11 +41,11 @@ class Writing:
         self._loops = LoopDetector()
         self._cut: int | None = None
 
-    def pieces(self, model: ChatModel) -> Generator[str]:
-        """The text, piece by piece; an empty piece where there is only something to tell beside it."""
+    def pieces(self, write: Callable[[ChatRequest], Iterator[Chunk]]) -> Generator[str]:
+        """The text that `write` streams; an empty piece where there is only something to tell beside it."""
         until = time.monotonic() + self._limit_s
         try:
-            with closing(cast("Generator[Chunk]", model.stream(self._request))) as chunks:
+            with closing(cast("Generator[Chunk]", write(self._request))) as chunks:
                 yield from self._pieces(chunks, until)
         except Exception as error:
             self.failure = error

@@ -105,7 +105,7 @@ def test_search_gives_ranked_passages(client: Client) -> None:
         ({"message": "x" * 100_000}, "100,000 characters and the limit is 20,000"),
         ({"message": "q", "retrieval": ["nonsense"]}, "There is no source named “nonsense”; choose from library"),
         ({"message": "q", "conversation_id": "nobody's"}, "There is no conversation “nobody's”"),
-        ({"message": "q", "temperature": -1}, "temperature is -1; use a number from 0 to 5"),
+        ({"message": "q", "temperature": -1}, "The setting temperature is -1; it must be a number from 0 (greedy)"),
         ({"message": "q", "max_new_tokens": 0}, "max_new_tokens is 0"),
     ],
 )

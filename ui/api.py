@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -12,6 +11,7 @@ from chat.assistant import Ask, Assistant, check_question
 from chat.base import Sampling
 from chat.conversation import Conversation, Outcome, Turn, begin, new_id
 from chat.events import Delta, Done, Retracted
+from chat.sampling_limits import changed
 from chat.store import ConversationStore
 from errors import InputError
 from retrieval.base import Passage
@@ -63,7 +63,7 @@ class Api:
                 conversation=conversation,
                 sources=self._names(retrieval),
                 moderation=moderation or self._moderation_forced,
-                sampling=_sampling(self._sampling, given),
+                sampling=changed(self._sampling, {name: value for name, value in given.items() if value is not None}),
             )
             events = self._assistant.reply(ask)
         try:
@@ -106,26 +106,6 @@ class Api:
         if names is None:
             return tuple(source.name for source in self._assistant.sources.all if not source.remote)
         return tuple(source.name for source in self._assistant.sources.named(names))
-
-
-def _sampling(default: Sampling, given: dict[str, float | int | None]) -> Sampling:
-    """The default with what was given, each value checked."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    for name, value in chosen.items():
-        low, high = _LIMITS[name]
-        if not low <= value <= high:
-            raise InputError(f"{name} is {value}; use a number from {low} to {high}.")
-    changed: Callable[..., Sampling] = dataclasses.replace
-    return changed(default, **chosen)
-
-
-_LIMITS: dict[str, tuple[float, float]] = {
-    "temperature": (0, 5),
-    "top_k": (0, 100_000),
-    "top_p": (0.001, 1),
-    "max_new_tokens": (1, 32_768),
-    "seed": (0, 2**63 - 1),
-}
 
 
 def _reply(turn: Turn, conversation: Conversation) -> dict[str, Any]:

@@ -1,0 +1,337 @@
+"""Slash commands, for the terminal and the page: what a typed line leads to, as data. Nothing here prints or waits.
+
+    response = run("/hyperparameters temperature=0", session, offer)
+    response.session        # the session afterwards
+    response.text           # to be shown
+    response.effect         # what is to be done: an Ask, LoadModel, ShowPrompt, Quit; None where nothing is
+
+A line without a slash is a message. Raises `InputError` for what cannot be done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from chat import command_texts
+from chat.assistant import Ask, check_question
+from chat.base import Sampling
+from chat.conversation import Conversation, Outcome, Turn, begin, new_id
+from chat.sampling_limits import LIMITS, changed
+from chat.sources import Source
+from errors import InputError
+
+_CUT = frozenset({Outcome.LENGTH, Outcome.STOPPED, Outcome.TIMED_OUT})
+"""How an answer ends that can be gone on with."""
+_NAME = re.compile(r"[/／](?P<name>\?|[A-Za-z][A-Za-z0-9_]*)(?P<argument>\s.*|)\Z", re.DOTALL)
+_SETTING = re.compile(r"(?P<name>\w+)\s*=\s*(?P<value>[^\s,;]+)[\s,;]*")
+_SWITCH: Mapping[str, bool] = MappingProxyType({"on": True, "off": False})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One person's conversation and switches."""
+
+    conversation: Conversation
+    sources: tuple[str, ...]
+    """Names of the sources that are searched."""
+    moderation: bool = True
+    sampling: Sampling = Sampling()
+    language: str = "en"
+
+    def say(self, key: str, **values: object) -> str:
+        return command_texts.say(self.language, key, **values)
+
+    def ask(self, question: str, *, raw: bool = False) -> Ask:
+        """The question, to be answered the way the switches stand."""
+        return Ask(
+            turn_id=new_id(),
+            question=check_question(question),
+            conversation=self.conversation,
+            sources=() if raw else self.sources,
+            moderation=self.moderation,
+            sampling=self.sampling,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is to choose from, and what the operator decides."""
+
+    sources: tuple[Source, ...]
+    model: str
+    """Name of the model that answers now."""
+    reader: str
+    """Name of the built-in reader."""
+    models: tuple[str, ...] = ()
+    """Models that are suggested; others load too."""
+    models_allowed: bool = True
+    moderation_forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Load this model and use it; the reader's name means the reader."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPrompt:
+    """Show the prompt of this turn (`Assistant.prompt_of`)."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """The person leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a line led to."""
+
+    session: Session
+    text: str = ""
+    effect: Ask | LoadModel | ShowPrompt | Quit | None = None
+    draft: str = ""
+    """What returns to the input line."""
+
+
+Handler = Callable[[Session, str, Offer], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`help` and `arguments` by language."""
+
+    name: str
+    handler: Handler
+    help: Mapping[str, str]
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    needs: bool = False
+    """Whether it means nothing without an argument."""
+
+    def usage(self, language: str) -> str:
+        arguments = self.arguments.get(language, self.arguments.get("en", ""))
+        return f"/{self.name} {arguments}".rstrip()
+
+
+def run(line: str, session: Session, offer: Offer) -> Response:
+    """What a typed line leads to. Raises `InputError`."""
+    line = line.strip()
+    if not line.startswith(("/", "／")):
+        return Response(session, effect=session.ask(line))
+    match = _NAME.match(line)
+    if match is None:
+        # A path or an expression: not a mistyped command, and not to be swallowed either.
+        raise _refusal("not_a_command", word=line.split()[0][:40], line=_short(line))
+    name, argument = match["name"].lower(), match["argument"].strip()
+    command = COMMANDS.get(_ALIASES.get(name, name))
+    if command is None:
+        raise _unknown(name, line)
+    if command.needs and not argument:
+        raise _refusal("needs", usage=f"/{command.name} TEXT")
+    return command.handler(session, argument, offer)
+
+
+def finished(session: Session, ask: Ask, turn: Turn) -> Session:
+    """The session once `ask` has led to `turn`.
+
+    A raw answer leaves no trace. A continuation that fails leaves what was there, and what it added.
+    """
+    if ask.raw:
+        return session
+    if ask.resume is not None and turn.outcome is Outcome.FAILED:
+        longer = turn if len(turn.answer) > len(ask.resume.answer) else ask.resume
+        turn = dataclasses.replace(longer, outcome=ask.resume.outcome, reason="")
+    return dataclasses.replace(session, conversation=ask.conversation.put(turn))
+
+
+def _help(session: Session, argument: str, offer: Offer) -> Response:
+    usages = {command.usage(session.language): command for command in COMMANDS.values()}
+    width = max(map(len, usages))
+    lines = [f"{usage:<{width}}  {command.help[_language(session)]}" for usage, command in usages.items()]
+    return Response(session, "\n".join([*lines, session.say("help_else")]))
+
+
+def _say(session: Session, argument: str, offer: Offer) -> Response:
+    return Response(session, effect=session.ask(argument))
+
+
+def _raw_say(session: Session, argument: str, offer: Offer) -> Response:
+    return Response(session, effect=session.ask(argument, raw=True))
+
+
+def _raw_prompt(session: Session, argument: str, offer: Offer) -> Response:
+    asked = [turn for turn in session.conversation.turns if turn.outcome is not Outcome.QUESTION_REFUSED]
+    if not asked:
+        raise _refusal("nothing_asked")
+    return Response(session, effect=ShowPrompt(asked[-1]))
+
+
+def _reset(session: Session, argument: str, offer: Offer) -> Response:
+    fresh = dataclasses.replace(session, conversation=begin(session.conversation.owner))
+    return Response(fresh, session.say("reset"))
+
+
+def _hyperparameters(session: Session, argument: str, offer: Offer) -> Response:
+    given = {match["name"].lower(): match["value"] for match in _SETTING.finditer(argument)}
+    if _SETTING.sub("", argument).strip():
+        raise _refusal("settings_form", rest=_short(_SETTING.sub("", argument).strip()))
+    for name in given:
+        if name not in LIMITS:
+            raise _refusal("no_setting", name=name[:40], close=_close(name, tuple(LIMITS)))
+    session = dataclasses.replace(session, sampling=changed(session.sampling, given))
+    return Response(session, "\n".join(f"{name} = {_shown(getattr(session.sampling, name))}" for name in LIMITS))
+
+
+def _model(session: Session, argument: str, offer: Offer) -> Response:
+    if not argument:
+        names = "".join(f"\n  {name}" for name in (offer.reader, *offer.models))
+        return Response(session, session.say("model", name=offer.model) + session.say("models") + names)
+    if not offer.models_allowed:
+        raise _refusal("model_fixed")
+    return Response(session, effect=LoadModel(argument))
+
+
+def _sources(session: Session, argument: str, offer: Offer) -> Response:
+    if argument:
+        session = dataclasses.replace(session, sources=_named(argument, offer))
+    lines = [
+        f"[{'x' if source.name in session.sources else ' '}] {source.name}: {source.label(session.language)}"
+        for source in offer.sources
+    ]
+    return Response(session, "\n".join(lines))
+
+
+def _named(argument: str, offer: Offer) -> tuple[str, ...]:
+    """The sources an argument names: names or labels, or one of the words for all and none."""
+    known = {source.name.casefold(): source.name for source in offer.sources}
+    words = {"all": tuple(known.values()), "none": ()}
+    if argument.lower() in words:
+        return words[argument.lower()]
+    labels = {label.casefold(): source.name for source in offer.sources for label in source.labels.values()}
+    if argument.casefold() in labels:
+        return (labels[argument.casefold()],)
+    names = [word for word in re.split(r"[\s,，、]+", argument) if word]
+    for name in names:
+        if name.casefold() not in known:
+            raise _refusal("no_source", name=name[:40], names=", ".join(known.values()))
+    return tuple(dict.fromkeys(known[name.casefold()] for name in names))
+
+
+def _moderation(session: Session, argument: str, offer: Offer) -> Response:
+    if argument:
+        if argument.lower() not in _SWITCH:
+            raise _refusal("on_or_off", given=_short(argument))
+        wanted = _SWITCH[argument.lower()]
+        if not wanted and offer.moderation_forced:
+            raise _refusal("moderation_forced")
+        session = dataclasses.replace(session, moderation=wanted)
+    return Response(session, session.say("moderation_on" if session.moderation else "moderation_off"))
+
+
+def _continue(session: Session, argument: str, offer: Offer) -> Response:
+    turn = _last(session)
+    if turn.outcome not in _CUT or not turn.answer:
+        raise _refusal("not_cut")
+    if offer.model == offer.reader:
+        raise _refusal("reader_cannot")
+    ask = session.ask(turn.question)
+    before = session.conversation.before(turn.id)
+    return Response(session, effect=dataclasses.replace(ask, turn_id=turn.id, conversation=before, resume=turn))
+
+
+def _retry(session: Session, argument: str, offer: Offer) -> Response:
+    turn = _last(session)
+    ask = session.ask(turn.question)
+    return Response(session, effect=dataclasses.replace(ask, conversation=session.conversation.before(turn.id)))
+
+
+def _undo(session: Session, argument: str, offer: Offer) -> Response:
+    turn = _last(session)
+    session = dataclasses.replace(session, conversation=session.conversation.before(turn.id))
+    return Response(session, session.say("undone", question=_short(turn.question)), draft=turn.question)
+
+
+def _quit(session: Session, argument: str, offer: Offer) -> Response:
+    return Response(session, effect=Quit())
+
+
+def _last(session: Session) -> Turn:
+    if not session.conversation.turns:
+        raise _refusal("nothing_asked")
+    return session.conversation.turns[-1]
+
+
+def _refusal(key: str, **values: object) -> InputError:
+    """The sentence of `key` in both languages."""
+    return InputError(command_texts.say("en", key, **values), zh=command_texts.say("zh", key, **values))
+
+
+def _unknown(name: str, line: str) -> InputError:
+    close = difflib.get_close_matches(name, [*COMMANDS, *_ALIASES], n=1)
+    if not close:
+        return _refusal("unknown", name=name[:40], line=_short(line))
+    return _refusal("mistyped", name=name[:40], command=_ALIASES.get(close[0], close[0]), line=_short(line))
+
+
+def _close(name: str, names: tuple[str, ...]) -> str:
+    """The nearest name; all of them where none is near."""
+    return next(iter(difflib.get_close_matches(name, names, n=1)), ", ".join(names))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:59]}…"
+
+
+def _shown(value: float | int | None) -> str:
+    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _language(session: Session) -> str:
+    return session.language if session.language in command_texts.TEXTS else "en"
+
+
+_HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "help": _help,
+        "say": _say,
+        "raw_say": _raw_say,
+        "raw_prompt": _raw_prompt,
+        "reset": _reset,
+        "hyperparameters": _hyperparameters,
+        "model": _model,
+        "sources": _sources,
+        "moderation": _moderation,
+        "continue": _continue,
+        "retry": _retry,
+        "undo": _undo,
+        "quit": _quit,
+    }
+)
+_NEED_TEXT = frozenset({"say", "raw_say"})
+_ALIASES: Mapping[str, str] = MappingProxyType({"?": "help", "exit": "quit"})
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        name: Command(
+            name,
+            handler,
+            help={language: command_texts.HELP[language][name] for language in command_texts.HELP},
+            arguments={
+                language: command_texts.ARGUMENTS[language].get(name, "") for language in command_texts.ARGUMENTS
+            },
+            needs=name in _NEED_TEXT,
+        )
+        for name, handler in _HANDLERS.items()
+    }
+)

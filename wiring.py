@@ -1,0 +1,190 @@
+"""The assistant and all it stands on, put together from the settings: the same for the page and the terminal.
+
+core = wire(settings)           # light: loads nothing
+core.assistant.startup.start()  # loads index, encoder, moderator, reader and model, one after the other
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from chat import catalogue
+from chat.assistant import Assistant
+from chat.base import Sampling
+from chat.local import LocalModel
+from chat.placement import Placement
+from chat.reader import Reader
+from chat.slot import Loadable, ModelSlot
+from chat.sources import Source, Sources
+from chat.startup import Startup, Step
+from encoder import SentenceEncoder
+from errors import ModelError
+from moderation.classifier import EmbeddedClassifier
+from moderation.policy import Policy, Screen
+from retrieval.index import DocumentIndex
+from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.rerank import Reranker
+from retrieval.unit_vectors import UnitVectors
+from retrieval.wikipedia import Wikipedia
+from settings import Settings
+
+VERSION = "0.1.0"
+DOCUMENTS = "documents"
+"""The source that holds what visitors upload."""
+
+_ROOT = Path(__file__).parent
+_LABELS = {
+    LIBRARY: {"en": "Starter library", "zh": "入门资料库"},
+    GUIDE: {"en": "Guide to Groundchat", "zh": "Groundchat 指南"},
+    DOCUMENTS: {"en": "My documents", "zh": "我的文档"},
+    "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The assistant, and the parts of it that somebody else needs too."""
+
+    assistant: Assistant
+    index: DocumentIndex
+    reader: Reader
+    make_model: Callable[[str], Loadable]
+    """A chat model by its name, not loaded yet."""
+    sampling: Sampling
+
+
+def wire(
+    settings: Settings, *, uploads: bool = True, wait_for_model: bool = False, ready: Callable[[], None] | None = None
+) -> Core:
+    """Put the parts together. Raises `SettingsError` for a policy that cannot be used.
+
+    `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
+    settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
+    """
+    encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
+    index = DocumentIndex(settings.data_dir / "index", encoder)
+    vectors = UnitVectors(encoder, index)
+    reader = Reader(vectors)
+    models = ModelSlot(reader)
+    classifier = EmbeddedClassifier(encoder)
+    screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
+    sources = _sources(settings, index, uploads)
+
+    placement = _placement(settings)
+
+    def make_model(name: str) -> LocalModel:
+        # An adapter belongs to the model it was named with.
+        chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
+        return LocalModel(name, chosen, users=settings.users)
+
+    steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
+    if ready is not None:
+        steps.append(Step("Ready", lambda report: ready()))
+    startup = Startup(steps)
+    assistant = Assistant(
+        models=models,
+        sources=Sources(sources, settings.source_limit_s),
+        guide=Source(index.retriever(GUIDE), _LABELS[GUIDE]),
+        reranker=Reranker(vectors, index),
+        screen=screen,
+        startup=startup,
+    )
+    return Core(
+        assistant=assistant,
+        index=index,
+        reader=reader,
+        make_model=make_model,
+        sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy.load(Path(settings.moderation_policy) if settings.moderation_policy else None)
+
+
+def _sources(settings: Settings, index: DocumentIndex, uploads: bool) -> list[Source]:
+    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY])]
+    if uploads:
+        uploaded = index.retriever(DOCUMENTS)
+        sources.append(Source(uploaded, _LABELS[DOCUMENTS], empty=lambda owner: not index.documents(DOCUMENTS, owner)))
+    if settings.network:
+        contact = f"; {settings.contact}" if settings.contact else ""
+        wikipedia = Wikipedia(
+            settings.wikipedia_url,
+            user_agent=f"Groundchat/{VERSION} (self-hosted chat{contact})",
+            cache_folder=settings.data_dir / "wikipedia",
+            time_limit_s=settings.source_limit_s,
+        )
+        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True))
+    return sources
+
+
+def _steps(
+    settings: Settings,
+    encoder: SentenceEncoder,
+    index: DocumentIndex,
+    classifier: EmbeddedClassifier,
+    reader: Reader,
+    models: ModelSlot,
+    placement: Placement,
+    make_model: Callable[[str], Loadable],
+    wait_for_model: bool,
+) -> list[Step]:
+    def fill(report: Callable[[str], None]) -> None:
+        documents = read_library(_ROOT / "assets" / "corpus")
+        synchronise(
+            index, documents, lambda done, total: report(f"Indexing the starter library: {100 * done // total} %")
+        )
+        index.start_backfill()
+
+    def choose(report: Callable[[str], None]) -> None:
+        try:
+            name = settings.model if settings.model != "auto" else _fitting_model(placement)
+        except ModelError as error:
+            models.say(str(error))
+            return
+        if not name or name == "reader":
+            return
+        if not wait_for_model:
+            models.load_in_background(make_model(name))
+            return
+        with suppress(ModelError):  # the slot tells why, and the reader answers
+            for says in models.load(make_model(name)):
+                report(says)
+
+    return [
+        Step("Opening the index", lambda report: index.open()),
+        Step("Loading the sentence encoder", lambda report: encoder.load()),
+        Step("Loading the moderator", lambda report: classifier.load()),
+        Step("Loading the reader", lambda report: reader.load()),
+        Step("Indexing the starter library", fill),
+        Step("Choosing a chat model", choose),
+    ]
+
+
+def _placement(settings: Settings) -> Placement:
+    return Placement(
+        settings.device,
+        settings.dtype,
+        settings.quantisation,
+        settings.max_memory,
+        settings.offload_dir,
+        settings.adapter,
+    )
+
+
+def _fitting_model(placement: Placement) -> str | None:
+    """The best catalogue model for this machine's GPU; None without one, or where an adapter names no model."""
+    from chat.fit import look
+    from chat.placement import check
+
+    if placement.adapter:
+        raise ModelError("--adapter belongs to one model, and none is named; name it with --model.")
+    check(placement)
+    machine = look(placement)
+    best = catalogue.best_fit(machine.share) if machine.gpus else None
+    return best.id if best else None
