@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from chat.answering import Question, Sentence, describe, merit, read_question, sentences
+from chat.answering import Question, Sentence, describe, merit, opening, read_question, sentences
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
 from chat.rarity import Rarity, read_rarity
 from chat.replies import cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
 from chat.smalltalk import Scope, Talk, is_task, scope, talk, without_greeting
+from chat.word_likeness import WordLikeness
 from retrieval.base import Passage
 from retrieval.text import CJK
 from retrieval.unit_vectors import UnitVectors
@@ -40,6 +41,10 @@ _SECOND = 0.12
 """A second sentence is quoted if it is at least this probable, as a share of the first one's probability."""
 _FEWEST_WORDS = 12
 """A second quotation is cut down to fit, but not below this."""
+_NEVER = np.float32(-1e4)
+"""Logit of a sentence that is not to be quoted, such as a question."""
+_DEFINES = np.float32(3.0)
+"""Logits by which an article's opening leads where the question asks what its subject is."""
 _GUIDE_FIRST = 2.0
 """Logits that the guide's sentences gain when the question is about the app."""
 _GUIDE_THRESHOLD = 0.25
@@ -83,6 +88,7 @@ class Reader:
         self._encoder = vectors.encoder
         self._vectors = vectors
         self._adapters = adapters
+        self.likeness = WordLikeness(vectors.encoder)
         self._networks: dict[str, Network] = {}
         self._rarity = Rarity({})
         self._lock = threading.Lock()
@@ -146,7 +152,11 @@ class Reader:
         question = read_question(text, language, self._rarity)
         network = self._networks["vectors" if trusted else "words"]
         cosines = self.cosines(text, read) if trusted else None
-        logits = network.logits(describe(question, read, found, cosines))
+        logits = network.logits(describe(question, read, found, cosines, self.likeness if trusted else None))
+        logits[[not sentence.quotable for sentence in found]] = _NEVER
+        defining = opening(question, read, found)
+        if defining is not None:
+            logits[defining] = max(float(logits.max()), 0.0) + _DEFINES
         from_guide = np.array([read[sentence.passage].source == GUIDE for sentence in found])
         if about is Scope.APP:
             logits = logits + np.where(from_guide, np.float32(_GUIDE_FIRST), np.float32(0))
@@ -175,7 +185,7 @@ def _chosen(logits: Vector, threshold: float, from_guide: np.ndarray[tuple[int],
 def _fitted(
     question: Question, passages: Sequence[Passage], ranked: Sequence[Sentence], numbers: Sequence[int]
 ) -> list[_Quote]:
-    """One or two of the ranked sentences within `MOST_WORDS`, those of one passage in its order."""
+    """One or two of the ranked sentences within `MOST_WORDS`, the likelier first; neighbours stand as in the text."""
     quotes: list[_Quote] = []
     room = float(MOST_WORDS)
     for sentence in ranked:
@@ -187,15 +197,21 @@ def _fitted(
         least = _FEWEST_WORDS if quotes else 0
         if room - 1 <= least:
             break
-        text = excerpt(sentence.text, room - 1, value)
+        text = excerpt(sentence.quotable, room - 1, value)
         if text and not any(text in quote.text for quote in quotes):
             quotes.append(_Quote(sentence, numbers[sentence.passage], text))
             room -= words(text) + 1
         if len(quotes) == 2:
             break
-    if len(quotes) == 2 and quotes[0].number == quotes[1].number:
-        quotes.sort(key=lambda quote: quote.sentence.span.start)
+    if len(quotes) == 2 and _follows(passages, quotes[1].sentence, quotes[0].sentence):
+        quotes.reverse()
     return quotes
+
+
+def _follows(passages: Sequence[Passage], one: Sentence, other: Sentence) -> bool:
+    """Whether `other` is the very next sentence after `one`."""
+    between = passages[one.passage].text[one.span.end : other.span.start]
+    return one.passage == other.passage and one.span.end <= other.span.start and not between.strip(" \t\n-*+•")
 
 
 def _joined(quotes: Sequence[_Quote]) -> str:

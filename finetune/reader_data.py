@@ -78,9 +78,10 @@ def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: R
             if not passages:
                 continue
             cosines = reader.cosines(question.text, passages) if known else None
+            likeness = reader.likeness if known else None
             found = sentences(passages)
             gold = [normalise(answer) for answer in question.answers]
-            holds = np.array([contains(normalise(sentence.text), gold) for sentence in found])
+            holds = np.array([contains(normalise(sentence.quotable), gold) for sentence in found])
             own = np.array([passages[sentence.passage].document in relevant for sentence in found])
             for text in dict.fromkeys((question.text, question.text.lower().rstrip("?"))):
                 yield Example(
@@ -88,10 +89,10 @@ def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: R
                     kind=kind,
                     known=known,
                     lower=text != question.text,
-                    features=describe(read_question(text, code, rarity), passages, found, cosines),
+                    features=describe(read_question(text, code, rarity), passages, found, cosines, likeness),
                     labels=holds & own if kind == "all" else np.zeros(len(found), dtype=bool),
                     holds=holds,
-                    words=np.array([words(sentence.text) for sentence in found], dtype=np.float32),
+                    words=np.array([words(sentence.quotable) for sentence in found], dtype=np.float32),
                 )
 
 

@@ -12,6 +12,8 @@ Every look-up is bound to an owner: a visitor finds what is public (owner "") an
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,11 +26,14 @@ from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
 from retrieval.base import Document, Passage, Retriever, SearchRequest
 from retrieval.split import passages
-from retrieval.text import analyse, stemmed_alike
+from retrieval.text import ANALYSIS, analyse, stemmed_alike
 from retrieval.vectors import Backfill, Stored, encoded_texts, units, vector_key
 
+_FOLDER = f"bm25-{ANALYSIS}"
 _WRITER_BYTES = 64_000_000
 _QUERY_CHARS, _QUERY_TERMS = 20_000, 96
+logger = logging.getLogger(__name__)
+
 _FIRST, _LATER = "first", "later"
 
 
@@ -61,10 +66,13 @@ class DocumentIndex:
         self._backfill = Backfill(folder / "vectors", encoder, self)
 
     def open(self) -> None:
-        """Open or create the index. Raises `DocumentError` when the folder is in use or cannot be used."""
+        """Open or create the index; what another analysis had indexed is indexed anew.
+
+        Raises `DocumentError` when the folder is in use or cannot be used.
+        """
         import tantivy
 
-        folder = self.folder / "bm25"
+        folder = self.folder / _FOLDER
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._index = tantivy.Index(_schema(), str(folder))
@@ -78,6 +86,27 @@ class DocumentIndex:
                 f"The folder {self.folder} cannot be used for documents ({error.strerror}); choose another one."
             ) from error
         self._refresh()
+        for older in sorted(self.folder.glob("bm25*")):
+            if older.name != _FOLDER:
+                self._take_over(older)
+
+    def _take_over(self, older: Path) -> None:
+        """Index the documents of an older index, then delete it; one that cannot be read stays where it is."""
+        import tantivy
+
+        try:
+            searcher = tantivy.Index.open(str(older)).searcher()
+            found = searcher.search(tantivy.Query.all_query(), max(1, searcher.num_docs), count=False).hits
+            passages_of: dict[str, list[Any]] = {}
+            for _, address in found:
+                hit = searcher.doc(address)
+                passages_of.setdefault(_passage(hit).document, []).append(hit)
+            documents = [_joined(hits) for hits in passages_of.values()]
+        except (ValueError, KeyError, TypeError, StopIteration) as error:
+            logger.warning("The older index %s could not be read (%s); its documents are not searched", older, error)
+            return
+        self.add(documents)
+        shutil.rmtree(older, ignore_errors=True)
 
     def close(self) -> None:
         """Stop the background thread and release the folder."""
