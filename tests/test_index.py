@@ -242,6 +242,27 @@ def test_a_damaged_or_forbidden_folder_is_told_in_one_sentence(tmp_path: Path) -
         DocumentIndex(tmp_path / "file", SentenceEncoder()).open()
 
 
+def test_what_words_miss_is_found_by_meaning(tmp_path: Path, encoder: SentenceEncoder) -> None:
+    index = DocumentIndex(tmp_path, encoder)
+    index.open()
+    index.add(
+        [
+            _document("sick", "Tell your manager before nine on the first day of sickness.", owner="me"),
+            _document("not mine", "Whoever feels sick phones the manager.", owner="other"),
+            _document("boat", "A boat needs fresh paint every spring."),
+        ]
+    )
+    question = SearchRequest("I feel ill, what now?", owner="me")
+    assert index.search(question, "documents") == []
+    index.backfill(threading.Event())
+    found = index.search(question, "documents")
+    assert [(p.id, p.score) for p in found] == [("sick#0", 0.0)]
+    assert (
+        index.search(SearchRequest("I feel ill, what now?", owner="me", exclude=frozenset({"sick"})), "documents") == []
+    )
+    index.close()
+
+
 def test_documents_of_an_older_analysis_are_indexed_anew(tmp_path: Path) -> None:
     older = DocumentIndex(tmp_path, _Knows())  # type: ignore[arg-type]  # stands for an encoder
     older.open()

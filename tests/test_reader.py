@@ -13,15 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chat.answering import FEATURES, Sentence, quotable, read_question
+from chat.answering import FEATURES
 from chat.base import ChatRequest, Chunk, Finish, Message, Role
 from chat.citations import cited
 from chat.excerpt import excerpt, words
-from chat.expected import Expected, defined, expected
-from chat.rarity import Rarity
-from chat.reader import ADAPTERS, MOST_WORDS, Reader, _fitted
+from chat.expected import Expected, expected
+from chat.reader import ADAPTERS, MOST_WORDS, Reader
 from chat.selector import probabilities, read_networks
-from chat.word_likeness import WordLikeness, content_words
 from encoder import SentenceEncoder, Vectors
 from errors import ModelError
 from retrieval.base import Passage
@@ -275,54 +273,6 @@ def test_a_question_is_never_quoted_but_its_answer_is(reader: Reader) -> None:
 def test_what_is_asks_for_the_opening_of_the_article(reader: Reader) -> None:
     for question in ("what is a titanic?", "tell me about the Titanic"):
         assert answer(reader, request(question))[0] == "The Titanic was a British passenger ship. [3]"
-
-
-def test_the_likelier_sentence_stands_first(reader: Reader) -> None:
-    quoted = [Sentence(0, span, FLEMING[span.start : span.end]) for span in units(FLEMING)]
-    question = read_question("penicillin", "en", Rarity({}))
-    for ranked, order in ((quoted[3::-3], [3, 0]), (quoted[1::-1], [0, 1]), (quoted[0:2], [0, 1])):
-        found = [quote.sentence for quote in _fitted(question, [LIBRARY[1]], ranked, [1])]
-        assert found == [quoted[i] for i in order]
-
-
-@pytest.mark.parametrize(
-    ("unit", "quoted"),
-    [
-        ("Q: How big?\nA: 1.8 litres.", "1.8 litres."),
-        ("How big is it?\n1.8 litres.", "1.8 litres."),
-        ("Website\nIt goes live.", "It goes live."),
-        ("问：多大？\n答：1.8升。", "1.8升。"),
-        ("Really? Yes.", "Really? Yes."),
-        ("Is it big?", ""),
-        ("It was, he said, a “why?” moment.", "It was, he said, a “why?” moment."),
-    ],
-)
-def test_what_of_a_unit_may_be_quoted(unit: str, quoted: str) -> None:
-    assert quotable(unit) == quoted
-
-
-@pytest.mark.parametrize(
-    ("question", "subject"),
-    [
-        ("what is a black hole?", "black hole"),
-        ("Whats photosynthesis", "photosynthesis"),
-        ("who was Marie Curie", "Marie Curie"),
-        ("tell me about the Moon", "Moon"),
-        ("什么是丝绸之路？", "丝绸之路"),
-        ("李白是谁", "李白"),
-        ("how deep is it", ""),
-    ],
-)
-def test_what_a_question_wants_explained(question: str, subject: str) -> None:
-    assert defined(question) == subject
-
-
-def test_words_used_alike_are_alike(encoder: SentenceEncoder) -> None:
-    likeness = WordLikeness(encoder)
-    same, near, far = likeness.between(["biggest"], ["biggest", "largest", "table"])[0]
-    assert same == 1 and near > 0.6 and far < 0.1
-    assert likeness.between([], ["a"]).shape == (0, 1)
-    assert content_words("What is the Boiling point, at 1,000 m?") == ("boiling", "point", "1,000")
 
 
 def test_html_and_brackets_are_quoted_as_text(reader: Reader) -> None:
