@@ -129,7 +129,7 @@ class Clues:
     agent: bool
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16384)
 def clues(sentence: str) -> Clues:
     """What a sentence offers."""
     first = _FIRST.match(sentence)

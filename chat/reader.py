@@ -31,7 +31,7 @@ from retrieval.unit_vectors import UnitVectors
 from retrieval.vectors import encoded_texts, units, vector_key
 
 MOST_WORDS = 60
-GUIDE = "guide"
+GUIDE, DOCUMENTS = "guide", "documents"
 ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
 
 _READ = 10
@@ -49,6 +49,9 @@ _GUIDE_FIRST = 2.0
 """Logits that the guide's sentences gain when the question is about the app."""
 _GUIDE_THRESHOLD = 0.25
 """Share of the threshold that is enough then: nothing else knows the app."""
+_OWN = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours|it)\b|[我咱]", re.IGNORECASE)
+_OWN_FIRST, _OWN_THRESHOLD = np.float32(2.5), 0.3
+"""The same for a person's own documents where a question is about what is theirs: an encyclopaedia seldom knows."""
 _PIECE = re.compile(rf"(?:\S*[^\s{CJK}]+\s*|[{CJK}]{{1,3}}\S?\s*){{1,8}}")
 
 _SECTIONS = {
@@ -158,9 +161,15 @@ class Reader:
         if defining is not None:
             logits[defining] = max(float(logits.max()), 0.0) + _DEFINES
         from_guide = np.array([read[sentence.passage].source == GUIDE for sentence in found])
+        share = 1.0
         if about is Scope.APP:
+            share = _GUIDE_THRESHOLD
             logits = logits + np.where(from_guide, np.float32(_GUIDE_FIRST), np.float32(0))
-        chosen = _chosen(logits, network.threshold * (_GUIDE_THRESHOLD if about is Scope.APP else 1), from_guide)
+        elif _OWN.search(text):
+            own = np.array([read[sentence.passage].source == DOCUMENTS for sentence in found])
+            logits = logits + np.where(own, _OWN_FIRST, np.float32(0))
+            share = _OWN_THRESHOLD if own[int(np.argmax(logits))] else 1.0
+        chosen = _chosen(logits, network.threshold * share, from_guide)
         return _fitted(question, read, [found[i] for i in chosen], numbers)
 
     def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:

@@ -41,7 +41,7 @@ from retrieval.unit_vectors import UnitVectors
 _SEED = 0
 _HIDDEN, _DROPOUT = 32, 0.1
 _EPOCHS, _BATCH, _RATE, _DECAY = 8, 64, 3e-3, 1e-3
-_WEIGHTS = {"all": 1.0, "passage": 0.4, "article": 0.4}
+_WEIGHTS = {"all": 1.0, "passage": 0.7, "article": 0.4}
 """How much an example counts by what was hidden."""
 _RARE_LANGUAGE = 3
 """Examples in languages that the encoder does not know count this many times for `words`."""
@@ -181,7 +181,7 @@ def _report(name: str, network: Network, given: Sequence[Example]) -> None:
             if any(example.kind == "all" for example in part):
                 figures = measure(network, part)
                 refused = ", ".join(f"{kind} {share:.3f}" for kind, share in figures.refused.items())
-                case = ", lower case" if lower else ""
+                case = ", as typed" if lower else ""
                 print(
                     f"  {name} ({label}{case}): contains {figures.contains:.3f}, first {figures.first:.3f}, "
                     f"refused {refused}"
@@ -200,7 +200,7 @@ def _fitted(name: str, columns: tuple[int, ...], given: dict[str, list[Example]]
         _times(example, len(examples_)) for examples_ in given.values() for example in examples_ if example.half == 0
     ]
     network = calibrated(fit(every, columns, times), every)
-    print(f"{name}: threshold {network.threshold}")
+    print(f"{name}: threshold {network.threshold}", flush=True)
     for dataset, found in given.items():
         _report(dataset, network, found)
     return network
