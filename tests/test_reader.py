@@ -270,6 +270,14 @@ def test_a_question_is_never_quoted_but_its_answer_is(reader: Reader) -> None:
     assert finish is Finish.UNANSWERED and "[1]" not in text
 
 
+def test_what_is_mine_stands_in_my_documents(reader: Reader) -> None:
+    pay = "Wages are paid on the 28th of each month. Mileage is paid at 45p a mile."
+    given = (passage(pay, "Employee Handbook", "documents", section="Pay and expenses"), *LIBRARY)
+    assert answer(reader, request("when do we get paid?", given))[0].startswith("Wages are paid on the 28th")
+    for question in ("How long is the Nile?", "what can you tell me about how long the Nile is?"):
+        assert "6,650 kilometres" in answer(reader, request(question, given))[0]
+
+
 def test_what_is_asks_for_the_opening_of_the_article(reader: Reader) -> None:
     for question in ("what is a titanic?", "tell me about the Titanic"):
         assert answer(reader, request(question))[0] == "The Titanic was a British passenger ship. [3]"
