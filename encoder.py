@@ -46,6 +46,7 @@ class SentenceEncoder:
         self._pooling = "mean"
         self._max_tokens = 256
         self._hash = ""
+        self._common: torch.Tensor | None = None
 
     @property
     def loaded(self) -> bool:
@@ -110,6 +111,26 @@ class SentenceEncoder:
         for batch in _batches(order, [len(ids) for ids in encodings], batch_tokens):
             vectors[batch] = self._forward([encodings[i] for i in batch])
         return vectors
+
+    def word_vectors(self, words: Sequence[str]) -> Vectors:
+        """Unit vectors of single words, shape (len(words), dimension of the input embeddings), in microseconds each.
+
+        They are the means of the words' input embeddings, less the mean of the vocabulary: near for words that are used
+        alike, whatever the sentence. They do not compare with those of `encode`.
+        """
+        import torch
+
+        self.load()
+        embeddings = self._net.get_input_embeddings().weight
+        if self._common is None:
+            self._common = embeddings.detach().float().mean(dim=0)
+        vectors = torch.zeros((len(words), embeddings.shape[1]))
+        if words:
+            rows = self._tokenizer(list(words), add_special_tokens=False)["input_ids"]
+            for i, ids in enumerate(rows):
+                vectors[i] = embeddings[ids].detach().float().mean(dim=0) - self._common if ids else 0.0
+        unit: Vectors = torch.nn.functional.normalize(vectors, dim=1).numpy()
+        return unit
 
     def _forward(self, rows: list[list[int]]) -> Vectors:
         import torch

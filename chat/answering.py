@@ -8,6 +8,7 @@ depend on how many documents there are, or on how a retriever scores.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +17,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from chat.expected import Clues, Expected, clues, expected
+from chat.expected import Clues, Expected, clues, defined, expected
 from chat.rarity import Rarity
+from chat.word_likeness import WordLikeness, content_words
 from retrieval.base import Passage
 from retrieval.split import Span
 from retrieval.text import analyse, stemmed_alike
@@ -33,6 +35,16 @@ COSINES = (
     "mean cosine in the passage",
     "mean cosine in the passage − best",
 )
+LIKENESS = (
+    "likeness",
+    "likeness − best",
+    "likeness with context",
+    "likeness with context − best",
+    "likeness of the passage",
+    "rarity of the rarest term unlike all in the passage",
+    "rarity of the rarest term unlike all in the context",
+)
+VECTORS = (*COSINES, *LIKENESS)
 """Left out where the encoder does not know the language."""
 WORDS = (
     "coverage",
@@ -59,7 +71,7 @@ WORDS = (
     "names in the question",
 )
 CLUES = ("new names", "a new name", "a new number", "a new year", "date", "reason", "place", "measure", "agent", "fits")
-FEATURES = (*COSINES, *WORDS, *CLUES, *(f"asks for {kind}" for kind in Expected))
+FEATURES = (*VECTORS, *WORDS, *CLUES, *(f"asks for {kind}" for kind in Expected))
 
 
 _VERBS = """
@@ -83,6 +95,11 @@ class Sentence:
     span: Span
     text: str
 
+    @property
+    def quotable(self) -> str:
+        """What of it may be quoted: its answer where it is a question with one, nothing where it is a bare question."""
+        return quotable(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -95,7 +112,24 @@ class Question:
     """The terms among them that are capitalised or numbers."""
     pairs: frozenset[tuple[str, str]]
     words: frozenset[str]
+    content: dict[str, float]
+    """Its words with a topic, as written, and how rare each is."""
     kind: Expected
+
+
+_ASKED = re.compile(r"[^\n]{0,400}[?？][ \t]*\n[ \t]*(?:[-*+•>][ \t]+)?(?=\S)")
+_LABEL = re.compile(r"(?:A|Answer|Ans|答|答案|回答)[ \t]*[:：][ \t]*(?=\S)", re.IGNORECASE)
+_TITLE_LINE = re.compile(r"(?:[^\s.!?:;,]+[ \t]+){0,2}[^\s.!?:;,]+[ \t]*\n[ \t]*(?=\S)")
+
+
+@lru_cache(maxsize=16384)
+def quotable(text: str) -> str:
+    """A unit without the question or the short heading that stands on the line before; empty if it asks itself."""
+    asked = _ASKED.match(text) or _TITLE_LINE.match(text)
+    text = text[asked.end() :] if asked else text
+    label = _LABEL.match(text)
+    text = text[label.end() :] if label else text
+    return "" if text.rstrip().endswith(("?", "？")) else text
 
 
 def sentences(passages: Sequence[Passage]) -> list[Sentence]:
@@ -116,6 +150,7 @@ def read_question(text: str, language: str, rarity: Rarity) -> Question:
         for i, word in enumerate(words)
         if (i and word[:1].isupper()) or (word.isascii() and any(char.isdigit() for char in word))
     )
+    content = content_words(text)
     names = frozenset(_terms(marked, stemmed_alike(language))) if marked.strip() else frozenset()
     return Question(
         text=text,
@@ -123,25 +158,85 @@ def read_question(text: str, language: str, rarity: Rarity) -> Question:
         names=names & frozenset(terms),
         pairs=frozenset(pairwise(terms)),
         words=frozenset(word.strip("?!.,:;\"'“”()").lower() for word in words),
+        content={word: max(map(rarity.of, _terms(word, stemmed_alike(language))), default=0.0) for word in content},
         kind=expected(text),
     )
 
 
 def describe(
-    question: Question, passages: Sequence[Passage], found: Sequence[Sentence], cosines: NDArray[np.float32] | None
+    question: Question,
+    passages: Sequence[Passage],
+    found: Sequence[Sentence],
+    cosines: NDArray[np.float32] | None,
+    likeness: WordLikeness | None,
 ) -> Matrix:
-    """`FEATURES` of every sentence, shape (len(found), len(FEATURES)); without cosines their columns are 0."""
+    """`FEATURES` of every sentence, shape (len(found), len(FEATURES)); without vectors their columns are 0."""
     rows = np.zeros((len(found), len(FEATURES)), dtype=np.float32)
     if not found:
         return rows
     owner = np.array([sentence.passage for sentence in found])
     if cosines is not None:
         rows[:, : len(COSINES)] = _cosine_features(cosines, owner)
+    if likeness is not None:
+        rows[:, len(COSINES) : len(VECTORS)] = _likeness_features(question, passages, found, likeness)
     lexical = np.array(_word_features(question, passages, found), dtype=np.float32)
-    rows[:, len(COSINES) :] = lexical
-    for name in ("coverage", "coverage with context", "coverage of the passage", "pairs"):
+    rows[:, len(VECTORS) :] = lexical
+    for name in _RIVALLED:
         column = FEATURES.index(name)
         rows[:, column + 1] = rows[:, column] - rows[:, column].max()
+    return rows
+
+
+_RIVALLED = (
+    "likeness",
+    "likeness with context",
+    "coverage",
+    "coverage with context",
+    "coverage of the passage",
+    "pairs",
+)
+"""Features that are followed by their distance from the best."""
+
+
+def _likeness_features(
+    question: Question, passages: Sequence[Passage], found: Sequence[Sentence], likeness: WordLikeness
+) -> Matrix:
+    """`LIKENESS` of every sentence: coverage where a word that means nearly the same counts nearly as much."""
+    rows = np.zeros((len(found), len(LIKENESS)), dtype=np.float32)
+    asked = tuple(question.content)
+    rarity = np.array([question.content[word] for word in asked], dtype=np.float32)
+    if not asked or not rarity.any():
+        return rows
+    share, rarest = rarity / rarity.sum(), rarity.max()
+    heads = [content_words(f"{passage.title}\n{passage.section}") for passage in passages]
+    texts = [content_words(sentence.text) for sentence in found]
+    every = tuple(dict.fromkeys(word for words in (*heads, *texts) for word in words))
+    column = {word: i for i, word in enumerate(every)}
+    like = likeness.between(asked, every)
+
+    def best(words: Sequence[str]) -> NDArray[np.float32]:
+        chosen = [column[word] for word in words]
+        nearest: NDArray[np.float32] = like[:, chosen].max(axis=1) if chosen else np.zeros(len(asked), np.float32)
+        return nearest
+
+    own = [best(words) for words in texts]
+    titles = [best(words) for words in heads]
+    whole = list(titles)
+    for sentence, nearest in zip(found, own, strict=True):
+        whole[sentence.passage] = np.maximum(whole[sentence.passage], nearest)
+    for i, (sentence, nearest) in enumerate(zip(found, own, strict=True)):
+        context = np.maximum(nearest, titles[sentence.passage])
+        if i and found[i - 1].passage == sentence.passage:
+            context = np.maximum(context, own[i - 1])
+        rows[i] = (
+            share @ nearest,
+            0,
+            share @ context,
+            0,
+            share @ whole[sentence.passage],
+            (rarity * (1 - whole[sentence.passage])).max() / rarest,
+            (rarity * (1 - context)).max() / rarest,
+        )
     return rows
 
 
@@ -180,7 +275,7 @@ def _word_features(question: Question, passages: Sequence[Passage], found: Seque
             before = frozenset()
         terms, pairs = _sentence_terms(sentence.text, stemmed_alike(passages[passage].language))
         context = terms | headings | before
-        offered = clues(sentence.text)
+        offered = clues(sentence.quotable)
         rows.append(
             [
                 covered(terms),
@@ -197,9 +292,9 @@ def _word_features(question: Question, passages: Sequence[Passage], found: Seque
                 len(question.pairs & pairs) / max(len(question.pairs), 1),
                 0.0,
                 len(terms - question.terms.keys()) / 30,
-                math.log1p(len(sentence.text)) / 6,
+                math.log1p(len(sentence.quotable)) / 6,
                 float(len(terms) < 3),
-                float(sentence.text.rstrip().endswith(("?", "？"))),
+                float(not sentence.quotable),
                 float(place == 0),
                 min(place, 16) / 8,
                 *about_question,
@@ -209,6 +304,20 @@ def _word_features(question: Question, passages: Sequence[Passage], found: Seque
         )
         before, place = terms, place + 1
     return rows
+
+
+def opening(question: Question, passages: Sequence[Passage], found: Sequence[Sentence]) -> int | None:
+    """Index of the sentence that says what something is, where that is asked: the first of the article on it."""
+    wanted = defined(question.text)
+    if not wanted:
+        return None
+    for i, sentence in enumerate(found):
+        passage = passages[sentence.passage]
+        if not passage.section and passage.id.endswith("#0") and (i == 0 or found[i - 1].passage != sentence.passage):
+            stemmer = stemmed_alike(passage.language)
+            if passage.title and set(_terms(wanted, stemmer)) == set(_terms(passage.title, stemmer)):
+                return i
+    return None
 
 
 def merit(question: Question, part: str, language: str) -> float:

@@ -57,6 +57,25 @@ def expected(question: str) -> Expected:
     return next((kind for kind, pattern in _ASKS if pattern.search(question)), Expected.THING)
 
 
+_DEFINED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?:so |and |ok )?(?:what|who)(?:[’']?s| is| are| was| were|[’']re)(?: exactly)? (?:an? |the )?(.{2,60})",
+        r"(?:please |can you |could you )*(?:tell me|explain|define|describe)(?: something)?(?: about)?(?: to me)? "
+        r"(?:what )?(?:is |are )?(?:an? |the )?(.{2,60})",
+        r"(?:请问|請問|请|請)?(?:什么是|什麼是|谁是|誰是|啥是|介绍一下|介紹一下|介绍|介紹|说说|說說)(.{1,20})",
+        r"(?:请问|請問)?(.{1,20}?)(?:是什么|是什麼|是谁|是誰|是啥)(?:东西|東西|意思)?",
+    )
+)
+
+
+def defined(question: str) -> str:
+    """What a question wants explained: “black hole” for “what is a black hole?”; empty for any other question."""
+    bare = question.strip(" \t\n?!.？！。")
+    found = (pattern.fullmatch(bare) for pattern in _DEFINED)
+    return next((match[1] for match in found if match), "")
+
+
 _CAPITAL = f"[^\\W\\d_a-zß-öø-ÿ{CJK}]"
 _CAPITALISED = re.compile(rf"\b{_CAPITAL}[\w'’-]+")
 _FIRST = re.compile(r"[\W_]*(\w+)")
@@ -71,7 +90,7 @@ _DATE = re.compile(
 _NUMBER = re.compile(
     r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|twenty|thirty|forty|fifty|"
     r"hundreds?|thousands?|millions?|billions?|half|third|quarter|percent|several)\b|"
-    r"[一二三四五六七八九十百千万萬亿億两兩半]+[个個人次年天种種名位座所倍成分条條公]",
+    r"[一二三四五六七八九十百千万萬亿億两兩半]+[个個人次年天种種名位座所倍成分条條公大类類件只隻级層层回]",
     re.IGNORECASE,
 )
 _REASON = re.compile(
@@ -110,7 +129,7 @@ class Clues:
     agent: bool
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16384)
 def clues(sentence: str) -> Clues:
     """What a sentence offers."""
     first = _FIRST.match(sentence)

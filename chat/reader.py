@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chat.answering import Question, Sentence, describe, merit, read_question, sentences
+from chat.answering import Question, Sentence, describe, merit, opening, read_question, sentences
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
 from chat.rarity import Rarity, read_rarity
@@ -25,6 +25,7 @@ from chat.replies import ask_back, cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
 from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
 from chat.tasks import task
+from chat.word_likeness import WordLikeness
 from retrieval.base import Passage
 from retrieval.query import is_lone, is_person, unresolved
 from retrieval.text import CJK
@@ -32,22 +33,27 @@ from retrieval.unit_vectors import UnitVectors
 from retrieval.vectors import encoded_texts, units, vector_key
 
 MOST_WORDS = 60
-GUIDE = "guide"
-OWN = "documents"
-"""The source of a visitor's own documents, where “she” may be the one person whom they are about."""
+GUIDE, DOCUMENTS = "guide", "documents"
 ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
 
 _READ = 10
 """Passages; what ranks lower hardly ever answers."""
 _QUESTION_CHARS = 1000
-_SECOND = 0.12
+_SECOND = 0.3
 """A second sentence is quoted if it is at least this probable, as a share of the first one's probability."""
 _FEWEST_WORDS = 12
 """A second quotation is cut down to fit, but not below this."""
+_NEVER = np.float32(-1e4)
+"""Logit of a sentence that is not to be quoted, such as a question."""
+_DEFINES = np.float32(3.0)
+"""Logits by which an article's opening leads where the question asks what its subject is."""
 _GUIDE_FIRST = 2.0
 """Logits that the guide's sentences gain when the question is about the app."""
 _GUIDE_THRESHOLD = 0.25
 """Share of the threshold that is enough then: nothing else knows the app."""
+_OWN = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours|it)\b|[我咱]", re.IGNORECASE)
+_OWN_FIRST, _OWN_THRESHOLD = np.float32(2.5), 0.3
+"""The same for a person's own documents where a question is about what is theirs: an encyclopaedia seldom knows."""
 _PIECE = re.compile(rf"(?:\S*[^\s{CJK}]+\s*|[{CJK}]{{1,3}}\S?\s*){{1,8}}")
 
 _SECTIONS = {
@@ -87,6 +93,7 @@ class Reader:
         self._encoder = vectors.encoder
         self._vectors = vectors
         self._adapters = adapters
+        self.likeness = WordLikeness(vectors.encoder)
         self._networks: dict[str, Network] = {}
         self._rarity = Rarity({})
         self._lock = threading.Lock()
@@ -121,7 +128,7 @@ class Reader:
             return Reply(cannot(asked, request.language), Finish.UNANSWERED)
         text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]
         pronoun = unresolved(text)
-        if is_lone(text) or (is_person(pronoun) and all(p.source != OWN for p in request.passages)):
+        if is_lone(text) or (is_person(pronoun) and all(p.source != DOCUMENTS for p in request.passages)):
             return Reply(ask_back(pronoun or text.strip(" ?？"), request.language), Finish.UNANSWERED)
         quotes = self._quotes(text, request.language, request.passages, scope(text))
         if quotes:
@@ -155,11 +162,21 @@ class Reader:
         question = read_question(text, language, self._rarity)
         network = self._networks["vectors" if trusted else "words"]
         cosines = self.cosines(text, read) if trusted else None
-        logits = network.logits(describe(question, read, found, cosines))
+        logits = network.logits(describe(question, read, found, cosines, self.likeness if trusted else None))
+        logits[[not sentence.quotable for sentence in found]] = _NEVER
+        defining = opening(question, read, found)
+        if defining is not None:
+            logits[defining] = max(float(logits.max()), 0.0) + _DEFINES
         from_guide = np.array([read[sentence.passage].source == GUIDE for sentence in found])
+        share = 1.0
         if about is Scope.APP:
+            share = _GUIDE_THRESHOLD
             logits = logits + np.where(from_guide, np.float32(_GUIDE_FIRST), np.float32(0))
-        chosen = _chosen(logits, network.threshold * (_GUIDE_THRESHOLD if about is Scope.APP else 1), from_guide)
+        elif _OWN.search(text):
+            own = np.array([read[sentence.passage].source == DOCUMENTS for sentence in found])
+            logits = logits + np.where(own, _OWN_FIRST, np.float32(0))
+            share = _OWN_THRESHOLD if own[int(np.argmax(logits))] else 1.0
+        chosen = _chosen(logits, network.threshold * share, from_guide)
         return _fitted(question, read, [found[i] for i in chosen], numbers)
 
     def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
@@ -184,7 +201,7 @@ def _chosen(logits: Vector, threshold: float, from_guide: np.ndarray[tuple[int],
 def _fitted(
     question: Question, passages: Sequence[Passage], ranked: Sequence[Sentence], numbers: Sequence[int]
 ) -> list[_Quote]:
-    """One or two of the ranked sentences within `MOST_WORDS`, those of one passage in its order."""
+    """One or two of the ranked sentences within `MOST_WORDS`, the likelier first; neighbours stand as in the text."""
     quotes: list[_Quote] = []
     room = float(MOST_WORDS)
     for sentence in ranked:
@@ -196,15 +213,21 @@ def _fitted(
         least = _FEWEST_WORDS if quotes else 0
         if room - 1 <= least:
             break
-        text = excerpt(sentence.text, room - 1, value)
+        text = excerpt(sentence.quotable, room - 1, value)
         if text and not any(text in quote.text for quote in quotes):
             quotes.append(_Quote(sentence, numbers[sentence.passage], text))
             room -= words(text) + 1
         if len(quotes) == 2:
             break
-    if len(quotes) == 2 and quotes[0].number == quotes[1].number:
-        quotes.sort(key=lambda quote: quote.sentence.span.start)
+    if len(quotes) == 2 and _follows(passages, quotes[1].sentence, quotes[0].sentence):
+        quotes.reverse()
     return quotes
+
+
+def _follows(passages: Sequence[Passage], one: Sentence, other: Sentence) -> bool:
+    """Whether `other` is the very next sentence after `one`."""
+    between = passages[one.passage].text[one.span.end : other.span.start]
+    return one.passage == other.passage and one.span.end <= other.span.start and not between.strip(" \t\n-*+•")
 
 
 def _joined(quotes: Sequence[_Quote]) -> str:

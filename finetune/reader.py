@@ -1,9 +1,10 @@
 """Fit the reader's sentence selector and its threshold.
 
-    python -m finetune.reader --dataset DIR [--dataset DIR …] --background FILE [--background FILE …] --out DIR
+    python -m finetune.reader --dataset DIR … [--closed FILE …] --background FILE … --out DIR
 
-The data sets are in BEIR layout with `answers`; the background files are JSON lines of ordinary English text, in
-which common terms are counted. Writes `reader.json` and `reader.terms.tsv` to the folder. Two networks are fitted:
+Every option but the last may be given again. The data sets are in BEIR layout with `answers`; `--closed` are questions
+with their text, see `finetune.closed_questions`; the background files are JSON lines of ordinary English text, in which
+common terms are counted. Writes `reader.json` and `reader.terms.tsv` to the folder. Two networks are fitted:
 `vectors`, for the languages that the encoder knows, and `words`, without the cosines, for all others. Both are fitted
 to one half of the articles; the figures printed are of both halves.
 """
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from chat.answering import COSINES, FEATURES
+from chat.answering import FEATURES, VECTORS
 from chat.rarity import Rarity
 from chat.reader import MOST_WORDS, Reader
 from chat.selector import Network, as_json, probabilities
@@ -31,6 +32,7 @@ from errors import AppError
 from evaluation.answers import Corpus
 from evaluation.dataset import Dataset, load_dataset
 from evaluation.retrieval import indexed
+from finetune.closed_questions import load_closed
 from finetune.reader_data import KINDS, Example, count_terms, examples, read_background
 from retrieval.rerank import Reranker
 from retrieval.text import language
@@ -39,10 +41,12 @@ from retrieval.unit_vectors import UnitVectors
 _SEED = 0
 _HIDDEN, _DROPOUT = 32, 0.1
 _EPOCHS, _BATCH, _RATE, _DECAY = 8, 64, 3e-3, 1e-3
-_WEIGHTS = {"all": 1.0, "passage": 0.4, "article": 0.4}
+_WEIGHTS = {"all": 1.0, "passage": 0.7, "article": 0.4}
 """How much an example counts by what was hidden."""
 _RARE_LANGUAGE = 3
 """Examples in languages that the encoder does not know count this many times for `words`."""
+_SMALL, _MOST_TIMES = 3000, 3
+"""Examples of a data set with fewer questions than the first count up to the second times."""
 _LEAST_SCALE = 0.05
 _REFUSED = 0.925
 """Share of the questions without their article that the threshold refuses, in the first half."""
@@ -177,17 +181,26 @@ def _report(name: str, network: Network, given: Sequence[Example]) -> None:
             if any(example.kind == "all" for example in part):
                 figures = measure(network, part)
                 refused = ", ".join(f"{kind} {share:.3f}" for kind, share in figures.refused.items())
-                case = ", lower case" if lower else ""
+                case = ", as typed" if lower else ""
                 print(
                     f"  {name} ({label}{case}): contains {figures.contains:.3f}, first {figures.first:.3f}, "
                     f"refused {refused}"
                 )
 
 
+def _times(example: Example, size: int) -> int:
+    """How often an example counts: more in a small data set, or in a language the encoder does not know."""
+    small = min(_MOST_TIMES, max(1, round(_SMALL * len(KINDS) / size)))
+    return small if example.known else _RARE_LANGUAGE
+
+
 def _fitted(name: str, columns: tuple[int, ...], given: dict[str, list[Example]]) -> Network:
     every = [example for examples_ in given.values() for example in examples_ if example.half == 0]
-    network = calibrated(fit(every, columns, [1 if e.known else _RARE_LANGUAGE for e in every]), every)
-    print(f"{name}: threshold {network.threshold}")
+    times = [
+        _times(example, len(examples_)) for examples_ in given.values() for example in examples_ if example.half == 0
+    ]
+    network = calibrated(fit(every, columns, times), every)
+    print(f"{name}: threshold {network.threshold}", flush=True)
     for dataset, found in given.items():
         _report(dataset, network, found)
     return network
@@ -196,11 +209,12 @@ def _fitted(name: str, columns: tuple[int, ...], given: dict[str, list[Example]]
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m finetune.reader", description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, action="append", required=True, help="folder in BEIR layout")
+    parser.add_argument("--closed", type=Path, action="append", default=[], help="JSON lines of questions with a text")
     parser.add_argument("--background", type=Path, action="append", default=[], help="JSON lines of ordinary English")
     parser.add_argument("--out", type=Path, required=True, help="folder for reader.json and reader.terms.tsv")
     options = parser.parse_args(arguments)
     try:
-        datasets = [load_dataset(folder) for folder in options.dataset]
+        datasets = [load_dataset(folder) for folder in options.dataset] + [load_closed(path) for path in options.closed]
         background = [text for path in options.background for text in read_background(path)]
     except (AppError, OSError) as error:
         print(error, file=sys.stderr)
@@ -214,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if known:
         network = _fitted("vectors", tuple(range(len(FEATURES))), known)
         networks["vectors"] = dataclasses.replace(network, encoder=encoder.hash)
-    networks["words"] = _fitted("words", tuple(range(len(COSINES), len(FEATURES))), given)
+    networks["words"] = _fitted("words", tuple(range(len(VECTORS), len(FEATURES))), given)
     options.out.mkdir(parents=True, exist_ok=True)
     written = {name: as_json(network) for name, network in networks.items()}
     (options.out / "reader.json").write_text(json.dumps(written, separators=(",", ":")) + "\n", encoding="utf-8")

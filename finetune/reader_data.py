@@ -2,14 +2,18 @@
 
 Every question is searched three times: as it is; with its passage hidden; with its whole article hidden. The hidden
 ones count as unanswerable where the answers then stand nowhere in the corpus. Articles are halved by title: one half
-is for fitting, the other for measuring. Questions with capitals are added once more the way people type them, in
-lower case and without a question mark.
+is for fitting, the other for measuring. Questions are added once more the way people type them: those with capitals in
+lower case and without a question mark, every second one with some of its words hidden as if it used others; Chinese
+ones cut down to what their text holds and the question word.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
+import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from chat.answering import Matrix, describe, read_question, sentences
+from chat.answering import Matrix, Question, describe, read_question, sentences
 from chat.excerpt import words
 from chat.rarity import Rarity
 from chat.reader import Reader
@@ -27,7 +31,7 @@ from errors import InputError
 from evaluation.answers import Corpus
 from evaluation.dataset import Dataset
 from evaluation.squad import contains, normalise
-from retrieval.text import analyse, language
+from retrieval.text import CJK, analyse, language
 
 KINDS = ("all", "passage", "article")
 """What was hidden: nothing, the question's passage, its article."""
@@ -47,7 +51,7 @@ class Example:
     known: bool
     """Whether the encoder knows the language: otherwise the cosines are 0."""
     lower: bool
-    """Whether the question was put in lower case."""
+    """Whether the question was put in lower case, or cut short."""
     features: Matrix
     labels: NDArray[np.bool_]
     """Whether a sentence of a relevant text holds an answer."""
@@ -66,10 +70,13 @@ def halves(dataset: Dataset) -> dict[str, int]:
 def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: Rarity) -> Iterator[Example]:
     """The examples of a data set. `reader` gives the cosines, as it does in the app."""
     half = halves(corpus.dataset)
-    for question in corpus.dataset.questions:
+    items = {item.id: item for item in corpus.dataset.corpus}
+    for number, question in enumerate(corpus.dataset.questions):
         relevant = corpus.dataset.relevant[question.id]
         code = language(question.text)
         known = encoder.knows(code)
+        about = "\n".join(f"{items[item].title}\n{items[item].text}" for item in relevant)
+        typed = question.text.lower().rstrip("?") if known else shortened(question.text, about)
         for kind in KINDS:
             hidden = frozenset[str]() if kind == "all" else corpus.hidden(question, kind)
             if hidden and not corpus.unanswerable(question, hidden):
@@ -78,21 +85,73 @@ def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: R
             if not passages:
                 continue
             cosines = reader.cosines(question.text, passages) if known else None
+            likeness = reader.likeness if known else None
             found = sentences(passages)
             gold = [normalise(answer) for answer in question.answers]
-            holds = np.array([contains(normalise(sentence.text), gold) for sentence in found])
+            holds = np.array([contains(normalise(sentence.quotable), gold) for sentence in found])
             own = np.array([passages[sentence.passage].document in relevant for sentence in found])
-            for text in dict.fromkeys((question.text, question.text.lower().rstrip("?"))):
+            for text in dict.fromkeys((question.text, typed)):
+                asked = read_question(text, code, rarity)
+                if known and number % 2 and text != question.text:
+                    asked = in_other_words(asked, code, random.Random(number))
                 yield Example(
                     half=min(half[item] for item in relevant),
                     kind=kind,
                     known=known,
                     lower=text != question.text,
-                    features=describe(read_question(text, code, rarity), passages, found, cosines),
+                    features=describe(asked, passages, found, cosines, likeness),
                     labels=holds & own if kind == "all" else np.zeros(len(found), dtype=bool),
                     holds=holds,
-                    words=np.array([words(sentence.text) for sentence in found], dtype=np.float32),
+                    words=np.array([words(sentence.quotable) for sentence in found], dtype=np.float32),
                 )
+
+
+def in_other_words(question: Question, code: str, chance: random.Random) -> Question:
+    """The question as if some of its words were others that its text does not hold; its vector stays what it is."""
+    hidden = {word for word in question.content if chance.random() < _OTHER_WORDS}
+    gone = {term for word in hidden for term in analyse(word, code)}
+    return dataclasses.replace(
+        question,
+        terms={f"\0{term}" if term in gone else term: rarity for term, rarity in question.terms.items()},
+        names=question.names - gone,
+        pairs=frozenset(pair for pair in question.pairs if not gone & set(pair)),
+        content={word[::-1] if word in hidden else word: rarity for word, rarity in question.content.items()},
+    )
+
+
+_OTHER_WORDS = 0.3
+_SEGMENT = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+_ASKING = re.compile(
+    "为什么|為什麼|为何|為何|什么时候|什麼時候|什么|什麼|多少|多[长長高大远遠久]|怎么|怎麼|怎样|怎樣|如何|何时|何時|哪[里裡裏年个個位些国國]?"
+    "|[谁誰]|[几幾][个個年种種]?"
+)
+
+
+def shortened(question: str, text: str) -> str:
+    """A question without spaces cut down to the stretches that its text holds too, and what it asks for."""
+    if not _SEGMENT.search(question) or question.isascii():
+        return question.lower().rstrip("?")
+    asked = _ASKING.search(question)
+    parts = [part for part in _ASKING.split(question) if part]
+    kept = "".join(_shared(part, text) for part in parts)
+    return f"{kept}{asked[0] if asked else ''}" if kept else question
+
+
+def _shared(part: str, text: str) -> str:
+    """The runs of two and more characters of a part that stand in the text, longest first, at most `_RUNS` of them."""
+    runs, start = [], 0
+    while start < len(part):
+        end = start
+        while end < len(part) and part[start : end + 1] in text:
+            end += 1
+        if end - start >= _SHORTEST_RUN:
+            runs.append((start, part[start:end]))
+        start = max(end, start + 1)
+    longest = sorted(runs, key=lambda run: -len(run[1]))[:_RUNS]
+    return "".join(run for _, run in sorted(longest))
+
+
+_SHORTEST_RUN, _RUNS = 2, 2
 
 
 def count_terms(background: Iterable[str], datasets: Sequence[Dataset]) -> dict[str, float]:

@@ -201,12 +201,46 @@ def _markdown(text: str, name: str) -> tuple[str, str]:
         title, text = named[1].strip() if named else "", text[front.end() :]
     parts = _FENCED.split(text)  # text, fence, text, …: every second text between fences is code
     for i in range(0, len(parts), 4):
-        parts[i] = _readable(parts[i])
+        parts[i] = _readable(_rows(parts[i]))
     text = "".join(parts)
     heading = _FIRST_H1.search("".join(parts[::4]))
     if not title and heading:
         title = (heading[1] or heading[2]).strip(" \t#")
     return title or name, text
+
+
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_CELL_END = re.compile(r"(?<!\\)\|")
+
+
+def _rows(text: str) -> str:
+    """`text` with its tables as lines of “Header: cell; Header: cell”."""
+    lines = text.split("\n")
+    written: list[str] = []
+    header: list[str] | None = None
+    for i, line in enumerate(lines):
+        below = lines[i + 1] if i + 1 < len(lines) else ""
+        if "|" not in line:
+            header = None
+            written.append(line)
+        elif header is None and "|" in below and _TABLE_RULE.fullmatch(below):
+            header = _cells(line)
+        elif header is not None and _TABLE_RULE.fullmatch(line):
+            continue
+        elif header is not None:
+            written.append(_row(header, _cells(line)))
+        else:
+            written.append(line)
+    return "\n".join(written)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in _CELL_END.split(line.strip().removeprefix("|").removesuffix("|"))]
+
+
+def _row(header: list[str], cells: list[str]) -> str:
+    named = [*header, *[""] * len(cells)]
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(named, cells, strict=False) if cell)
 
 
 def _readable(text: str) -> str:

@@ -11,7 +11,8 @@ Every look-up is bound to an owner: a visitor finds what is public (owner "") an
 
 from __future__ import annotations
 
-import json
+import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,12 +24,20 @@ from typing import Any
 from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
 from retrieval.base import Document, Passage, Retriever, SearchRequest
+from retrieval.nearest import nearest
 from retrieval.split import passages
-from retrieval.text import analyse, stemmed_alike
-from retrieval.vectors import Backfill, Stored, encoded_texts, units, vector_key
+from retrieval.stored import closed, packed, schema, scope, stored_key, tiled, unpacked, why_not
+from retrieval.text import ANALYSIS, analyse, stemmed_alike
+from retrieval.text import language as language_of
+from retrieval.vectors import Backfill, Stored
 
+_FOLDER = f"bm25-{ANALYSIS}"
 _WRITER_BYTES = 64_000_000
 _QUERY_CHARS, _QUERY_TERMS = 20_000, 96
+logger = logging.getLogger(__name__)
+
+_SMALL, _NEAREST = 4000, 30
+"""Passages of a source that are few enough to compare with all of them, and how many of them may be added."""
 _FIRST, _LATER = "first", "later"
 
 
@@ -63,24 +72,48 @@ class DocumentIndex:
         self._backfill = Backfill(folder / "vectors", encoder, self)
 
     def open(self) -> None:
-        """Open or create the index. Raises `DocumentError` when the folder is in use or cannot be used."""
+        """Open or create the index; what another analysis had indexed is indexed anew.
+
+        Raises `DocumentError` when the folder is in use or cannot be used.
+        """
         import tantivy
 
-        folder = self.folder / "bm25"
+        folder = self.folder / _FOLDER
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._index = tantivy.Index(_schema(), str(folder))
+            self._index = tantivy.Index(schema(), str(folder))
             self._index.config_reader("manual")
             self._writer = self._index.writer(_WRITER_BYTES, 1)
         except ValueError as error:
             self._index = None
-            raise DocumentError(**_why_not(self.folder, str(error))) from error
+            raise DocumentError(**why_not(self.folder, str(error))) from error
         except OSError as error:
             raise DocumentError(
                 f"The folder {self.folder} cannot be used for documents ({error.strerror}); choose another one.",
                 zh=f"文件夹 {self.folder} 不能用来存放文档（{error.strerror}），请换一个。",
             ) from error
         self._refresh()
+        for older in sorted(self.folder.glob("bm25*")):
+            if older.name != _FOLDER:
+                self._take_over(older)
+
+    def _take_over(self, older: Path) -> None:
+        """Index the documents of an older index, then delete it; one that cannot be read stays where it is."""
+        import tantivy
+
+        try:
+            searcher = tantivy.Index.open(str(older)).searcher()
+            found = searcher.search(tantivy.Query.all_query(), max(1, searcher.num_docs), count=False).hits
+            passages_of: dict[str, list[Any]] = {}
+            for _, address in found:
+                hit = searcher.doc(address)
+                passages_of.setdefault(_passage(hit).document, []).append(hit)
+            documents = [_joined(hits) for hits in passages_of.values()]
+        except (ValueError, KeyError, TypeError, StopIteration) as error:
+            logger.warning("The older index %s could not be read (%s); its documents are not searched", older, error)
+            return
+        self.add(documents)
+        shutil.rmtree(older, ignore_errors=True)
 
     def close(self) -> None:
         """Stop the background thread and release the folder."""
@@ -131,9 +164,9 @@ class DocumentIndex:
             added=time.time(),
             name=document.name,
         )
-        shared = {"document": document.id, "owner": document.owner, "scope": _scope(document.source, document.owner)}
-        first = {"part": _FIRST, "stemmer": stemmed_alike(language), "info": _packed(asdict(info))}
-        for passage, start, end in _tiled(found, len(document.text)):
+        shared = {"document": document.id, "owner": document.owner, "scope": scope(document.source, document.owner)}
+        first = {"part": _FIRST, "stemmer": stemmed_alike(language), "info": packed(asdict(info))}
+        for passage, start, end in tiled(found, len(document.text)):
             heard = f"{passage.title}\n{passage.section}\n{passage.text}"
             around = [document.text[start : passage.start], document.text[passage.end : end]]
             writer.add_document(
@@ -143,9 +176,9 @@ class DocumentIndex:
                     id=passage.id,
                     language=language,
                     body=" ".join(analyse(heard, language, stopwords=True)),
-                    key=_key(passage),
-                    passage=_packed(asdict(passage)),
-                    around=_packed(around),
+                    key=stored_key(passage),
+                    passage=packed(asdict(passage)),
+                    around=packed(around),
                 )
             )
             yield passage
@@ -160,8 +193,8 @@ class DocumentIndex:
 
     def documents(self, source: str, owner: str) -> list[DocumentInfo]:
         """What exactly this owner has in a source, newest first."""
-        hits = self._find(self._all(part=_FIRST, scope=_scope(source, owner)), None)
-        return sorted((DocumentInfo(**_unpacked(hit, "info")) for hit in hits), key=lambda info: -info.added)
+        hits = self._find(self._all(part=_FIRST, scope=scope(source, owner)), None)
+        return sorted((DocumentInfo(**unpacked(hit, "info")) for hit in hits), key=lambda info: -info.added)
 
     def document(self, document_id: str, owner: str) -> Document | None:
         """A document with its full text, put together from its passages, if it is public or this owner's."""
@@ -193,28 +226,48 @@ class DocumentIndex:
         return _SourceOfIndex(source, self)
 
     def search(self, request: SearchRequest, source: str) -> list[Passage]:
-        """The `k` passages of a source that BM25 finds best. Raises `SourceError` when the index cannot be read."""
+        """The `k` passages of a source that BM25 finds best.
+
+        Where the question's words find fewer, and the source is small, the passages nearest in meaning follow with a
+        score of 0. Raises `SourceError` when the index cannot be read.
+        """
         from tantivy import Occur, Query
 
         searcher = self._searcher()
         terms = self._query_terms(searcher, request.query)
         if not terms or request.k < 1 or request.cancel.is_set():
             return []
-        schema = self._index.schema
-        words = [(Occur.Should, Query.term_query(schema, "body", term, "freq")) for term in terms]
-        scopes = self._all(scope=(_scope(source, ""), _scope(source, request.owner)))
-        clauses = [(Occur.Must, Query.boolean_query(words)), (Occur.Must, Query.const_score_query(scopes, 0.0))]
+        fields = self._index.schema
+        words = [(Occur.Should, Query.term_query(fields, "body", term, "freq")) for term in terms]
+        scopes = self._all(scope=(scope(source, ""), scope(source, request.owner)))
+        within = [(Occur.Must, Query.const_score_query(scopes, 0.0))]
         if request.exclude:
             excluded = sorted(request.exclude)
-            clauses += [(Occur.MustNot, Query.term_set_query(schema, name, excluded)) for name in ("document", "id")]
+            within += [(Occur.MustNot, Query.term_set_query(fields, name, excluded)) for name in ("document", "id")]
+        worded = Query.boolean_query([(Occur.Must, Query.boolean_query(words)), *within])
         try:
-            hits = searcher.search(Query.boolean_query(clauses), request.k, count=False).hits
-            return [_passage(searcher.doc(address), score) for score, address in hits]
+            hits = searcher.search(worded, request.k, count=False).hits
+            found = [_passage(searcher.doc(address), score) for score, address in hits]
+            if len(found) < request.k:
+                found += self._near(searcher, request, Query.boolean_query(within), {passage.id for passage in found})
+            return found
         except ValueError as error:
             raise SourceError(
                 f"The documents in {self.folder} could not be searched ({error}).",
                 zh=f"无法检索 {self.folder} 中的文档（{error}）。",
             ) from error
+
+    def _near(self, searcher: Any, request: SearchRequest, within: Any, found: set[str]) -> list[Passage]:
+        """The passages nearest in meaning to the question that words have not found."""
+        known = self._encoder.loaded and self._encoder.knows(request.language or language_of(request.query))
+        hits = searcher.search(within, _SMALL + 1, count=False).hits if known else []
+        if not hits or len(hits) > _SMALL:
+            return []
+        addresses = [address for _, address in hits]
+        stored = self.vectors(searcher.fast_field_values("key", addresses))
+        question = self._encoder.encode([request.query[:_QUERY_CHARS]])[0]
+        near = (_passage(searcher.doc(addresses[i])) for i in nearest(question, stored, _NEAREST))
+        return [passage for passage in near if passage.id not in found][: request.k - len(found)]
 
     def _query_terms(self, searcher: Any, query: str) -> list[str]:
         """The distinct terms of a question that occur at all, in every stemming; the rarest where they are many."""
@@ -263,7 +316,7 @@ class DocumentIndex:
         """The writer; what it is given is committed at the end, or forgotten if something fails."""
         with self._writing:
             if self._writer is None:
-                raise DocumentError(**_closed(self.folder))
+                raise DocumentError(**closed(self.folder))
             try:
                 yield self._writer
                 self._writer.commit()
@@ -285,18 +338,18 @@ class DocumentIndex:
     def _searcher(self) -> Any:
         index = self._index
         if index is None:
-            raise SourceError(**_closed(self.folder))
+            raise SourceError(**closed(self.folder))
         return index.searcher()
 
     def _all(self, **wanted: str | tuple[str, ...]) -> Any:
         """Query: each field has the value, or one of the values; everything where no field is named."""
         from tantivy import Occur, Query
 
-        schema = self._index.schema
+        fields = self._index.schema
         clauses = []
         for name, given in wanted.items():
             values = (given,) if isinstance(given, str) else given
-            any_of = [(Occur.Should, Query.term_query(schema, name, value, "basic")) for value in values]
+            any_of = [(Occur.Should, Query.term_query(fields, name, value, "basic")) for value in values]
             clauses.append((Occur.Must, Query.boolean_query(any_of)))
         return Query.boolean_query(clauses) if clauses else Query.all_query()
 
@@ -319,39 +372,11 @@ class _SourceOfIndex:
         return self.index.search(request, self.name)
 
 
-def _schema() -> Any:
-    import tantivy
-
-    builder = tantivy.SchemaBuilder()
-    for name in ("id", "document", "part", "owner", "scope", "language", "stemmer"):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
-    builder.add_integer_field("key", fast=True)
-    for name in ("passage", "around", "info"):
-        builder.add_bytes_field(name, stored=True)
-    return builder.build()
-
-
-def _scope(source: str, owner: str) -> str:
-    return f"{source}\x1f{owner}"
-
-
-def _key(passage: Passage) -> int:
-    return vector_key(encoded_texts(passage, units(passage.text)))
-
-
-def _tiled(found: list[Passage], length: int) -> Iterator[tuple[Passage, int, int]]:
-    """Each passage with the stretch of text that it stands for, so that the stretches make up the whole."""
-    starts = [0, *(passage.end for passage in found[:-1])]
-    ends = [*(passage.end for passage in found[:-1]), length]
-    return zip(found, starts, ends, strict=True)
-
-
 def _joined(hits: list[Any]) -> Document:
     """The document whose passages these are, all of them."""
-    parts = sorted((_passage(hit).start, *_unpacked(hit, "around"), _passage(hit)) for hit in hits)
+    parts = sorted((_passage(hit).start, *unpacked(hit, "around"), _passage(hit)) for hit in hits)
     text = "".join(before + passage.text + after for _, before, after, passage in parts)
-    info = next(DocumentInfo(**_unpacked(hit, "info")) for hit in hits if hit.get_first("info"))
+    info = next(DocumentInfo(**unpacked(hit, "info")) for hit in hits if hit.get_first("info"))
     return Document(
         id=info.id,
         title=info.title,
@@ -365,32 +390,4 @@ def _joined(hits: list[Any]) -> Document:
 
 
 def _passage(hit: Any, score: float = 0.0) -> Passage:
-    return Passage(**_unpacked(hit, "passage") | {"score": score})
-
-
-def _packed(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _unpacked(hit: Any, field: str) -> Any:
-    return json.loads(hit.get_first(field))
-
-
-def _closed(folder: Path) -> dict[str, str]:
-    return {
-        "text": f"The documents in {folder} are closed; open them first.",
-        "zh": f"{folder} 中的文档尚未打开，请稍后再试。",
-    }
-
-
-def _why_not(folder: Path, reason: str) -> dict[str, str]:
-    if "LockBusy" in reason:
-        return {
-            "text": f"The documents in {folder} are in use by another Groundchat; stop it or choose another folder.",
-            "zh": f"{folder} 中的文档正被另一个 Groundchat 使用，请先停止它，或换一个文件夹。",
-        }
-    reason = reason.partition("\n")[0]
-    return {
-        "text": f"The documents in {folder} cannot be read ({reason}); move the folder away and start again.",
-        "zh": f"无法读取 {folder} 中的文档（{reason}），请移走该文件夹后重新启动。",
-    }
+    return Passage(**unpacked(hit, "passage") | {"score": score})

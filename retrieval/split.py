@@ -28,9 +28,12 @@ _END = re.compile(
     rf"|(?<=[{CJK}])[!?]+[{_CLOSERS}]*(?!\s)"
     rf"|(?<![.!?…])(?P<mark>[.!?…।۔؟]+)[{_CLOSERS}]*(?:\[\d{{1,3}}\])*(?=[ \t\r\f\v\u00a0\u3000]|\n|$)"
 )
-_NEW_LINE = re.compile(r"[ \t\r]*(?:\n|\Z|[-*+•][ \t]|\d{1,3}[.)][ \t]|\||>|#{1,6}[ \t]|```|~~~)")
+_NEW_LINE = re.compile(
+    r"[ \t\r]*(?:\n|\Z|[-*+•][ \t]|\d{1,3}[.)][ \t]|\||>|#{1,6}[ \t]|```|~~~|[^\W\d_][\w ()]{0,30}:[ \t])"
+)
 _OWN_LINE = re.compile(r"[ \t]*(?:\||#{1,6}[ \t]|```|~~~)")
 _MARKER = re.compile(r"(?:\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>+)[ \t]+)+")
+_LIST_NUMBER = re.compile(r"[ \t]*\d{1,3}[.)]\Z")
 _BLANK = re.compile(r"\s*")
 _WORD_BEFORE = re.compile(r"[\w.&]+\Z")
 _NEXT_WORD = re.compile(r"\s*[\"'“‘«(\[]*(\w+)")
@@ -109,6 +112,8 @@ def _mark_ends(text: str, start: int, end: int, mark: str) -> bool:
     if mark != "." or before is None:
         return True
     word = before[0].lower()
+    if word.isdigit() and _LIST_NUMBER.match(text, text.rfind("\n", 0, start) + 1, end):
+        return False
     if word in _TITLES:
         return False
     if word in _NUMBERED and next_word[0].isdigit():
@@ -159,6 +164,13 @@ def passages(document: Document) -> list[Passage]:
 
 _HEADING = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]+([^\n]*)")
 _UNDERLINE = re.compile(r"(={3,}|-{3,})[ \t\r]*(?:\n|\Z)")
+_NUMBERED_HEADING = re.compile(
+    r"[ \t]*(?:\d{1,2}[.)、]|[一二三四五六七八九十]{1,3}、)[ \t]*"
+    r"([^\W\d][^\s.!?:;。！？：；，]{0,30}(?:[ \t]+[^\s.!?:;]{1,30}){0,5})[ \t]*\n"
+    r"(?=[ \t]*(?![-*+•][ \t]|\d{1,3}[.)、]|[一二三四五六七八九十]{1,3}、)[^\sa-z|])"
+)
+"""“3. Greenhouse heating” above a text that is no list: how notes and minutes are laid out."""
+_NUMBERED_LEVEL = 6
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 
 
@@ -196,6 +208,9 @@ def _heading(text: str, line: int, after: int, alone: bool) -> tuple[tuple[int, 
     if marked:
         title = marked[2].strip().rstrip("#").strip()
         return ((len(marked[1]), title), after) if title else (None, after)
+    numbered = _NUMBERED_HEADING.match(text, line) if alone else None
+    if numbered:
+        return (_NUMBERED_LEVEL, numbered[1].strip()), after
     underline = _UNDERLINE.match(text, after) if alone and after - line <= _WRAPPED.stop else None
     if underline and _LETTER.search(text, line, after):
         return (1 if underline[1][0] == "=" else 2, text[line:after].strip()), underline.end()

@@ -2,12 +2,14 @@
 
 The same function analyses documents and questions, so a word meets itself whatever its form:
 
-1. Unicode NFKC, case folding; “U.S.” is one word, “1,000” is one number, a possessive 's falls off.
+1. Unicode NFKC, case folding; “U.S.” is one word, “1,000” is one number, a possessive 's falls off. Traditional
+   Chinese becomes simplified, character by character, and everyday words become those that books use (月亮, 月球).
 2. Words are stemmed with the Snowball stemmer of `language` (English where the language has none: the English stemmer
-   leaves other scripts alone), then stripped of accents.
+   leaves other scripts alone), then stripped of accents. British and American spellings of a word are one.
 3. Scripts that do not mark off words by spaces become overlapping pairs of characters; a Chinese character also
    stands alone.
-4. Words that carry no topic fall out of questions (`STOPWORDS`), unless nothing else is left.
+4. Words that carry no topic fall out of questions (`STOPWORDS`), unless nothing else is left; so do pairs that straddle
+   a Chinese particle or question word.
 
 A document's language is detected from its whole text, which is reliable; a question's is not. Therefore an index
 stems each document in the document's language, and a question in *every* language that its documents have.
@@ -21,6 +23,9 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any
+
+ANALYSIS = 2
+"""Number of this analysis. An index made with another one must be made anew: its terms are not these."""
 
 HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese characters, as the inside of a regex class."""
@@ -37,7 +42,8 @@ STOPWORDS = word_set(
     """a about also am an and any are as at be became because been being but by can could did do does doing for from
     had has have having he her hers him his how i if in into is it its me might must my of on or our ours shall she
     should so some such than that the their theirs them then there these they this those to was we were what when
-    where which while who whom whose why will with would you your yours"""
+    where which while who whom whose why will with would you your yours
+    whats wheres whos hows whens whys wich im dont doesnt didnt isnt arent wasnt werent"""
 )
 HAN_STOPWORDS = frozenset(
     "的了是在和與与為为有之于於也而及其這这那哪何么麼什甚谁誰吗嗎呢中被由以一個个們们他她它就都上下到多几幾怎样樣如则則所从從對对可会會能并並"
@@ -82,13 +88,15 @@ _ASCII_RUN = re.compile(r"[a-z0-9]+")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 _HAN_CHAR = re.compile(rf"[{HAN}]")
 _HAN_QUESTION = re.compile(
-    "什么|什麼|甚麼|多少|多长|多長|多大|多高|多远|多遠|多久|多深|怎么|怎麼|怎样|怎樣|如何|为何|為何|哪里|哪裡|哪裏|哪些"
-    "|哪个|哪個|哪一|哪位|哪年|是否|请问|請問"
+    "请问|有?(?:什么|甚么)|为(?:什么|何)|有?多少[个位座条只件颗名]?|有?多[长大高远久深重快宽]|怎么样?|怎样|如何|哪[里些个一位年座条颗种]?|是?谁|是否"
+    "|有?几[个种只位座条颗本次年]|[的了是吗呢们吧啊呀]"
 )
+"""Question phrases and particles: what stands before and after them makes no pair."""
 _LONGEST_TERM = 64
 _APOSTROPHE = re.compile("[\u2019\u02bc\uff07`]")
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b")
 _ACRONYM = re.compile(r"\b(?:[^\W\d_]\.){2,}")
+_CONTRACTED = re.compile(r"(?<=\w)(?:n't|'(?:m|re|ve|ll|d))\b")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
@@ -112,9 +120,43 @@ def stemmed_alike(language: str) -> str:
 def _runs(text: str) -> list[str]:
     """The words of `text`, normalised; and the stretches of scripts that do not mark off words."""
     text = unicodedata.normalize("NFKC", text).casefold()
+    if not text.isascii():
+        text = _ALIKE_IN_HAN.sub(_in_books, text.translate(_simplified()))
     text = _POSSESSIVE.sub("", _APOSTROPHE.sub("'", text))
+    text = _CONTRACTED.sub("", text)
     text = _THOUSANDS.sub("", _ACRONYM.sub(lambda match: match[0].replace(".", ""), text))
     return (_ASCII_RUN if text.isascii() else _RUN).findall(text)
+
+
+_EVERYDAY = """
+月亮 月球|珠峰 珠穆朗玛峰|火车 列车|爆竹 鞭炮|心跳 心率|阿尔法狗 alphago|盘尼西林 青霉素|计算机 电脑|飞机票 机票
+逝世 去世|病逝 去世|过世 去世|辞世 去世|死于 去世|死在 去世|卒于 去世|诞生 出生|生于 出生
+多少人口 的人口|有多少人口 的人口|多少人民币 多少人民币|多少人次 多少人次|有多少人 的人口|多少人 的人口
+多远 的距离|多重 的重量|最热 温度最高|最冷 温度最低
+怎么做 的制作|怎样做 的制作|如何制作 的制作|做法 的制作|修筑 修建|建造 修建|兴建 修建
+首次 第一的|首位 第一的|首个 第一的|第一个 第一的|第一位 第一的
+妈妈 母亲|爸爸 父亲|老婆 妻子|老公 丈夫|孩子 子女|医生 医师|老师 教师|土豆 马铃薯|番茄 西红柿|自行车 单车
+"""
+_IN_BOOKS = dict(pair.split() for pair in _EVERYDAY.replace("\n", "|").split("|") if pair)
+_ALIKE_IN_HAN = re.compile("|".join(sorted(_IN_BOOKS, key=len, reverse=True)))
+"""Chinese words that mean the same, or that a question and its answer use for the same."""
+
+
+def _in_books(everyday: re.Match[str]) -> str:
+    return _IN_BOOKS[everyday[0]]
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """Every traditional character with a simplified one of its own, by OpenCC's table."""
+    from opencc import OpenCC
+
+    characters = [chr(code) for block in _HAN_BLOCKS for code in block]
+    simple = OpenCC("t2s").convert("\n".join(characters)).split("\n")
+    return {ord(old): new for old, new in zip(characters, simple, strict=True) if old != new}
+
+
+_HAN_BLOCKS = (range(0x3400, 0x4DC0), range(0x4E00, 0xA000))
 
 
 def _terms(runs: list[str], stemmer: str, left_out: frozenset[str]) -> list[str]:
@@ -153,9 +195,21 @@ def _accents() -> dict[int, str]:
     return table | dict.fromkeys(range(0x300, 0x370), "")
 
 
+_SPELLINGS = """
+aeroplan airplan|aluminium aluminum|analys analyz|armour armor|behaviour behavior|catalogu catalog|centr center
+colour color|defenc defens|dialogu dialog|favourit favorit|flavour flavor|fulfil fulfill|grey gray|harbour harbor
+honour honor|humour humor|kilometr kilomet|labour labor|licenc licens|litr liter|metr meter|mould mold
+neighbour neighbor|odour odor|organis organiz|plough plow|programm program|recognis recogn|rumour rumor
+sulphur sulfur|theatr theater|travel travel|tyre tire|vapour vapor|yoghurt yogurt
+"""
+_AMERICAN = dict(pair.split() for pair in _SPELLINGS.replace("\n", "|").split("|") if pair)
+"""British stems and the American ones."""
+
+
 @lru_cache(maxsize=50_000)
 def _stemmed(word: str, language: str) -> str:
-    return fold_accents(_stemmer(language, threading.get_ident()).stemWord(word))
+    stem = fold_accents(_stemmer(language, threading.get_ident()).stemWord(word))
+    return _AMERICAN.get(stem, stem) if language == _DEFAULT else stem
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import threading
 import zlib
 from collections.abc import Callable, Collection, Sequence
@@ -34,6 +35,8 @@ from retrieval.split import Span, sentences
 _ROWS_PER_WRITE = 1024
 _MOST_UNITS = 64
 _SHORT = 4  # words
+_FIELD = re.compile(r"\w[\w ]*:[ \t]+\S")
+_NEXT_LINE = re.compile(r"[ \t]*\n[ \t]*(?:[-*+•>][ \t]+)?")
 _PASSAGES_AT_ONCE = 16  # keeps the encoder busy for a moment only: questions need it too
 
 logger = logging.getLogger(__name__)
@@ -43,10 +46,13 @@ Stored = NDArray[np.float16]
 
 
 def units(text: str) -> list[Span]:
-    """What gets a vector of its own: the sentences, with those of less than four words joined to the next."""
+    """What gets a vector of its own: the sentences, with those of less than four words joined to the next.
+
+    A question on a line of its own is joined to the answer on the next line. “Apologies: Yusuf” stays alone.
+    """
     joined: list[Span] = []
     for span in sentences(text)[:_MOST_UNITS]:
-        if joined and _is_short(text, joined[-1]):
+        if joined and (_is_short(text, joined[-1]) or _asks(text, joined[-1], span)):
             joined[-1] = Span(joined[-1].start, span.end)
         else:
             joined.append(span)
@@ -58,7 +64,15 @@ def units(text: str) -> list[Span]:
 
 def _is_short(text: str, span: Span) -> bool:
     stretch = text[span.start : span.end]
-    return stretch.isascii() and len(stretch.split()) < _SHORT
+    return stretch.isascii() and len(stretch.split()) < _SHORT and _FIELD.match(stretch) is None
+
+
+def _asks(text: str, span: Span, following: Span) -> bool:
+    """Whether a span is a question on a line of its own, and the next line its answer."""
+    return (
+        text[span.start : span.end].endswith(("?", "？"))
+        and _NEXT_LINE.fullmatch(text, span.end, following.start) is not None
+    )
 
 
 def encoded_texts(passage: Passage, spans: Sequence[Span]) -> list[str]:

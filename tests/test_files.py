@@ -104,7 +104,23 @@ def test_markdown_becomes_readable_and_code_and_html_stay(tmp_path: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("unit", ["[", "**a", "*", "`", "_a ", "[a](", "<http://", "# ", "---\n", "~~", "\\", "[x]: "])
+def test_tables_become_lines_that_can_be_read_alone(tmp_path: Path) -> None:
+    text = (
+        "# H\n\n| Benefit | Who | |\n|:--|---|--|\n| **Discount** | all | 20% |\n| Boots \\| shoes | | £60 |\n\n"
+        "a | b\n\n"
+        "One|Two\n---|---\n1|2|3\n"
+    )
+    assert _read(tmp_path, text.encode(), "a.md").text == (
+        "# H\n\nBenefit: Discount; Who: all; 20%\nBenefit: Boots | shoes; £60\n\na | b\n\nOne: 1; Two: 2; 3\n"
+    )
+    fenced = b"```\n| a | b |\n|---|---|\n| 1 | 2 |\n```\n"
+    assert _read(tmp_path, fenced, "a.md").text == fenced.decode()
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["|", "|-", "|-|\n", "a|b\n", "[", "**a", "*", "`", "_a ", "[a](", "<http://", "# ", "---\n", "~~", "\\", "[x]: "],
+)
 def test_pathological_markdown_is_read_quickly(tmp_path: Path, unit: str) -> None:
     # A pattern that looks back would take minutes; without one this is a fraction of a second.
     _read(tmp_path, (unit * (150_000 // len(unit)) + "\nwords").encode(), "a.md")

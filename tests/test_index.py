@@ -14,7 +14,7 @@ import pytest
 from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
 from retrieval.base import Document, SearchRequest
-from retrieval.index import DocumentIndex
+from retrieval.index import _FOLDER, DocumentIndex
 from retrieval.vectors import encoded_texts, units, vector_key
 
 _ROOT = Path(__file__).parent.parent
@@ -232,14 +232,51 @@ def test_a_second_writer_is_told_in_one_sentence(index: DocumentIndex) -> None:
 
 
 def test_a_damaged_or_forbidden_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "bm25").mkdir()
-    (tmp_path / "bm25" / "meta.json").write_text("junk")
+    (tmp_path / _FOLDER).mkdir()
+    (tmp_path / _FOLDER / "meta.json").write_text("junk")
     with pytest.raises(DocumentError, match="cannot be read") as error:
         DocumentIndex(tmp_path, SentenceEncoder()).open()
     assert "\n" not in str(error.value)
     (tmp_path / "file").write_text("")
     with pytest.raises(DocumentError, match="cannot be used"):
         DocumentIndex(tmp_path / "file", SentenceEncoder()).open()
+
+
+def test_what_words_miss_is_found_by_meaning(tmp_path: Path, encoder: SentenceEncoder) -> None:
+    index = DocumentIndex(tmp_path, encoder)
+    index.open()
+    index.add(
+        [
+            _document("sick", "Tell your manager before nine on the first day of sickness.", owner="me"),
+            _document("not mine", "Whoever feels sick phones the manager.", owner="other"),
+            _document("boat", "A boat needs fresh paint every spring."),
+        ]
+    )
+    question = SearchRequest("I feel ill, what now?", owner="me")
+    assert index.search(question, "documents") == []
+    index.backfill(threading.Event())
+    found = index.search(question, "documents")
+    assert [(p.id, p.score) for p in found] == [("sick#0", 0.0)]
+    assert (
+        index.search(SearchRequest("I feel ill, what now?", owner="me", exclude=frozenset({"sick"})), "documents") == []
+    )
+    index.close()
+
+
+def test_documents_of_an_older_analysis_are_indexed_anew(tmp_path: Path) -> None:
+    older = DocumentIndex(tmp_path, _Knows())  # type: ignore[arg-type]  # stands for an encoder
+    older.open()
+    older.add([_document("a", MOON), _document("b", "Another text.", owner="me")])
+    before = [older.document("a", ""), older.document("b", "me")]
+    older.close()
+    (tmp_path / _FOLDER).rename(tmp_path / "bm25")
+    (tmp_path / "bm25-0").mkdir()
+    index = DocumentIndex(tmp_path, _Knows())  # type: ignore[arg-type]  # stands for an encoder
+    index.open()
+    assert _found(index, "natural satellite")
+    assert [index.document("a", ""), index.document("b", "me")] == before
+    assert not (tmp_path / "bm25").exists() and (tmp_path / "bm25-0").exists()
+    index.close()
 
 
 def test_a_closed_index_says_so(tmp_path: Path) -> None:

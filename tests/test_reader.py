@@ -256,6 +256,35 @@ def test_a_request_cancelled_beforehand_writes_nothing(reader: Reader) -> None:
     assert list(reader.stream(request("Who discovered penicillin?", cancel=cancel))) == [Chunk(finish=Finish.CANCELLED)]
 
 
+FAQ = (
+    "Q: How long does the battery last?\nA: About 14 days with two waterings a day. It charges over USB-C in "
+    "three hours.\n\nQ: Is it waterproof?\nA: The AquaDrop Mini is splash-proof, not waterproof."
+)
+
+
+def test_a_question_is_never_quoted_but_its_answer_is(reader: Reader) -> None:
+    given = (passage(FAQ, "AquaDrop Mini – FAQ", "documents"), *LIBRARY)
+    text, _ = answer(reader, request("how long does the battery last?", given))
+    assert text == "About 14 days with two waterings a day. [1]"
+    text, finish = answer(
+        reader, request("Why did the Titanic sink?", [passage("Why did the Titanic sink?", "Titanic")])
+    )
+    assert finish is Finish.UNANSWERED and "[1]" not in text
+
+
+def test_what_is_mine_stands_in_my_documents(reader: Reader) -> None:
+    pay = "Wages are paid on the 28th of each month. Mileage is paid at 45p a mile."
+    given = (passage(pay, "Employee Handbook", "documents", section="Pay and expenses"), *LIBRARY)
+    assert answer(reader, request("when do we get paid?", given))[0].startswith("Wages are paid on the 28th")
+    for question in ("How long is the Nile?", "what can you tell me about how long the Nile is?"):
+        assert "6,650 kilometres" in answer(reader, request(question, given))[0]
+
+
+def test_what_is_asks_for_the_opening_of_the_article(reader: Reader) -> None:
+    for question in ("what is a titanic?", "tell me about the Titanic"):
+        assert answer(reader, request(question))[0] == "The Titanic was a British passenger ship. [3]"
+
+
 def test_html_and_brackets_are_quoted_as_text(reader: Reader) -> None:
     text = "The <b>Zorbon</b> reactor was built in 1977 <script>alert(1)</script> by Maria Krull.[7] It is blue."
     reply, _ = answer(reader, request("Who built the Zorbon reactor?", (passage(text, "Zorbon reactor"),)))

@@ -9,7 +9,7 @@ import pytest
 
 from chat.base import ChatRequest, Finish, Message, Role
 from chat.excerpt import words
-from chat.reader import OWN, Reader
+from chat.reader import DOCUMENTS, Reader
 from chat.replies import ask_back, small_talk, unanswered
 from chat.smalltalk import Talk
 from encoder import SentenceEncoder
@@ -117,7 +117,7 @@ def test_the_reader_asks_who_or_what_is_meant(reader: Reader, question: str, lan
 
 
 def test_a_document_of_ones_own_may_say_who_she_is(reader: Reader) -> None:
-    text, finish = _said(reader, "When was she born?", "en", (_cv(OWN),))
+    text, finish = _said(reader, "When was she born?", "en", (_cv(DOCUMENTS),))
     assert "1980" in text
     assert finish is Finish.STOP
 

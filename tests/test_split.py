@@ -66,6 +66,33 @@ def test_a_line_is_a_sentence_where_it_stands_alone() -> None:
     ]
 
 
+def test_a_number_at_the_start_of_a_line_is_a_marker() -> None:
+    assert _sentences("1. Website\nIt goes live.\n2) Fair\n- Held on Saturday.\n* Free") == [
+        "Website",
+        "It goes live.",
+        "Fair",
+        "Held on Saturday.",
+        "Free",
+    ]
+    assert _sentences("He was born in 1. The end.") == ["He was born in 1.", "The end."]
+
+
+def test_lines_with_a_label_stand_alone() -> None:
+    text = "Benefit: Staff discount; Who: everyone; Amount: 20%\nBenefit: Boots; Who: outdoor team; Amount: £60"
+    assert _sentences(text) == text.split("\n")
+
+
+def test_numbered_lines_above_a_text_are_headings() -> None:
+    text = "Minutes\nPresent: A, B\n\n1. Website\nIt goes live.\n\n2. Greenhouse heating\nThe boiler broke.\n"
+    assert [(p.section, p.text) for p in passages(_document(text))] == [
+        ("", "Minutes\nPresent: A, B"),
+        ("Website", "It goes live."),
+        ("Greenhouse heating", "The boiler broke."),
+    ]
+    listed = "1. Milk\n2. Eggs\n\n1. Add the flour\nand stir.\n"
+    assert {p.section for p in passages(_document(listed))} == {""}
+
+
 def test_a_wrapped_line_goes_on() -> None:
     text = "The quick brown fox jumps over the lazy dog and then it goes\non to the next line. A second one."
     assert _sentences(text) == [text.partition(" A")[0], "A second one."]

@@ -112,4 +112,16 @@ def test_short_sentences_are_encoded_with_their_neighbours() -> None:
         "Nobody has ever known.",
     ]
     assert units("Yes.")[0].end == 4
+    text = "Present: Maria and Dev\nApologies: Yusuf"
+    assert [text[s.start : s.end] for s in units(text)] == text.split("\n")
+
+
+def test_a_question_on_its_own_line_goes_with_its_answer() -> None:
+    text = "Q: How long does the battery last?\nA: About 14 days. It charges in three hours."
+    assert [text[s.start : s.end] for s in units(text)] == [
+        "Q: How long does the battery last?\nA: About 14 days.",
+        "It charges in three hours.",
+    ]
+    apart = "Who would have thought it? Nobody thought that it would work."
+    assert len(units(apart)) == 2
     assert len(units("One two three four. " * 500)) <= 64
