@@ -39,7 +39,7 @@ ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
 _READ = 10
 """Passages; what ranks lower hardly ever answers."""
 _QUESTION_CHARS = 1000
-_SECOND = 0.3
+_SECOND = 0.45
 """A second sentence is quoted if it is at least this probable, as a share of the first one's probability."""
 _FEWEST_WORDS = 12
 """A second quotation is cut down to fit, but not below this."""
