@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from retrieval.chinese import simplified
+from retrieval.text import simplified
 
 _MARKS = r"[\s!?.,~。！？，～…:;=)(\-\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d]+"
 _START = re.compile(r"^[\s!?.,~。！？，～…:;\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d]+")

@@ -1,40 +1,12 @@
 """Chinese words that rules about questions need: question words, verbs, measure words, nouns that belong to something.
 
-All in simplified characters; `simplified` puts a question's characters in that form, one for one, for comparing.
+All in simplified characters: a question is compared with them in that form (`retrieval.text.simplified`).
 Names are not marked in Chinese: what is not in these lists is taken for the name of something.
 """
 
 from __future__ import annotations
 
 import re
-
-_PAIRS = (
-    "來来係系個个們们倫伦側侧傳传債债傷伤價价億亿儘尽優优儲储兒儿內内兩两冊册凍冻別别創创劃划劇剧劍剑動动務务"
-    "勝胜勞劳勵励匯汇區区協协卻却參参問问啟启喫吃單单嗎吗嚴严囑嘱國国圍围園园圓圆圖图團团執执堅坚報报場场塊块"
-    "塵尘墳坟壓压壞坏壯壮壽寿夠够夢梦奪夺妳你婦妇媽妈學学實实寧宁審审寫写寶宝將将專专尋寻對对導导屆届層层屬属"
-    "岡冈島岛嶺岭帥帅師师帳帐帶带幣币幫帮幹干幾几庫库廠厂廢废廣广廳厅張张強强彈弹後后徑径從从復复恆恒愛爱憶忆"
-    "應应懷怀戰战戲戏戶户擁拥擇择擊击擔担據据擴扩攝摄敗败敘叙數数斷断於于時时晝昼曆历曉晓書书會会東东條条棄弃"
-    "棟栋楊杨業业極极榮荣構构樂乐標标樣样橋桥機机檢检櫃柜權权歎叹歐欧歡欢歲岁歷历歸归殘残殺杀殼壳氣气氫氢決决"
-    "沒没況况淚泪淨净淺浅減减測测湯汤準准溝沟溫温滅灭滾滚滿满漁渔漢汉漸渐潔洁濃浓濕湿濟济灣湾災灾為为烏乌無无"
-    "煉炼熱热燈灯燉炖燒烧燙烫營营爐炉爭争爺爷爾尔牆墙狀状猶犹獅狮獎奖獨独獲获獸兽現现瑪玛環环瓊琼產产畝亩畢毕"
-    "畫画異异當当療疗癢痒發发盜盗監监盤盘盧卢眾众瞭了確确碼码礎础禍祸禮礼稅税種种稱称積积穩稳窮穷競竞筆笔節节"
-    "築筑簡简糧粮紀纪約约紅红紋纹納纳紐纽純纯紙纸級级細细紹绍終终組组結结絕绝給给統统絲丝經经綠绿維维網网線线"
-    "緣缘編编練练縣县縮缩總总織织繩绳繼继續续羅罗義义聖圣聞闻聯联聲声職职聽听腦脑膽胆臉脸臟脏臺台與与舉举舊旧"
-    "萬万葉叶蓋盖蕭萧薩萨藍蓝藝艺藥药蘇苏蘭兰處处號号蟲虫術术衛卫裏里補补裝装裡里複复見见規规視视親亲覺觉觀观"
-    "訂订計计訊讯記记設设許许註注評评詞词試试詩诗話话該该詳详認认誕诞語语誤误說说誰谁調调談谈請请論论諾诺講讲"
-    "謝谢證证識识譜谱譯译護护讀读變变讓让貝贝負负財财貢贡貨货責责貴贵買买費费資资賓宾賣卖質质賬账賽赛贊赞贏赢"
-    "跡迹軌轨軍军較较輕轻輪轮輸输轉转辦办農农這这連连進进遊游運运過过達达違违遠远適适選选遺遗遼辽還还邊边郵邮"
-    "鄉乡鄰邻釋释釣钓銀银錄录錢钱錯错鍋锅鎮镇鏡镜鐘钟鐵铁鑰钥長长門门閉闭開开間间閱阅關关陸陆陽阳隊队隨随險险"
-    "隻只雖虽雙双雜杂離离難难電电靈灵靜静韓韩響响頂顶項项須须預预頓顿領领頭头顆颗題题額额顏颜願愿類类顧顾顯显"
-    "風风飄飘飛飞飯饭養养餓饿餘余館馆饑饥馬马騎骑驗验髒脏體体髮发鬆松鬥斗鬧闹魚鱼鳥鸟鳴鸣鹽盐麗丽麥麦麵面麼么"
-    "黃黄點点黨党齊齐龍龙"
-)
-_SIMPLE = str.maketrans(dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True)))
-
-
-def simplified(text: str) -> str:
-    """The text in simplified characters, as long as it was."""
-    return text.translate(_SIMPLE)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retrieval.chinese import ASKING, BELONGING, VERB, WHEN, WHERE, WHY, lacks_subject, simplified
+from retrieval.chinese import ASKING, BELONGING, VERB, WHEN, WHERE, WHY, lacks_subject
 from retrieval.mentions import Kind, Turn
 from retrieval.mentions_zh import antecedent, asked_anew, subject, topic
-from retrieval.text import HAN
+from retrieval.text import HAN, simplified
 
 _LEAD_IN = re.compile(
     "^(?:那么|那就|那(?![里儿边个座位种条本部场项件时年些])|还有|然后|另外|所以|而且|请问|哦|嗯|好的)[，, ]*"

@@ -121,7 +121,7 @@ def _runs(text: str) -> list[str]:
     """The words of `text`, normalised; and the stretches of scripts that do not mark off words."""
     text = unicodedata.normalize("NFKC", text).casefold()
     if not text.isascii():
-        text = _ALIKE_IN_HAN.sub(_in_books, text.translate(_simplified()))
+        text = _ALIKE_IN_HAN.sub(_in_books, simplified(text))
     text = _POSSESSIVE.sub("", _APOSTROPHE.sub("'", text))
     text = _CONTRACTED.sub("", text)
     text = _THOUSANDS.sub("", _ACRONYM.sub(lambda match: match[0].replace(".", ""), text))
@@ -146,8 +146,13 @@ def _in_books(everyday: re.Match[str]) -> str:
     return _IN_BOOKS[everyday[0]]
 
 
+def simplified(text: str) -> str:
+    """The text with its traditional Chinese characters simplified, one for one."""
+    return text.translate(_simple_characters())
+
+
 @cache
-def _simplified() -> dict[int, str]:
+def _simple_characters() -> dict[int, str]:
     """Every traditional character with a simplified one of its own, by OpenCC's table."""
     from opencc import OpenCC
 

@@ -144,7 +144,7 @@ def test_the_page_has_words_of_its_own_for_every_category(language: str) -> None
 
 
 def test_what_is_loaded_is_said_in_chinese() -> None:
-    steps = re.findall(r'Step\("([^"]+)"', (Path(__file__).parent.parent / "app.py").read_text(encoding="utf-8"))
+    steps = re.findall(r'Step\("([^"]+)"', (Path(__file__).parent.parent / "wiring.py").read_text(encoding="utf-8"))
     assert len(steps) > 5
     for says in steps:
         assert loading("zh", says) != says == loading("en", says)

@@ -326,7 +326,7 @@ def test_a_script_in_a_pipe(tmp_path_factory: pytest.TempPathFactory, tmp_path: 
         assert child.wait(30) == 0
     beside = (tmp_path / "beside").read_text(encoding="utf-8")
     # The reader, with sources and follow-ups
-    assert said.startswith("Alexander Fleming was ")
+    assert "discovered by Alexander Fleming" in said.splitlines()[0]
     assert "\n[1] Alexander Fleming — Starter library\n" in said
     assert "\nSearched for: where was Alexander Fleming born?\n" in said
     assert "“reader”, which answers now, neither shows its prompts" in said
