@@ -16,6 +16,8 @@ _LEAST_TIMES, _LEAST_CHARACTERS = 4, 160
 """A piece must come so often, and all of it together be so long…"""
 _LONG_PIECE, _LONG_TIMES = 60, 3
 """… but a piece of so many characters need come only so often."""
+_LEAST_COUNTED = 24
+"""A piece that differs in its numbers must be so long: who is asked to count to a hundred may do so."""
 _NUMBER = re.compile(r"\d+")
 _CLOSING = re.compile(r"[.!?。！？…]+[\"”’')\]]*")
 _RULE = re.compile(r"[\s\-=_*#|.:~+]*")
@@ -44,13 +46,13 @@ class LoopDetector:
             return len(self._text) - len(tail) + _sentence_end(tail, found)
         # But for its numbers: “Step 1. … Step 2. …”. The cut is searched in the text as it is.
         plain = _NUMBER.sub("0", tail)
-        if plain == tail or (start := _loop(plain)) is None:
+        if plain == tail or (start := _loop(plain, _LEAST_COUNTED)) is None:
             return None
         return len(self._text) - len(tail) + _sentence_end(tail, _place(tail, start))
 
 
-def _loop(text: str) -> int | None:
-    """The end of the first time of what `text` ends in again and again; None where it does not."""
+def _loop(text: str, least: int = 1) -> int | None:
+    """The end of the first time of what `text` ends in again and again, at least so long; None where it does not."""
     back = text[::-1]
     # failure[i]: length of the longest proper border of back[:i+1] (Knuth, Morris and Pratt 1977), so that
     # i + 1 - failure[i] is the shortest period of the last i + 1 characters.
@@ -63,7 +65,7 @@ def _loop(text: str) -> int | None:
         failure[i] = k + (back[i] == back[k])
         length, period = i + 1, i + 1 - failure[i]
         times = length // period
-        if times < 2:
+        if times < 2 or period < least:
             continue
         enough = times >= _LEAST_TIMES and length >= _LEAST_CHARACTERS
         if (enough or (period >= _LONG_PIECE and times >= _LONG_TIMES)) and not _RULE.fullmatch(text[-period:]):

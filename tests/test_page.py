@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import Running, Visit
-from tests.tiny_model import make_tiny_model
+from tests.tiny_model import make_endless_model
 from tests.visitor import THREAT, ask, edit, upload, whole
 
 
@@ -138,7 +138,7 @@ def test_a_reload_brings_the_conversation_back(visit: Visit) -> None:
 
 
 def test_a_chat_model_is_loaded_stopped_and_left_again(visit: Visit, tmp_path: Path) -> None:
-    model = make_tiny_model(tmp_path / "tiny", chat_template=False, steps=0)
+    model = make_endless_model(tmp_path / "tiny")
     page = visit()
     status, load = page.locator("#gc-model-status"), page.locator("#gc-model-go")
     try:

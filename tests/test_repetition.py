@@ -68,6 +68,8 @@ def test_a_loop_that_only_counts_is_cut_too() -> None:
         "The capital of France is Paris. The capital of Spain is Madrid. The capital of Italy is Rome. "
         "The capital of Greece is Athens. The capital of Poland is Warsaw. The capital of Austria is Vienna.",
         " " * 500,
+        ", ".join(map(str, range(1, 300))),
+        "\n".join(f"{n} x 7 = {7 * n}" for n in range(1, 40)),
     ],
 )
 def test_what_is_no_loop_is_left_alone(text: str) -> None:

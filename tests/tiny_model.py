@@ -9,6 +9,7 @@ sources and something short otherwise, and ends its turns. Without a chat templa
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,18 @@ def make_tiny_model(folder: Path, chat_template: bool, steps: int = 250) -> Path
         _train(net, [_samples(tokenizer, chat_template, end, chance) for _ in range(_VARIANTS)], steps)
         net.eval().save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_endless_model(folder: Path) -> Path:
+    """A model of random weights that knows no end of an answer: it writes nonsense up to the longest length."""
+    make_tiny_model(folder, chat_template=False, steps=0)
+    for name in ("config.json", "generation_config.json"):
+        said = json.loads((folder / name).read_text(encoding="utf-8"))
+        (folder / name).write_text(json.dumps(said | {"eos_token_id": None}), encoding="utf-8")
+    said = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    said.pop("eos_token", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(said), encoding="utf-8")
     return folder
 
 
