@@ -56,6 +56,7 @@ def build_app(settings: Settings) -> App:
         index=core.index,
         reader=core.reader,
         make_model=core.make_model,
+        forecast=core.forecast,
         sampling=core.sampling,
         options=_options(settings, core.assistant.sources.all),
         documents_source=DOCUMENTS,

@@ -89,6 +89,12 @@ def _secret(text: str) -> Secret:
     return Secret(text)
 
 
+def _key(text: str) -> Secret:
+    if not text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError("use the printable ASCII characters that the server's owner gave you")
+    return Secret(text.strip())
+
+
 def _languages(text: str) -> frozenset[str]:
     codes = frozenset(code.strip() for code in text.split(",") if code.strip())
     if not codes or not all(code == "*" or (len(code) == 2 and code.isascii() and code.isalpha()) for code in codes):
@@ -141,7 +147,11 @@ class Settings:
         Secret(""), _secret, "passphrase of the page, any user name; --share makes one up when none is set"
     )
     data_dir: Path = _setting(Path("var"), Path, "folder for the index, uploads and caches")
-    model: str = _setting("auto", _text, "auto, reader, a hub id or a local folder")
+    model: str = _setting(
+        "auto", _text, "auto, reader, a hub id, a local folder, or the address of an OpenAI-compatible server"
+    )
+    remote_model: str = _setting("", _text, "name of the model on that server; not needed where it has one")
+    remote_key: Secret = _setting(Secret(""), _key, "API key for that server")
     model_picker: str = _setting(
         "auto", _one_of("auto", "on", "off"), "visitors may load chat models; auto: only when nobody else can reach it"
     )
@@ -169,6 +179,7 @@ class Settings:
     moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
     upload_limit_mb: float = _setting(20.0, _between(0.001, 500), "largest document a visitor may upload")
+    answer_limit_s: float = _setting(600.0, _between(1, 86_400), "longest time one answer may take, in seconds")
     users: int = _setting(16, _whole(1, 1000), "answers written at the same time; others wait in a queue")
 
 

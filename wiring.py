@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from chat import catalogue
+from chat import catalogue, weights
 from chat.assistant import Assistant
 from chat.base import Sampling
-from chat.local import LocalModel
+from chat.local import LONGEST_CONTEXT, LocalModel
 from chat.placement import Placement
 from chat.reader import Reader
+from chat.remote import RemoteModel, is_address
 from chat.slot import Loadable, ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup, Step
@@ -54,6 +55,8 @@ class Core:
     reader: Reader
     make_model: Callable[[str], Loadable]
     """A chat model by its name, not loaded yet."""
+    forecast: Callable[[str], str]
+    """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
     sampling: Sampling
 
 
@@ -76,10 +79,17 @@ def wire(
 
     placement = _placement(settings)
 
-    def make_model(name: str) -> LocalModel:
+    def make_model(name: str) -> Loadable:
+        if is_address(name):
+            # The key and the model's name belong to the operator's server and go to no other.
+            own = name == settings.model
+            return RemoteModel(name, settings.remote_model if own else "", settings.remote_key if own else "")
         # An adapter belongs to the model it was named with.
         chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
         return LocalModel(name, chosen, users=settings.users)
+
+    def forecast(name: str) -> str:
+        return weights.forecast(name, placement, settings.users, LONGEST_CONTEXT)
 
     steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
     if ready is not None:
@@ -92,12 +102,14 @@ def wire(
         reranker=Reranker(vectors, index),
         screen=screen,
         startup=startup,
+        answer_limit_s=settings.answer_limit_s,
     )
     return Core(
         assistant=assistant,
         index=index,
         reader=reader,
         make_model=make_model,
+        forecast=forecast,
         sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
     )
 

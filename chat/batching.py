@@ -113,7 +113,8 @@ class BatchedDecoder:
                 )
             self._waiting.append(request)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="batch", daemon=True)
+                # Not a daemon: the interpreter would end it in the middle of the network, which aborts the process.
+                self._thread = threading.Thread(target=self._run, name="batch", daemon=False)
                 self._thread.start()
             self._work.notify()
         try:
@@ -154,14 +155,26 @@ class BatchedDecoder:
     # The thread
 
     def _run(self) -> None:
-        while True:
+        idle_since: float | None = None
+        while threading.main_thread().is_alive():
             with self._work:
                 if not self._waiting and all(row.request is None for row in self._rows):
-                    self._work.wait(_LINGER_S)
-                    if not self._waiting:
+                    idle_since = idle_since or time.monotonic()
+                    if time.monotonic() - idle_since >= _LINGER_S:
                         self._thread = None
                         return
+                    self._work.wait(_POLL_S)
+                    continue
+            idle_since = None
             self._round()
+        self._leave()
+
+    def _leave(self) -> None:
+        """The program ends: nobody is kept waiting."""
+        with self._lock:
+            self._thread = None
+            for request in [*self._waiting, *(row.request for row in self._rows if row.request is not None)]:
+                request.out.put(None)
 
     @torch.inference_mode()
     def _round(self) -> None:

@@ -24,6 +24,8 @@ from retrieval.rerank import THRESHOLD
 
 logger = logging.getLogger(__name__)
 
+LONGEST_CONTEXT = 8192
+"""Tokens that are read at once at most, to bound the memory."""
 _MEMORY_SHARE = 0.6
 """Of the free memory, for keys and values."""
 _DEFAULT_CONTEXT = 2048
@@ -40,7 +42,7 @@ class LocalModel:
     least = THRESHOLD
 
     def __init__(
-        self, model: str, placement: Placement | None = None, context_limit: int = 8192, users: int = 16
+        self, model: str, placement: Placement | None = None, context_limit: int = LONGEST_CONTEXT, users: int = 16
     ) -> None:
         self.model = model
         self.placement = placement or Placement()

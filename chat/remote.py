@@ -76,6 +76,11 @@ class _Reply:
         return said if isinstance(said, dict) else {}
 
 
+def is_address(name: str) -> bool:
+    """Whether a model's name is the address of a server."""
+    return name.lower().startswith(("http://", "https://"))
+
+
 class RemoteModel:
     """A model on a server as a chat engine. Several answers may be written at once.
 

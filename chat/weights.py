@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from chat import adapter, fit
+from chat import adapter, catalogue, fit
 from chat.hub import Progress, download, silent
 from chat.memory import Load, anatomy
 from chat.placement import Placement, check, loading_options, torch_dtype
@@ -67,7 +67,9 @@ def forecast(model: str, placement: Placement, users: int, context: int) -> str:
     """
     check(placement)
     local = _local(model)
-    return _fit(local.name if local else model, config_of(model), placement, users, context)
+    known = catalogue.find(model) if local is None else None
+    config = known.configuration() if known else config_of(model)
+    return _fit(local.name if local else model, config, placement, users, context)
 
 
 def open_config(folder: Path, name: str) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from chat import catalogue
 from chat.base import ChatRequest, Chunk
 from chat.slot import ModelSlot
+from errors import ModelError
 from ui.layout import ModelPanel, Options
 from ui.models import ModelHandlers
 
@@ -32,6 +33,12 @@ class _Model:
         yield Chunk(self.name)
 
 
+def _forecast(name: str) -> str:
+    if name == "nobody/huge":
+        raise ModelError("It needs 900 GB of memory and 4 GB are free.")
+    return f"“{name}” needs 3 GB of memory: it fits."
+
+
 class _Picker:
     """The handlers of a page whose operator lets visitors load models."""
 
@@ -41,7 +48,7 @@ class _Picker:
             gr.Markdown(), gr.Radio(), gr.Textbox(), gr.Button(), gr.Button(), gr.HTML(), gr.State("")
         )
         self.slot = ModelSlot(_Model("reader"))
-        self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _Model, options)
+        self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _Model, _forecast, options)
 
     def press_load(self, listed: str | None, named: str, agreed: str, language: str = "en") -> tuple[str, str]:
         """(what is said, what is agreed to) after a click on Load."""
@@ -55,7 +62,8 @@ class _Picker:
 def test_a_models_size_is_told_before_the_second_click_loads_it() -> None:
     picker = _Picker(private=True)
     said, agreed = picker.press_load(_LISTED.id, "", "")
-    assert f"{_LISTED.memory_gb:g} GB of memory" in said
+    assert f"about {2 * _LISTED.parameters:.1f} GB are downloaded" in said
+    assert "needs 3 GB of memory: it fits" in said
     assert agreed == _LISTED.id
     assert picker.slot.current.name == "reader"
     said, agreed = picker.press_load(_LISTED.id, "", agreed)
@@ -68,6 +76,19 @@ def test_agreeing_to_one_model_does_not_load_another() -> None:
     said, _ = picker.press_load(_LISTED.id, "", agreed)
     assert "GB of memory" in said
     assert picker.slot.current.name == "reader"
+
+
+def test_what_cannot_fit_is_not_offered_for_a_second_click() -> None:
+    picker = _Picker(private=True)
+    said, agreed = picker.press_load(None, "nobody/huge", "")
+    assert "900 GB" in said and "gc-failed" in said
+    assert agreed == ""
+
+
+def test_a_servers_address_is_asked_at_once() -> None:
+    picker = _Picker(private=True)
+    picker.press_load(None, "http://127.0.0.1:8000/v1", "")
+    assert picker.slot.current.name == "http://127.0.0.1:8000/v1"
 
 
 def test_nothing_is_loaded_where_nothing_is_chosen() -> None:

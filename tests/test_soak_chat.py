@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # ships no types
 import pytest
@@ -75,6 +78,22 @@ def test_every_cancelled_request_is_gone_within_half_a_second(wild: LocalModel) 
         assert [chunk.finish for chunk in stream][-1] is not None
     print(f"longest {longest:.3f} s")
     assert longest < 0.5
+
+
+_LEAVES = """
+import threading
+from chat.batching import BatchedDecoder
+from tests.batched import ids, job, network, until
+decoder = BatchedDecoder(network("GPTNeoX", max_position_embeddings=4096))
+threading.Thread(target=lambda: list(decoder.write(job(ids(5), 3000))), daemon=True).start()
+until(lambda: decoder.busy == 1)
+"""
+
+
+def test_the_program_can_end_in_the_middle_of_an_answer() -> None:
+    """A daemon thread inside the network would abort the process."""
+    ended = subprocess.run([sys.executable, "-c", _LEAVES], cwd=Path(__file__).parent.parent, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_fifty_clients_who_vanish_leave_nothing_running() -> None:

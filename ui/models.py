@@ -10,6 +10,7 @@ import gradio as gr
 
 from chat import catalogue
 from chat.base import ChatModel
+from chat.remote import is_address
 from chat.slot import Loadable, ModelSlot
 from errors import AppError
 from ui.chat import Update, spoken
@@ -30,12 +31,14 @@ class ModelHandlers:
         models: ModelSlot,
         reader: ChatModel,
         make: Callable[[str], Loadable],
+        forecast: Callable[[str], str],
         options: Options,
     ) -> None:
         self._panel = panel
         self._models = models
         self._reader = reader
         self._make = make
+        self._forecast = forecast
         self._allowed = options.model_picker
         self._private = options.private
 
@@ -67,9 +70,15 @@ class ModelHandlers:
         if refusal:
             yield {panel.status: _status("failed", say(language, refusal))}
             return
-        if name != agreed and not Path(name).exists():
+        if name != agreed and not Path(name).exists() and not is_address(name):
+            yield {panel.status: _status("busy", say(language, "model_checking", name=name))}
+            try:
+                fits = self._forecast(name)
+            except AppError as error:
+                yield {panel.status: _status("failed", error.told(language))}
+                return
             yield {
-                panel.status: _status("busy", _need(name, language)),
+                panel.status: _status("busy", f"{_need(name, language)} {fits}"),
                 panel.load: say(language, "model_agree_button"),
                 panel.agreed: name,
             }
@@ -119,9 +128,7 @@ def _need(name: str, language: str) -> str:
     if model is None:
         return say(language, "model_size_unknown", name=name)
     # Weights are kept in two bytes each.
-    return say(
-        language, "model_size", name=model.id, download=f"{2 * model.parameters:.1f}", memory=f"{model.memory_gb:g}"
-    )
+    return say(language, "model_size", name=model.id, download=f"{2 * model.parameters:.1f}")
 
 
 def _status(state: str, text: str) -> str:

@@ -34,6 +34,7 @@ class Parts:
     index: DocumentIndex
     reader: ChatModel
     make_model: Callable[[str], Loadable]
+    forecast: Callable[[str], str]
     sampling: Sampling
     options: Options
     documents_source: str
@@ -50,7 +51,9 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         layout = build(parts.options, i18n, LOGO.read_text(encoding="utf-8"))
         chat = ChatHandlers(layout, parts.assistant, parts.store, parts.sampling, forced)
         documents = DocumentHandlers(layout, parts.index, parts.store, parts.documents_source, parts.upload_limit_mb)
-        models = ModelHandlers(layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.options)
+        models = ModelHandlers(
+            layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.forecast, parts.options
+        )
         _wire_chat(layout, chat, parts.users)
         _wire_documents(layout, documents)
         _wire_models(layout.models, models)
