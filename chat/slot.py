@@ -26,6 +26,7 @@ class ModelSlot:
     def __init__(self, first: ChatModel) -> None:
         self._current = first
         self._loading = threading.Lock()
+        self._cancel = threading.Event()
         self._says = ""
 
     @property
@@ -42,6 +43,10 @@ class ModelSlot:
         logger.error("%s", text)
         self._says = text
 
+    def cancel(self) -> None:
+        """Give up the load that is under way, at the next word of its progress; what was downloaded stays on disk."""
+        self._cancel.set()
+
     def put(self, model: ChatModel) -> None:
         """Use a model that is ready."""
         self._current = model
@@ -56,6 +61,7 @@ class ModelSlot:
                 "Another model is being loaded; wait until it is ready, then try again.",
                 zh="正在加载另一个模型，请等它就绪后再试。",
             )
+        self._cancel.clear()
         # The thread owns the lock from here on, so a closed tab does not stop the load or free the slot early.
         said: queue.SimpleQueue[str | AppError | None] = queue.SimpleQueue()
         threading.Thread(target=self._load, args=(model, said.put), name="load-model", daemon=True).start()
@@ -67,6 +73,8 @@ class ModelSlot:
 
     def _load(self, model: Loadable, say: Callable[[str | AppError | None], None]) -> None:
         def report(says: str) -> None:
+            if self._cancel.is_set():
+                raise ModelError(f"Loading {model.name} was cancelled.", zh=f"已取消加载 {model.name}。")
             self._says = says
             say(says)
 

@@ -12,6 +12,7 @@ from chat import catalogue
 from chat.base import ChatRequest, Chunk
 from chat.slot import ModelSlot
 from errors import ModelError
+from ui import models
 from ui.layout import ModelPanel, Options
 from ui.models import ModelHandlers
 
@@ -45,7 +46,7 @@ class _Picker:
     def __init__(self, *, private: bool) -> None:
         options = Options(("library",), ("library",), True, False, True, private, catalogue.load())
         self.panel = ModelPanel(
-            gr.Markdown(), gr.Radio(), gr.Textbox(), gr.Button(), gr.Button(), gr.HTML(), gr.State("")
+            gr.Markdown(), gr.Radio(), gr.Textbox(), gr.Button(), gr.Button(), gr.Button(), gr.HTML(), gr.State("")
         )
         self.slot = ModelSlot(_Model("reader"))
         self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _Model, _forecast, options)
@@ -110,3 +111,11 @@ def test_where_others_can_reach_the_page_no_answer_tells_folders_apart(tmp_path:
     assert len(answers) == 1
     assert "only models of the list" in answers.pop()
     assert picker.slot.current.name == "reader"
+
+
+@pytest.mark.parametrize(
+    ("says", "share"),
+    [("Downloading a/b: 1,200 of 4,800 MB", 0.25), ("Loading a/b into memory", None), ("1 of 0 MB", None)],
+)
+def test_the_bar_shows_what_is_downloaded(says: str, share: float | None) -> None:
+    assert models._share(says) == share

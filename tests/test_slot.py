@@ -46,6 +46,28 @@ def test_the_old_model_answers_until_the_new_one_is_ready() -> None:
     assert slot.says == ""
 
 
+def test_a_load_can_be_given_up() -> None:
+    class Slow(Engine):
+        def load(self, progress: Callable[[str], None] | None = None) -> None:
+            assert progress
+            progress("Downloading: 1 of 9 MB")
+            assert self.go.wait(10)
+            progress("Downloading: 2 of 9 MB")
+
+    slot, new = ModelSlot(Engine("old")), Slow("new")
+    said = slot.load(new)
+    assert [next(said), next(said)] == ["Loading new", "Downloading: 1 of 9 MB"]
+    slot.cancel()
+    new.go.set()
+    with pytest.raises(ModelError, match="Loading new was cancelled"):
+        list(said)
+    assert slot.current.name == "old"
+    third = Engine("third")
+    third.go.set()
+    assert list(slot.load(third))
+    assert slot.current is third
+
+
 def test_a_second_load_waits_its_turn() -> None:
     slot, new = ModelSlot(Engine("old")), Engine("new")
     said = slot.load(new)

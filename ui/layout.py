@@ -101,6 +101,7 @@ class ModelPanel:
     listed: gr.Radio
     name: gr.Textbox
     load: gr.Button
+    cancel: gr.Button
     reader: gr.Button
     status: gr.HTML
     agreed: gr.State
@@ -235,5 +236,6 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
         status = gr.HTML("", js_on_load=None, elem_id="gc-model-status")
         with gr.Row():
             load = gr.Button(i18n("model_load_button"), size="sm", variant="primary", elem_id="gc-model-go")
+            cancel = gr.Button(i18n("cancel"), size="sm", visible=False, elem_id="gc-model-cancel")
             reader = gr.Button(i18n("model_reader_button"), size="sm", elem_id="gc-model-reader")
-    return ModelPanel(now, listed, name, load, reader, status, gr.State(""))
+    return ModelPanel(now, listed, name, load, cancel, reader, status, gr.State(""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
@@ -16,6 +17,8 @@ from errors import AppError
 from ui.chat import Update, spoken
 from ui.layout import ModelPanel, Options
 from ui.texts import loading, say
+
+_OF = re.compile(r"([\d,]+) of ([\d,]+) MB")
 
 
 class ModelHandlers:
@@ -85,19 +88,27 @@ class ModelHandlers:
             return
         yield {
             panel.status: _status("busy", say(language, "model_loading", name=name)),
-            panel.load: say(language, "model_load_button"),
+            panel.load: gr.Button(say(language, "model_load_button"), visible=False),
+            panel.cancel: gr.Button(visible=True),
             panel.agreed: "",
         }
+        ready = {panel.load: gr.Button(visible=True), panel.cancel: gr.Button(visible=False)}
         try:
             for says in self._models.load(self._make(name)):
-                yield {panel.status: _status("busy", loading(language, says))}
+                yield {panel.status: _status("busy", loading(language, says), _share(says))}
         except AppError as error:
-            yield {panel.status: _status("failed", error.told(language))}
+            yield {panel.status: _status("failed", error.told(language)), **ready}
             return
         yield {
             panel.status: _status("done", say(language, "model_loaded", name=name)),
             panel.now: self._now(language),
+            **ready,
         }
+
+    def cancel(self) -> None:
+        """Give up loading."""
+        if self._allowed:
+            self._models.cancel()
 
     def use_reader(self, request: gr.Request) -> Update:
         """Answer with the built-in reader again."""
@@ -131,5 +142,13 @@ def _need(name: str, language: str) -> str:
     return say(language, "model_size", name=model.id, download=f"{2 * model.parameters:.1f}")
 
 
-def _status(state: str, text: str) -> str:
-    return f'<div class="gc-line gc-{state}" role="status">{escape(text)}</div>'
+def _share(says: str) -> float | None:
+    """How much of a download is done, 0..1; None where that is not said."""
+    sizes = _OF.search(says)
+    done, whole = (float(size.replace(",", "")) for size in sizes.groups()) if sizes else (0.0, 0.0)
+    return done / whole if whole else None
+
+
+def _status(state: str, text: str, share: float | None = None) -> str:
+    bar = "" if share is None else f'<progress max="1" value="{share:.3f}"></progress>'
+    return f'<div class="gc-line gc-{state}" role="status">{escape(text)}{bar}</div>'

@@ -91,10 +91,11 @@ def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
 
 def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
     asked = [panel.listed, panel.name, panel.agreed]
-    told = [panel.status, panel.now, panel.load, panel.agreed]
+    told = [panel.status, panel.now, panel.load, panel.cancel, panel.agreed]
     panel.load.click(handlers.load, asked, told, trigger_mode="once", **_QUIET)
     panel.listed.input(handlers.listed, None, [panel.name, *told], queue=False, **_QUIET)
     panel.name.input(handlers.named, None, [panel.listed, *told], queue=False, **_QUIET)
+    panel.cancel.click(handlers.cancel, None, None, queue=False, **_QUIET)
     panel.reader.click(handlers.use_reader, None, told, **_QUIET)
 
 
