@@ -39,8 +39,6 @@ _CAPACITY_STEP = 256
 _POLL_S = 0.1
 _LINGER_S = 5.0
 """The thread ends after this long without work; the next request starts another."""
-_TOLERANCE = 0.05
-"""Relative, between logits read together and alone: bf16 gives 0.01, a wrong mask or position more than 0.3."""
 _WORTH_COPYING = 16
 """A shared beginning of fewer tokens is read again."""
 
@@ -375,33 +373,3 @@ def _no_memory(job: Job) -> ModelError:
         f"There is no memory left for a conversation of {len(job.ids):,} tokens; start a new one, or choose a smaller "
         "model."
     )
-
-
-@torch.inference_mode()
-def check(net: Any) -> int:
-    """Read two texts together and one by one; returns the bytes of keys and values per token.
-
-    Raises `ValueError`, or what the network raises, when it cannot be batched: the logits differ.
-    """
-    texts = [[i % 7 for i in range(5)], [i % 5 for i in range(9)]]
-    store, masks = Rows(net.config.get_text_config().num_hidden_layers), Masks(net.config, net.dtype, net.device)
-    store.resize(len(texts), 16)
-
-    def run(ids: list[list[int]], places: Tensor, length: int) -> Tensor:
-        given = torch.tensor(ids, device=net.device)
-        mask = masks.of(places, length)
-        output = net(input_ids=given, position_ids=places, attention_mask=mask, past_key_values=store, use_cache=True)
-        logits: Tensor = output.logits[:, -1].float()
-        return logits
-
-    for row, ids in enumerate(texts):
-        store.read_into(row, 0, len(ids) - 1)
-        run([ids[:-1]], torch.arange(len(ids) - 1, device=net.device)[None], len(ids) - 1)
-    places = torch.tensor([len(ids) - 1 for ids in texts], device=net.device)
-    store.step(places, max(map(len, texts)))
-    together = run([ids[-1:] for ids in texts], places[:, None], max(map(len, texts)))
-    for row, ids in enumerate(texts):
-        alone = net(input_ids=torch.tensor([ids], device=net.device)).logits[0, -1].float()
-        if not (together[row] - alone).norm() <= _TOLERANCE * alone.norm():
-            raise ValueError("read together, texts give other logits than alone")
-    return store.bytes_per_token

@@ -112,15 +112,15 @@ class LocalModel:
 
     def _decoder_for(self, net: Any) -> Decoder:
         """Raises `ModelError` when the network cannot go on from what it has read."""
-        from chat import batching, plain
+        from chat import batching, plain, trial
 
         try:
-            plain.check(net)
+            trial.goes_on(net)
         except Exception as error:
             logger.exception("Trying out %s failed", self.name)
             raise ModelError(f"The model “{self.name}” does not run here ({type(error).__name__}).") from error
         try:
-            bytes_per_token = batching.check(net)
+            bytes_per_token = trial.batches(net)
         except Exception as error:
             logger.info("%s is written one answer at a time: %s", self.name, error)
             return plain.PlainDecoder(net)

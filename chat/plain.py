@@ -90,13 +90,3 @@ def _failure(error: Exception, tokens: int) -> ModelError:
             "model."
         )
     return ModelError(f"The model failed while writing ({type(error).__name__}); try again.")
-
-
-@torch.inference_mode()
-def check(net: Any) -> None:
-    """Read two tokens one by one, so that a network that cannot go on from a cache fails now. Raises what it raises."""
-    cache = DynamicCache(config=net.config)
-    for _ in range(2):
-        net(input_ids=torch.zeros((1, 1), dtype=torch.long, device=net.device), past_key_values=cache, use_cache=True)
-    if cache.get_seq_length() != 2:
-        raise ValueError("it keeps no cache of what it has read")

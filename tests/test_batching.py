@@ -11,9 +11,10 @@ import pytest
 
 from chat import batching
 from chat.base import Sampling
-from chat.batching import BatchedDecoder, check
+from chat.batching import BatchedDecoder
 from chat.decoding import Waiting
 from chat.plain import PlainDecoder
+from chat.trial import batches
 from errors import InputError
 from tests.batched import Watched, generated, ids, job, network, seeded, until, written
 
@@ -48,7 +49,7 @@ def net() -> Any:
 )
 def test_it_writes_what_generate_writes_alone(kind: str, more: dict[str, Any]) -> None:
     net = network(kind, **more)
-    assert check(net) > 0
+    assert batches(net) > 0
     jobs = [job(ids(count, seed=count), room) for count, room in ((5, 20), (300, 12), (17, 3), (256, 5), (1, 25))]
     found = written(BatchedDecoder(net, most_rows=3), jobs)
     assert found == [generated(net, one.ids, one.room) for one in jobs]
@@ -86,9 +87,9 @@ def test_an_end_token_ends_it_and_is_not_passed_on(net: Any) -> None:
 
 def test_what_cannot_be_batched_is_told_apart() -> None:
     with pytest.raises((ValueError, AttributeError, TypeError)):
-        check(network("Mamba"))
+        batches(network("Mamba"))
     with pytest.raises(Exception, match=r".+"):
-        check(network("Bloom"))
+        batches(network("Bloom"))
 
 
 # Together

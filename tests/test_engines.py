@@ -18,7 +18,7 @@ from retrieval.base import Passage
 from tests.serving import LIMITS, Serving
 from tests.tiny_model import DIALOGUES, FROM_SOURCES, ask, one_thread, ready, shared_tiny_model, text
 
-_LONG = Sampling(temperature=1e4, top_k=0, max_new_tokens=3000, seed=16)
+_LONG = Sampling(temperature=1e4, top_k=0, max_new_tokens=600, seed=16)
 """Nonsense for a while: no end token comes up before the limit."""
 
 

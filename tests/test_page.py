@@ -145,7 +145,7 @@ def test_a_chat_model_is_loaded_stopped_and_left_again(visit: Visit, tmp_path: P
         page.locator("#gc-model-load").get_by_text("Load a chat model").click()
         load.click()
         expect(status).to_contain_text("No model is chosen")
-        page.get_by_label("0.9 GB · SmolLM2-135M-Instruct").check()
+        page.get_by_label("1.0 GB · SmolLM2-135M-Instruct").check()
         load.click()
         expect(status).to_contain_text("GB of memory (weights 0.3")
         expect(load).to_have_text("Load it now")

@@ -327,7 +327,7 @@ def test_a_script_in_a_pipe(tmp_path_factory: pytest.TempPathFactory, tmp_path: 
     beside = (tmp_path / "beside").read_text(encoding="utf-8")
     # The reader, with sources and follow-ups
     assert "discovered by Alexander Fleming" in said.splitlines()[0]
-    assert "\n[1] Alexander Fleming — Starter library\n" in said
+    assert re.search(r"\n\[1\] (?:Alexander Fleming|Penicillin).* — Starter library\n", said)
     assert "\nSearched for: where was Alexander Fleming born?\n" in said
     assert "“reader”, which answers now, neither shows its prompts" in said
     assert "\n不客气" in said
