@@ -84,8 +84,15 @@ def test_reasons_come_in_chinese_and_in_english_for_every_other_language() -> No
 def test_every_category_has_a_name_in_every_language(language: str) -> None:
     policy = Policy.load()
     for category in Category:
-        reason = policy.decide(_verdict(Level.NEEDS_INTERVENTION, (category, 0.9)), Side.ASSISTANT, language).reason
+        side = Side.USER if category is Category.PROMPT_ATTACK else Side.ASSISTANT
+        reason = policy.decide(_verdict(Level.NEEDS_INTERVENTION, (category, 0.9)), side, language).reason
         assert policy.texts[language].categories[category] in reason
+
+
+def test_an_answer_attacks_nobodys_prompt() -> None:
+    verdict = _verdict(Level.NEEDS_INTERVENTION, ("prompt attack", 0.95))
+    assert Policy.load().decide(verdict, Side.ASSISTANT).action is Action.ALLOW
+    assert Policy.load().decide(verdict, Side.USER).action is Action.REFUSE
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
