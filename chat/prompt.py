@@ -129,7 +129,7 @@ def _heading(passage: Passage) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turns:
+class Turns:
     """A conversation that templates accept: user first, user and assistant alternating, the newest user turn last."""
 
     system: str
@@ -137,7 +137,7 @@ class _Turns:
     question: str
 
 
-def _turns(messages: Sequence[Message]) -> _Turns:
+def turns_of(messages: Sequence[Message]) -> Turns:
     """Empty turns fall out, neighbours of the same role are joined, an assistant's greeting at the start falls out."""
     system = "\n\n".join(m.content.strip() for m in messages if m.role is Role.SYSTEM and m.content.strip())
     spoken: list[Message] = []
@@ -150,7 +150,7 @@ def _turns(messages: Sequence[Message]) -> _Turns:
         spoken.append(Message(message.role, text))
     if not spoken or spoken[-1].role is not Role.USER:
         raise InputError("There is no question to answer: the newest message is empty; type one.")
-    return _Turns(system, tuple(spoken[:-1]), spoken[-1].content)
+    return Turns(system, tuple(spoken[:-1]), spoken[-1].content)
 
 
 class PromptBuilder:
@@ -181,7 +181,7 @@ class PromptBuilder:
         keeps the beginning of the prompt the same from turn to turn. At most half of the context is kept free for
         the answer. Raises `InputError` when the newest turn alone does not fit.
         """
-        turns = _turns(messages)
+        turns = turns_of(messages)
         started = (started or datetime.now()).astimezone()
         tail = self._begun(begun)
         reserved = min(max_new_tokens, (self.context - len(tail)) // 2)
@@ -208,7 +208,7 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
-            notices=self._notices(len(turns.history) - len(history), passages, sources),
+            notices=what_was_left_out((len(turns.history) - len(history)) // 2, passages, sources, self.context),
         )
 
     def raw(self, text: str, *, max_new_tokens: int) -> Prompt:
@@ -250,7 +250,7 @@ class PromptBuilder:
             return frozenset()
         return frozenset(after[:1]) & self._special
 
-    def _chat(self, turns: _Turns, history: Sequence[Message], sources: Sequence[Passage]) -> list[dict[str, str]]:
+    def _chat(self, turns: Turns, history: Sequence[Message], sources: Sequence[Passage]) -> list[dict[str, str]]:
         """Messages in the form templates read, role tags escaped."""
         spoken = [*history, Message(Role.USER, grounded_turn(turns.question, sources))]
         if turns.system and self._system_role:
@@ -318,7 +318,7 @@ class PromptBuilder:
             room = min(budget - empty, len(words) - 1)
             while room >= _LEAST_SOURCE_TOKENS:
                 part = self._tokenizer.decode(words[:room], skip_special_tokens=True).rstrip("\ufffd")
-                shorter = (*rest, replace(last, text=f"{_whole_words(part)} …"))
+                shorter = (*rest, replace(last, text=f"{whole_words(part)} …"))
                 over = length(shorter) - budget
                 if over <= 0:
                     return shorter
@@ -340,22 +340,25 @@ class PromptBuilder:
             start += 2
         return history[start:]
 
-    def _notices(self, left_out: int, passages: Sequence[Passage], sources: Sequence[Passage]) -> tuple[str, ...]:
-        because = f"because this model reads at most {self.context:,} tokens at once."
-        exchanges = left_out // 2
-        notices = []
-        if exchanges:
-            what = "The oldest exchange was" if exchanges == 1 else f"The {exchanges} oldest exchanges were"
-            notices.append(f"{what} left out of the model's view {because}")
-        if sources and sources[-1] is not passages[len(sources) - 1]:
-            notices.append(f"Source [{len(sources)}] was shortened {because}")
-        if len(sources) < len(passages):
-            numbers = ", ".join(f"[{n}]" for n in range(len(sources) + 1, len(passages) + 1))
-            notices.append(f"{numbers} could not be given to the model {because}")
-        return tuple(notices)
+
+def what_was_left_out(
+    exchanges: int, passages: Sequence[Passage], sources: Sequence[Passage], context: int
+) -> tuple[str, ...]:
+    """One sentence each for exchanges and passages that a model of so long a context is not given."""
+    because = f"because this model reads at most {context:,} tokens at once."
+    notices = []
+    if exchanges:
+        what = "The oldest exchange was" if exchanges == 1 else f"The {exchanges} oldest exchanges were"
+        notices.append(f"{what} left out of the model's view {because}")
+    if sources and sources[-1] is not passages[len(sources) - 1]:
+        notices.append(f"Source [{len(sources)}] was shortened {because}")
+    if len(sources) < len(passages):
+        numbers = ", ".join(f"[{n}]" for n in range(len(sources) + 1, len(passages) + 1))
+        notices.append(f"{numbers} could not be given to the model {because}")
+    return tuple(notices)
 
 
-def _whole_words(text: str) -> str:
+def whole_words(text: str) -> str:
     """`text` without the word it was cut in; as it is where it has no spaces, like Chinese."""
     words, space, rest = text.rstrip().rpartition(" ")
     return words if space and len(rest) < 40 else text.rstrip()

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chat.base import Message, Role
-from chat.prompt import _turns as turns_of
-from chat.prompt import grounded_turn
+from chat.prompt import grounded_turn, turns_of, what_was_left_out, whole_words
 from errors import InputError
 from retrieval.base import Passage
 
@@ -129,7 +128,7 @@ def fit(
     sent = chat(history, sources)
     room = min(max_new_tokens, context - length(history, sources))
     left_out = (len(turns.history) - len(history)) // 2
-    return Fitted(_sent(sent), room, _notices(left_out, passages, sources, context))
+    return Fitted(_sent(sent), room, what_was_left_out(left_out, passages, sources, context))
 
 
 def _sent(spoken: Sequence[Message]) -> tuple[dict[str, str], ...]:
@@ -143,22 +142,5 @@ def _shorter(sources: tuple[Passage, ...], over: int) -> tuple[Passage, ...]:
     keep = tokens_of(text) - over - 2
     if keep < _LEAST_SOURCE_TOKENS:
         return tuple(rest)
-    part = text[: len(text) * keep // tokens_of(text)].rstrip()
-    words, space, cut = part.rpartition(" ")
-    part = words if space and len(cut) < 40 else part
+    part = whole_words(text[: len(text) * keep // tokens_of(text)])
     return (*rest, replace(last, text=f"{part} …"))
-
-
-def _notices(exchanges: int, passages: Sequence[Passage], sources: Sequence[Passage], context: int) -> tuple[str, ...]:
-    """In the words of `chat.prompt`, whichever engine leaves something out."""
-    because = f"because this model reads at most {context:,} tokens at once."
-    notices = []
-    if exchanges:
-        what = "The oldest exchange was" if exchanges == 1 else f"The {exchanges} oldest exchanges were"
-        notices.append(f"{what} left out of the model's view {because}")
-    if sources and sources[-1] is not passages[len(sources) - 1]:
-        notices.append(f"Source [{len(sources)}] was shortened {because}")
-    if len(sources) < len(passages):
-        numbers = ", ".join(f"[{n}]" for n in range(len(sources) + 1, len(passages) + 1))
-        notices.append(f"{numbers} could not be given to the model {because}")
-    return tuple(notices)

@@ -145,24 +145,6 @@ def test_a_seed_makes_it_reproducible_and_none_does_not(wild: LocalModel) -> Non
     assert answer(wild, "Hello", sampling=free) != answer(wild, "Hello", sampling=free)
 
 
-@pytest.mark.parametrize(
-    ("sampling", "setting"),
-    [
-        (Sampling(temperature=-1), "temperature"),
-        (Sampling(temperature=float("nan")), "temperature"),
-        (Sampling(top_p=0), "top_p"),
-        (Sampling(top_k=-1), "top_k"),
-        (Sampling(repetition_penalty=0), "repetition_penalty"),
-        (Sampling(no_repeat_ngram=-1), "no_repeat_ngram"),
-        (Sampling(max_new_tokens=0), "max_new_tokens"),
-        (Sampling(seed=-1), "seed"),
-    ],
-)
-def test_a_setting_that_cannot_be_is_refused_by_name(chatml: LocalModel, sampling: Sampling, setting: str) -> None:
-    with pytest.raises(InputError, match=f"setting {setting} is"):
-        list(chatml.stream(ask("Hello!", sampling=sampling)))
-
-
 # OpenChatKit's defects
 
 

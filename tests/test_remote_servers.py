@@ -224,24 +224,6 @@ def test_the_default_and_what_has_no_effect_are_not_refused(server: ChatServer, 
     assert not {"top_k", "repetition_penalty"} & set(_sent(server, "OpenAI-compatible", ask("Hi", sampling=sampling)))
 
 
-@pytest.mark.parametrize(
-    ("sampling", "setting"),
-    [
-        (Sampling(temperature=-1), "temperature"),
-        (Sampling(temperature=float("nan")), "temperature"),
-        (Sampling(top_p=0), "top_p"),
-        (Sampling(top_k=-1), "top_k"),
-        (Sampling(repetition_penalty=0), "repetition_penalty"),
-        (Sampling(no_repeat_ngram=-1), "no_repeat_ngram"),
-        (Sampling(max_new_tokens=0), "max_new_tokens"),
-        (Sampling(seed=-1), "seed"),
-    ],
-)
-def test_a_setting_that_cannot_be_is_refused_by_name(server: ChatServer, sampling: Sampling, setting: str) -> None:
-    with pytest.raises(InputError, match=f"setting {setting} is"):
-        list(RemoteModel(server.url, limits=FAST).stream(ask("Hello!", sampling=sampling)))
-
-
 # Going on with an answer
 
 
