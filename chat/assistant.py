@@ -17,7 +17,7 @@ from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
-from chat.smalltalk import talk
+from chat.smalltalk import Scope, scope, talk
 from chat.sources import Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
@@ -142,7 +142,8 @@ class Assistant:
     def _answer(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
         query = standalone(ask.question, _talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
-        searches = self.sources.start([self.guide, *chosen], query, ask.conversation.owner, ask.cancel)
+        guide = [self.guide] if self._guided(query.text) else []
+        searches = self.sources.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel)
         turn = yield from self._checked(ask, turn, query.language)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
@@ -161,6 +162,11 @@ class Assistant:
         yield Found(passages)
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
+
+    def _guided(self, question: str) -> bool:
+        """Whether the app's guide is searched. The reader judges by itself what is about the app; a chat model that is
+        said hello to would answer from the guide."""
+        return self.models.current.least == 0 or scope(question) is Scope.APP
 
     def _checked(self, ask: Ask, turn: Turn, language: str) -> Generator[Event, None, Turn]:
         """The turn with what the moderator says of its question; `Done` has come where that refuses it."""

@@ -134,6 +134,7 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
         startup: Startup | None = None,
         limit_s: float = 5.0,
         answer_limit_s: float = 60.0,
+        guide: Shelf | None = None,
     ) -> Bench:
         engine, moderator = engine or Engine(), moderator or Words()
         if startup is None:
@@ -144,7 +145,7 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
         assistant = Assistant(
             models,
             Sources(sources, limit_s),
-            Source(Nothing(), {"en": "Guide"}),
+            Source(guide or Nothing(), {"en": "Guide"}),
             Reranker(UnitVectors(encoder, index), index),
             Screen(moderator, Policy.load(None), limit_s=5.0),
             startup,

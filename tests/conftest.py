@@ -68,6 +68,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "4",
             "--max-new-tokens",
             "3500",
+            "--temperature",
+            "0.1",
         ]
         app = subprocess.Popen(
             [sys.executable, "app.py", *flags],

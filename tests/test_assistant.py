@@ -227,3 +227,20 @@ def test_search_ranks_and_says_why_it_cannot(make: Make) -> None:
     assert [p.text for p in bench.assistant.search("penicillin", ["library"], k=3)] == [FACT]
     with pytest.raises(SourceError, match="The attic is locked"):
         bench.assistant.search("penicillin", ["attic"], k=3)
+
+
+@pytest.mark.parametrize(
+    ("question", "least", "searched"),
+    [
+        ("Hello there", 0.04, False),
+        ("Who discovered penicillin?", 0.04, False),
+        ("How do I upload a document?", 0.04, True),
+        ("Hello there", 0.0, True),
+    ],
+)
+def test_a_chat_model_is_given_the_guide_only_for_questions_about_the_app(
+    make: Make, question: str, least: float, searched: bool
+) -> None:
+    guide = Shelf("guide")
+    make(Engine(least=least), guide=guide).reply(question, sources=())
+    assert bool(guide.asked) is searched

@@ -341,7 +341,7 @@ def test_a_script_in_a_pipe(tmp_path_factory: pytest.TempPathFactory, tmp_path: 
     assert begun.endswith("\nHere is one: ") and "\n 😀👩‍👩‍👧 and é.\n" in rest_of_it
     assert said.endswith("\nStopped.\n")
     assert "\nTaken back: 你好吗?\n" in rest and "\ntemperature = 0\n" in rest
-    assert rest.endswith("\nThe sources say so [1].\n[1] Guide to Groundchat › Hello — Guide to Groundchat\n\n")
+    assert rest.endswith("From the model's memory; no source was cited.\n\n")
     # A pipe is not a terminal
     assert not re.search(r">>>|\x1b|\r", said + rest + beside)
     assert beside.startswith("Opening the index…\n") and f"\nLoading {tiny.name} into memory…\n" in beside
