@@ -60,7 +60,7 @@ class Machine:
 
 def look(placement: Placement) -> Machine:
     """Free memory now, within the placement's caps. The placement must have passed `placement.check`."""
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
     import torch
 
     kind = kind_of_device(placement)

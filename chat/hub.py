@@ -41,7 +41,7 @@ def silent(_: str) -> None:
 
 def _bar(repository: str, progress: Progress) -> type[Any]:
     """A progress bar class for the hub that reports the bytes on disk and draws nothing."""
-    from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
+    from tqdm import tqdm
 
     class ReportingBar(tqdm):  # type: ignore[misc]  # its base has no types
         monitor_interval = 0

@@ -203,7 +203,7 @@ def _device_map(placement: Placement) -> str | dict[str, str] | None:
 
 def _shares(placement: Placement) -> dict[int | str, int]:
     """Bytes of weights that each device may take."""
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
     import torch
 
     shares: dict[int | str, int] = {}

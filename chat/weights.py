@@ -173,7 +173,7 @@ def _fit(name: str, config: Any, placement: Placement, users: int, context: int)
 
 def free_bytes(net: Any) -> int:
     """Free memory where a network lies, in bytes: of its accelerators together, or the machine's."""
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
     import torch
 
     gpus = {tensor.device for tensor in net.parameters() if tensor.device.type == "cuda"}

@@ -14,7 +14,7 @@ _FEATURES = ("avx512_bf16", "amx_bf16", "avx512f", "avx2")
 
 def machine() -> dict[str, Any]:
     """Processor, cores, memory, GPU, and versions."""
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
     import torch
     import transformers
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,10 +51,11 @@ def rendered(page: str) -> str:
     for path in sorted(RESULTS.glob("*.json")):
         table = _TABLES[path.stem.partition("-")[0]](json.loads(path.read_text(encoding="utf-8")))
         begin, end = f"<!-- {path.stem} -->", f"<!-- /{path.stem} -->"
-        between = re.compile(rf"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        if not between.search(page):
+        before, begins, rest = page.partition(begin)
+        _, ends, after = rest.partition(end)
+        if not begins or not ends:
             raise ValueError(f"{PAGE.name} has no place for {path.stem}: it needs {begin} and {end}")
-        page = between.sub(lambda _, text=f"{begin}\n{table}\n{end}": text, page)  # type: ignore[misc]  # a default
+        page = f"{before}{begin}\n{table}\n{end}{after}"
     return page
 
 

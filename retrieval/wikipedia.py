@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import wikipediaapi  # type: ignore[import-untyped]  # the package ships no types
+import wikipediaapi
 
 from errors import SettingsError, SourceError
 from retrieval.base import Document, Passage, SearchRequest

@@ -91,7 +91,7 @@ class Watched:
         self._hook.remove()
 
 
-def until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], object]) -> None:
     """Wait for something another thread is about to do."""
     pause = threading.Event()
     for _ in range(3000):

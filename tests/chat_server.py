@@ -13,15 +13,16 @@ from __future__ import annotations
 import json
 import queue
 import select
-import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
+
+from tests.listener import HangingUp
 
 PIECES = ("Paris", " is", " the", " capital: 😀", " 巴黎。")
 ANSWER = "".join(PIECES)
@@ -86,34 +87,9 @@ class ChatServer:
         self._thread.join()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for the handlers, whose connections were hung up
+class _Listener(HangingUp):
     request_queue_size = 64
     chat: ChatServer
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(address, handler)
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        with self._open_lock:
-            for connection in self._open:
-                with suppress(OSError):  # the client was faster
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -139,7 +139,7 @@ def test_who_waits_knows_the_place_and_a_full_queue_is_told(net: Any) -> None:
     threads = [threading.Thread(target=wait, args=(number,)) for number in range(2)]
     for number, thread in enumerate(threads):
         thread.start()
-        until(lambda number=number: bool(places[number]))  # type: ignore[misc]  # a default argument
+        until(places[number].__len__)
     with pytest.raises(InputError, match="2 others are already waiting"):
         next(decoder.write(job(ids(4), 3)))
     assert places[0][-1] == 1 and places[1][-1] == 2

@@ -127,7 +127,7 @@ def test_only_what_cannot_even_hold_one_short_talk_is_refused(neox: Anatomy) -> 
 
 
 def test_this_machine_is_looked_at_within_its_caps() -> None:
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
 
     here = look(Placement(device="cpu"))
     assert here.gpus == ()

@@ -188,8 +188,6 @@ def test_weights_take_what_they_take_when_loaded(tmp_path_factory: pytest.TempPa
     from chat import weights
     from chat.placement import Placement
 
-    if quantisation != "none":
-        pytest.importorskip("bitsandbytes", reason="an optional package")
     folder = shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=False)
     config = weights.open_config(Path(folder), "tiny")
     net = weights.open_net(folder, "tiny", config, Placement("cpu", "bfloat16", quantisation))

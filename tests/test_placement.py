@@ -79,7 +79,6 @@ def test_a_cap_that_is_too_small_is_refused_before_loading(folder: Path) -> None
 
 @pytest.mark.parametrize("quantisation", ["8bit", "4bit"])
 def test_quantised_weights_are_smaller_and_nearly_as_exact(folder: Path, quantisation: str) -> None:
-    pytest.importorskip("bitsandbytes", reason="an optional package")
     exact, small = load(folder, dtype="bfloat16"), load(folder, dtype="auto", quantisation=quantisation)
     assert small.get_memory_footprint() < exact.get_memory_footprint()
     difference = (logits(small) - logits(exact)).abs().mean() / logits(exact).std()
@@ -116,7 +115,6 @@ def test_a_missing_bitsandbytes_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_model_published_quantised_is_not_quantised_again(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes", reason="an optional package")
     stored = Path(shutil.copytree(folder, tmp_path / "stored"))
     config = json.loads((stored / "config.json").read_text())
     (stored / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "fp8"}}))
@@ -180,7 +178,6 @@ def test_an_adapter_is_merged_into_the_weights(folder: Path, tmp_path: Path) -> 
 
 
 def test_an_adapter_stays_beside_quantised_weights(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes", reason="an optional package")
     make_adapter(tmp_path / "adapter")
     chosen = {"dtype": "auto", "quantisation": "8bit"}
     plain, adapted = load(folder, **chosen), load(folder, adapter=str(tmp_path / "adapter"), **chosen)

@@ -166,7 +166,7 @@ def test_impossible_options_are_refused(good: Path, options: dict[str, Any], sen
 def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
     good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
 
     free = psutil.virtual_memory()._replace(available=1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
