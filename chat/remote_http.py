@@ -171,6 +171,8 @@ class Exchange:
                 self._said.put(_head(response))
                 size = 0
                 for piece in response.iter_bytes():
+                    if self._closed:  # a server that writes fast enough is read from even after the shutdown
+                        return
                     size += len(piece)
                     if size > self._limits.answer_bytes:
                         self._said.put(_too_much(self._host))

@@ -84,7 +84,7 @@ def test_a_cancel_ends_the_servers_work(serving: Serving, model: RemoteModel) ->
     assert _load_of(serving.process) > 0.5
     request.cancel.set()
     assert list(stream)[-1].finish is Finish.CANCELLED
-    loads = [_load_of(serving.process) for _ in range(4)]
+    loads = [_load_of(serving.process) for _ in range(12)]  # half of the time the whole answer would take
     assert min(loads) < 0.2, loads
     assert _answer(model, *DIALOGUES[1][:1]) == DIALOGUES[1][1]
 
