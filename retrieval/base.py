@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +28,37 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a file in reading order: a page, a slide, a sheet, or a piece of a long text."""
+
+    text: str
+    """Markdown where the file has structure: headings as `#`, a table's rows as lines of “Header: cell; Header: cell”."""
+    place: str = ""
+    """Where it stands: `page 12`, `slide 3`, `sheet Sales`; empty where a file has no such places."""
+    continues: bool = False
+    """Whether it begins in the middle of a paragraph, which the part before it began."""
+    done: float = 0.0
+    """Share of the file that is read with it, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A document on its way into the index, read part by part, so that it need not fit into memory."""
+
+    id: str
+    """Depends on owner, name and content alone: the same file gives the same id, so that a reading can be resumed."""
+    title: str
+    source: str
+    parts: Callable[[int], Iterator[Part]]
+    """Its parts from the n-th on (0 for all of them), the same at every call. Raises `DocumentError`."""
+    owner: str = ""
+    url: str = ""
+    language: str = ""
+    """ISO 639-1 code; detected from the text where empty."""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A stretch of a document: `document.text[start:end] == text`."""
 
@@ -38,6 +70,8 @@ class Passage:
     document: str
     section: str = ""
     """Headings above the passage, outermost first, joined by ` › `."""
+    place: str = ""
+    """Where in its file it begins, as a `Part` says it."""
     url: str = ""
     language: str = ""
     start: int = 0
