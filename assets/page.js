@@ -16,6 +16,7 @@
     const again = !text.trim() && (Date.now() - sent < TWICE_MS || document.querySelector('#gc-message .stop-button'));
     if (again || !page.tab) return text; // without a tab's name the page is not open yet
     if (text.trim()) sent = Date.now();
+    hints.hidden = true;
     act('send', '', text);
     return text.length > LONGEST ? text : '';
   };
@@ -112,6 +113,61 @@
     done();
   });
 
+  // Slash commands, offered while the first word of one is typed.
+  const hints = document.createElement('ul');
+  hints.id = 'gc-hints';
+  hints.setAttribute('role', 'listbox');
+  let picked = 0;
+  const offered = () => {
+    const typed = /^[/／](\w*)$/.exec(box()?.value || '');
+    const all = document.querySelector('[data-gc-commands]')?.dataset.gcCommands;
+    return typed && all ? JSON.parse(all)[chinese ? 'zh' : 'en'].filter(([name]) => name.startsWith(typed[1].toLowerCase())) : [];
+  };
+  const hint = (move = 0) => {
+    const found = offered();
+    picked = move ? (picked + move + found.length) % found.length : 0;
+    hints.replaceChildren(...found.map(([name, usage, says], place) => {
+      const line = document.createElement('li'), code = document.createElement('code'), text = document.createElement('span');
+      Object.assign(line, {id: `gc-hint-${name}`});
+      line.dataset.gcHint = name;
+      line.setAttribute('role', 'option');
+      line.setAttribute('aria-selected', place === picked);
+      code.textContent = usage;
+      text.textContent = says;
+      line.append(code, text);
+      return line;
+    }));
+    hints.hidden = !found.length;
+    if (!hints.isConnected) document.getElementById('gc-message')?.before(hints);
+    if (found.length) box().setAttribute('aria-activedescendant', `gc-hint-${found[picked][0]}`);
+    else box()?.removeAttribute('aria-activedescendant');
+    hints.children[picked]?.scrollIntoView({block: 'nearest'});
+  };
+  const complete = name => {
+    const usage = offered().find(([one]) => one === name)?.[1] || '';
+    box().value = `/${name}${usage.includes(' ') ? ' ' : ''}`;
+    box().dispatchEvent(new Event('input', {bubbles: true}));
+    box().focus();
+    hints.hidden = true;
+  };
+  const hinted = event => {
+    if (hints.hidden || !hints.children.length || event.isComposing || event.target !== box()) return;
+    const name = hints.children[picked].dataset.gcHint;
+    const whole = box().value.slice(1).toLowerCase() === name;
+    const keys = {
+      ArrowDown: () => hint(1),
+      ArrowUp: () => hint(-1),
+      Escape: () => { hints.hidden = true; },
+      Tab: () => complete(name),
+      Enter: whole || event.shiftKey ? null : () => complete(name),
+    };
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keys[event.key]();
+  };
+  document.addEventListener('keydown', hinted, true);
+
   const retry = button => {
     const turn = asked().find(one => one.dataset.gcTurn === button.dataset.gcTurn);
     act('retry', button.dataset.gcTurn, turn?.querySelector('.gc-typed').textContent || '');
@@ -138,6 +194,7 @@
   };
   const clicks = {
     '[data-gc-cite]': (link, event) => { event.preventDefault(); cite(link); },
+    '[data-gc-hint]': line => complete(line.dataset.gcHint),
     '[data-gc-act]': button => acts[button.dataset.gcAct](button),
     '[data-gc-open]': button => page.document(['open', button.dataset.gcOpen, button.dataset.gcFrom || '']),
     '[data-gc-delete]': remove,
@@ -155,7 +212,9 @@
     }
   });
   document.addEventListener('input', event => {
-    if (event.target.closest('#gc-message')) document.querySelector('#gc-note [data-gc-note]')?.setAttribute('hidden', '');
+    if (!event.target.closest('#gc-message')) return;
+    document.querySelector('#gc-note [data-gc-note]')?.setAttribute('hidden', '');
+    hint();
   });
 
   // [1] in an answer becomes a link that opens source 1 under the same answer; the joiners that ui/render.py put in to

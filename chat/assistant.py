@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from chat.base import ChatRequest, Message, RawModel, Role, Sampling
 from chat.citations import Numbering, Verbatim
-from chat.conversation import Conversation, Outcome, Turn
+from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, scope, talk
@@ -104,7 +104,8 @@ class Assistant:
 
     def _reply(self, ask: Ask, chosen: list[Source]) -> Generator[Event, None, None]:
         yield Status(Stage.CHECKING)
-        turn = Turn(ask.turn_id, ask.question, moderated=ask.moderation, model=self.models.current.name)
+        kind = Kind.RAW if ask.raw else Kind.MESSAGE
+        turn = Turn(ask.turn_id, ask.question, moderated=ask.moderation, model=self.models.current.name, kind=kind)
         try:
             for says in self.startup.wait(ask.cancel):
                 yield Status(Stage.LOADING, says)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from chat import command_texts
 from chat.assistant import Ask, check_question
 from chat.base import Sampling
-from chat.conversation import Conversation, Outcome, Turn, begin, new_id
+from chat.conversation import Conversation, Outcome, Turn, begin, continued, new_id
 from chat.sampling_limits import LIMITS, changed
 from chat.sources import Source
 from errors import InputError
@@ -72,6 +72,8 @@ class Offer:
     """Models that are suggested; others load too."""
     models_allowed: bool = True
     moderation_forced: bool = False
+    can_quit: bool = True
+    """Whether there is something to leave; a page is closed with its tab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,15 @@ class Command:
         return f"/{self.name} {arguments}".rstrip()
 
 
+def is_command(line: str) -> bool:
+    """Whether a typed line is meant for these commands rather than as a message."""
+    return line.lstrip().startswith(("/", "／"))
+
+
 def run(line: str, session: Session, offer: Offer) -> Response:
     """What a typed line leads to. Raises `InputError`."""
     line = line.strip()
-    if not line.startswith(("/", "／")):
+    if not is_command(line):
         return Response(session, effect=session.ask(line))
     match = _NAME.match(line)
     if match is None:
@@ -148,14 +155,13 @@ def finished(session: Session, ask: Ask, turn: Turn) -> Session:
     """
     if ask.raw:
         return session
-    if ask.resume is not None and turn.outcome is Outcome.FAILED:
-        longer = turn if len(turn.answer) > len(ask.resume.answer) else ask.resume
-        turn = dataclasses.replace(longer, outcome=ask.resume.outcome, reason="")
-    return dataclasses.replace(session, conversation=ask.conversation.put(turn))
+    kept = turn if ask.resume is None else continued(ask.resume, turn)
+    return dataclasses.replace(session, conversation=ask.conversation.put(kept))
 
 
 def _help(session: Session, argument: str, offer: Offer) -> Response:
-    usages = {command.usage(session.language): command for command in COMMANDS.values()}
+    commands = [command for command in COMMANDS.values() if offer.can_quit or command.handler is not _quit]
+    usages = {command.usage(session.language): command for command in commands}
     width = max(map(len, usages))
     lines = [f"{usage:<{width}}  {command.help[_language(session)]}" for usage, command in usages.items()]
     return Response(session, "\n".join([*lines, session.say("help_else")]))
@@ -170,7 +176,7 @@ def _raw_say(session: Session, argument: str, offer: Offer) -> Response:
 
 
 def _raw_prompt(session: Session, argument: str, offer: Offer) -> Response:
-    asked = [turn for turn in session.conversation.turns if turn.outcome is not Outcome.QUESTION_REFUSED]
+    asked = [turn for turn in session.conversation.asked if turn.outcome is not Outcome.QUESTION_REFUSED]
     if not asked:
         raise _refusal("nothing_asked")
     return Response(session, effect=ShowPrompt(asked[-1]))
@@ -262,13 +268,13 @@ def _undo(session: Session, argument: str, offer: Offer) -> Response:
 
 
 def _quit(session: Session, argument: str, offer: Offer) -> Response:
-    return Response(session, effect=Quit())
+    return Response(session, effect=Quit()) if offer.can_quit else Response(session, session.say("close_tab"))
 
 
 def _last(session: Session) -> Turn:
-    if not session.conversation.turns:
+    if not session.conversation.asked:
         raise _refusal("nothing_asked")
-    return session.conversation.turns[-1]
+    return session.conversation.asked[-1]
 
 
 def _refusal(key: str, **values: object) -> InputError:

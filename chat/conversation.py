@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from chat.base import Message, Role
+from chat.base import Message, Role, Sampling
 from retrieval.base import Passage
 
 
@@ -31,6 +31,16 @@ class Outcome(StrEnum):
     QUESTION_REFUSED = "question_refused"
     ANSWER_REFUSED = "answer_refused"
     FAILED = "failed"
+
+
+class Kind(StrEnum):
+    """What a turn is."""
+
+    MESSAGE = "message"
+    RAW = "raw"
+    """A text that the model went on from as it stood; shown, but no part of the conversation."""
+    COMMAND = "command"
+    """A slash command and what it said; shown, but no part of the conversation."""
 
 
 _REMEMBERED = frozenset({Outcome.ANSWERED, Outcome.STOPPED, Outcome.LENGTH, Outcome.REPETITION, Outcome.TIMED_OUT})
@@ -59,11 +69,12 @@ class Turn:
     new_topic: bool = False
     model: str = ""
     moderated: bool = True
+    kind: Kind = Kind.MESSAGE
 
     @property
     def remembered(self) -> bool:
         """Whether later prompts may hold it: refused, failed and empty turns stay out of them."""
-        return self.outcome in _REMEMBERED and bool(self.answer)
+        return self.kind is Kind.MESSAGE and self.outcome in _REMEMBERED and bool(self.answer)
 
     @property
     def passages_given(self) -> tuple[Passage, ...]:
@@ -80,6 +91,13 @@ class Conversation:
     owner: str = ""
     turns: tuple[Turn, ...] = ()
     started: datetime | None = None
+    sampling: Sampling | None = None
+    """How its answers are sampled, where the person has changed that."""
+
+    @property
+    def asked(self) -> tuple[Turn, ...]:
+        """The turns that are messages: no commands, no raw texts."""
+        return tuple(turn for turn in self.turns if turn.kind is Kind.MESSAGE)
 
     def put(self, turn: Turn) -> Conversation:
         """With `turn` in the place of the one with its id, or at the end."""
@@ -102,6 +120,14 @@ class Conversation:
             if turn.remembered and bears(turn)
             for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.answer))
         )
+
+
+def continued(cut: Turn, turn: Turn) -> Turn:
+    """`turn`, in which the answer of `cut` was gone on with: a failure leaves what was there, and what it added."""
+    if turn.outcome is not Outcome.FAILED:
+        return turn
+    longer = turn if len(turn.answer) > len(cut.answer) else cut
+    return dataclasses.replace(longer, outcome=cut.outcome, reason="", notices=(*cut.notices, turn.reason))
 
 
 def begin(owner: str) -> Conversation:

@@ -14,6 +14,7 @@ from chat.conversation import Conversation
 from chat.store import ConversationStore
 from ui.chat import ChatHandlers
 from ui.layout import ChatPane
+from ui.pane import Pane
 
 _BROWSER = {"owner": "anna"}
 
@@ -27,9 +28,9 @@ def _told(store: ConversationStore, language: str, *act: str) -> tuple[str, Any]
     """(the line beside the message box, what the box holds then) after an act."""
     pane = ChatPane(gr.HTML(), gr.Chatbot(), gr.HTML(), gr.Textbox(), gr.HTML(), gr.HTML())
     assistant = SimpleNamespace(sources=SimpleNamespace(all=(), named=lambda names: []))
-    handlers = ChatHandlers(
-        cast(Any, SimpleNamespace(chat=pane)), cast(Any, assistant), store, Sampling(), moderation_forced=False
-    )
+    page = cast(Any, SimpleNamespace(chat=pane))
+    shown = Pane(page, cast(Any, assistant), store, Sampling())
+    handlers = ChatHandlers(page, cast(Any, assistant), store, shown, cast(Any, None), moderation_forced=False)
     request = gr.Request(headers={"accept-language": language})
     updates = list(handlers.act(json.dumps(act), _BROWSER, "tab", True, [], True, request))
     assert len(updates) == 1

@@ -132,10 +132,12 @@ def test_continue_goes_on_with_a_cut_answer_in_its_place() -> None:
     assert (ask.turn_id, ask.question, ask.conversation.turns, ask.resume) == ("2", "How?", (FIRST,), CUT)
     whole = dataclasses.replace(CUT, outcome=Outcome.ANSWERED, answer="By chance, when he was away.")
     assert finished(SESSION, ask, whole).conversation.turns == (FIRST, whole)
-    failed = dataclasses.replace(CUT, outcome=Outcome.FAILED, answer="")
-    assert finished(SESSION, ask, failed) == SESSION
+    failed = dataclasses.replace(CUT, outcome=Outcome.FAILED, answer="", reason="No memory.")
+    told = dataclasses.replace(CUT, notices=("No memory.",))
+    assert finished(SESSION, ask, failed).conversation.turns == (FIRST, told)
     broken = dataclasses.replace(CUT, outcome=Outcome.FAILED, answer="By chance, when he", reason="It broke.")
-    assert finished(SESSION, ask, broken).conversation.turns == (FIRST, dataclasses.replace(CUT, answer=broken.answer))
+    longer = dataclasses.replace(CUT, answer=broken.answer, notices=("It broke.",))
+    assert finished(SESSION, ask, broken).conversation.turns == (FIRST, longer)
 
 
 def test_continue_needs_a_cut_answer_and_a_model() -> None:

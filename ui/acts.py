@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from chat.conversation import Conversation, Turn
 
+Browser = dict[str, str]
+"""What the visitor's browser keeps: `owner`, the key to what is theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Act:

@@ -16,9 +16,11 @@ from chat.store import ConversationStore
 from errors import AppError, InputError
 from retrieval.files import read_document
 from retrieval.index import DocumentIndex
-from ui.chat import Browser, Update, spoken
+from ui.acts import Browser
 from ui.layout import Layout
+from ui.pane import Update
 from ui.render import document_gone, document_list, document_page
+from ui.telling import spoken
 from ui.texts import say
 
 logger = logging.getLogger(__name__)

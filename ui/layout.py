@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from chat.catalogue import CatalogueModel
-from ui.texts import TEXTS
+from chat.commands import COMMANDS
+from ui.texts import LANGUAGES, TEXTS
 
 # Only these start a formula: a single dollar sign is money.
 LATEX: list[dict[str, str | bool]] = [
@@ -168,9 +171,22 @@ def _chat(i18n: gr.I18n, logo: str) -> ChatPane:
             autofocus=True,
             submit_btn=True,
         )
-        acts = gr.HTML("", html_template="<span></span>", js_on_load=_ACTS, elem_classes="gc-bridge")
+        hints = f'<span data-gc-commands="{escape(_hints())}"></span>'
+        acts = gr.HTML("", html_template=hints, js_on_load=_ACTS, elem_classes="gc-bridge")
         tab = gr.HTML("", html_template="<span></span>", js_on_load=_TAB, elem_classes="gc-bridge")
     return ChatPane(banner, chatbot, note, message, acts, tab)
+
+
+def _hints() -> str:
+    """Of each language the slash commands, as JSON: name, usage, what it does."""
+    offered = [command for command in COMMANDS.values() if command.name != "quit"]
+    return json.dumps(
+        {
+            language: [[command.name, command.usage(language), command.help[language]] for command in offered]
+            for language in LANGUAGES
+        },
+        ensure_ascii=False,
+    )
 
 
 def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:

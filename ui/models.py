@@ -14,8 +14,9 @@ from chat.base import ChatModel
 from chat.remote import is_address
 from chat.slot import Loadable, ModelSlot
 from errors import AppError
-from ui.chat import Update, spoken
 from ui.layout import ModelPanel, Options
+from ui.pane import Update
+from ui.telling import spoken
 from ui.texts import loading, say
 
 _OF = re.compile(r"([\d,]+) of ([\d,]+) MB")
@@ -42,8 +43,7 @@ class ModelHandlers:
         self._reader = reader
         self._make = make
         self._forecast = forecast
-        self._allowed = options.model_picker
-        self._private = options.private
+        self._options = options
 
     def show(self, request: gr.Request) -> Update:
         """Who is answering."""
@@ -69,7 +69,7 @@ class ModelHandlers:
         """Tell what will be downloaded; at the second click load it, while everybody goes on talking to the old one."""
         language, panel = spoken(request), self._panel
         name = (named or "").strip() or listed or ""
-        refusal = self._refusal(name)
+        refusal = loadable(name, self._options)
         if refusal:
             yield {panel.status: _status("failed", say(language, refusal))}
             return
@@ -107,30 +107,34 @@ class ModelHandlers:
 
     def cancel(self) -> None:
         """Give up loading."""
-        if self._allowed:
+        if self._options.model_picker:
             self._models.cancel()
 
     def use_reader(self, request: gr.Request) -> Update:
         """Answer with the built-in reader again."""
         language = spoken(request)
-        if not self._allowed:
+        if not self._options.model_picker:
             return {self._panel.status: _status("failed", say(language, "model_operator"))}
         self._models.put(self._reader)
         return {self._panel.now: self._now(language), self._panel.status: ""}
 
-    def _refusal(self, name: str) -> str:
-        """Why this cannot be loaded, as a key of `texts`; empty when it may be tried."""
-        if not self._allowed:
-            return "model_operator"
-        if not name:
-            return "model_none"
-        return "" if self._private or catalogue.find(name) else "model_listed_only"
-
     def _now(self, language: str) -> str:
-        current = self._models.current
-        name = say(language, "reader") if current is self._reader else current.name
-        # A model's name may hold underscores and asterisks; inside a code span Markdown leaves them alone.
-        return say(language, "model_now", name=name.replace("`", ""))
+        return who(self._models, self._reader, language)
+
+
+def loadable(name: str, options: Options) -> str:
+    """Why this model cannot be loaded from the page, as a key of `texts`; empty when it may be tried."""
+    if not options.model_picker:
+        return "model_operator"
+    if not name:
+        return "model_none"
+    return "" if options.private or catalogue.find(name) else "model_listed_only"
+
+
+def who(models: ModelSlot, reader: ChatModel, language: str) -> str:
+    """Who is answering now."""
+    name = say(language, "reader") if models.current is reader else models.current.name
+    return say(language, "model_now", name=name.replace("`", ""))
 
 
 def _need(name: str, language: str) -> str:

@@ -19,6 +19,8 @@ from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
 from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
+from ui.pane import Pane
+from ui.slash import SlashCommands
 from ui.theme import LOGO
 
 _ANSWERS = "answers"
@@ -49,7 +51,9 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         title="Groundchat", analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 86400)
     ) as opened:
         layout = build(parts.options, i18n, LOGO.read_text(encoding="utf-8"))
-        chat = ChatHandlers(layout, parts.assistant, parts.store, parts.sampling, forced)
+        pane = Pane(layout, parts.assistant, parts.store, parts.sampling)
+        slash = SlashCommands(layout, pane, parts.assistant, parts.store, parts.reader, parts.make_model, parts.options)
+        chat = ChatHandlers(layout, parts.assistant, parts.store, pane, slash, forced)
         documents = DocumentHandlers(layout, parts.index, parts.store, parts.documents_source, parts.upload_limit_mb)
         models = ModelHandlers(
             layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.forecast, parts.options
@@ -69,11 +73,14 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
     pane, switches = layout.chat, layout.switches
     how = [layout.browser, pane.tab, switches.retrieval, switches.sources, switches.moderation]
     shown = [pane.chatbot, pane.message, pane.note, pane.tab]
+    commanded = [*shown, switches.retrieval, switches.sources, switches.moderation, layout.models.now]
     answers = {**_QUIET, "concurrency_limit": users, "concurrency_id": _ANSWERS}
     at_once = {**_QUIET, "queue": False}
     # The box is emptied in the browser, before anything can be typed into it anew.
     pane.message.submit(None, pane.message, pane.message, js=TAKEN, trigger_mode="multiple", **_QUIET)
-    acted = pane.acts.submit(handlers.act, [pane.acts, *how], shown, js=NEXT_ACT, trigger_mode="multiple", **answers)
+    acted = pane.acts.submit(
+        handlers.act, [pane.acts, *how], commanded, js=NEXT_ACT, trigger_mode="multiple", **answers
+    )
     # What did not reach the handlers (the queue is full, say) returns to the box; Gradio tells why.
     acted.failure(None, pane.message, pane.message, js=UNSENT, **_QUIET)
     pane.chatbot.example_select(handlers.example, how, shown, trigger_mode="once", **answers)

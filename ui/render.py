@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from chat.conversation import Outcome, Turn, new_id
+from chat.conversation import Kind, Outcome, Turn, new_id
 from chat.quotes import Mark, marks
 from chat.reader import Reader
 from retrieval.base import Document, Passage
@@ -76,11 +76,18 @@ def _copy(text: str, language: str) -> str:
 def _reply(turn: Turn, language: str, status: str, labels: dict[str, str]) -> list[Any]:
     content: list[Any] = []
     if turn.answer and turn.outcome not in _WITHDRAWN:
-        content.append({"type": "text", "text": shielded(turn.answer)})
+        content.append(_answer(turn))
     block = _status(status) if turn.outcome is Outcome.PENDING else _after(turn, language, labels)
     if block:
         content.append(gr.HTML(block, js_on_load=None))
     return content
+
+
+def _answer(turn: Turn) -> Any:
+    """Markdown in an answer is rendered; what a command says, and raw text, is shown as it stands."""
+    if turn.kind is Kind.MESSAGE:
+        return {"type": "text", "text": shielded(turn.answer)}
+    return gr.HTML(f'<pre class="gc-said" dir="auto">{escape(turn.answer)}</pre>', js_on_load=None)
 
 
 def _status(status: str) -> str:
@@ -117,7 +124,7 @@ def _continue(turn: Turn, language: str) -> str:
     """A button that goes on with an answer that was cut; the reader's are never to be gone on with."""
     if turn.outcome not in (Outcome.LENGTH, Outcome.TIMED_OUT, Outcome.STOPPED) or turn.model == Reader.name:
         return ""
-    if not turn.answer:
+    if not turn.answer or turn.kind is not Kind.MESSAGE:
         return ""
     return (
         f'<button type="button" class="gc-link gc-continue" data-gc-act="continue" data-gc-turn="{escape(turn.id)}">'
@@ -186,6 +193,8 @@ def _foot(turn: Turn, language: str) -> str:
         said.append(say(language, "from_memory"))
     if turn.outcome not in OUTCOMES and turn.query and turn.query.strip() != turn.question.strip():
         said.append(say(language, "searched_for", query=turn.query))
+    if turn.kind is Kind.RAW:
+        said.append(say(language, "aside"))
     if not turn.moderated:
         said.append(say(language, "unmoderated"))
     copy = _copy(turn.answer, language) if turn.answer and turn.outcome not in _WITHDRAWN else ""

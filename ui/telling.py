@@ -1,4 +1,4 @@
-"""How an error that a person may see reaches the browser."""
+"""The language that a visitor's page speaks, and how an error that they may see reaches the browser."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from contextlib import contextmanager
 import gradio as gr
 
 from errors import AppError
+from ui.texts import page_language
+
+
+def spoken(request: gr.Request) -> str:
+    """The page's language for this visitor."""
+    return page_language(request.headers.get("accept-language", ""))
 
 
 @contextmanager
