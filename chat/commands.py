@@ -72,8 +72,8 @@ class Offer:
     """Models that are suggested; others load too."""
     models_allowed: bool = True
     moderation_forced: bool = False
-    can_quit: bool = True
-    """Whether there is something to leave; a page is closed with its tab."""
+    terminal: bool = True
+    """Whether a terminal shows it: there columns line up, and there is something to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +160,10 @@ def finished(session: Session, ask: Ask, turn: Turn) -> Session:
 
 
 def _help(session: Session, argument: str, offer: Offer) -> Response:
-    commands = [command for command in COMMANDS.values() if offer.can_quit or command.handler is not _quit]
-    usages = {command.usage(session.language): command for command in commands}
+    commands = [command for command in COMMANDS.values() if offer.terminal or command.handler is not _quit]
+    usages = {command.usage(session.language): command.help[_language(session)] for command in commands}
     width = max(map(len, usages))
-    lines = [f"{usage:<{width}}  {command.help[_language(session)]}" for usage, command in usages.items()]
+    lines = [f"{usage:<{width}}  {says}" if offer.terminal else f"{usage} — {says}" for usage, says in usages.items()]
     return Response(session, "\n".join([*lines, session.say("help_else")]))
 
 
@@ -268,7 +268,7 @@ def _undo(session: Session, argument: str, offer: Offer) -> Response:
 
 
 def _quit(session: Session, argument: str, offer: Offer) -> Response:
-    return Response(session, effect=Quit()) if offer.can_quit else Response(session, session.say("close_tab"))
+    return Response(session, effect=Quit()) if offer.terminal else Response(session, session.say("close_tab"))
 
 
 def _last(session: Session) -> Turn:

@@ -118,7 +118,7 @@ def test_a_line_that_is_no_command_returns_to_the_box_and_leaves_no_trace(make: 
     changed = page.type("/usr/bin is what?")
     assert "/say /usr/bin is what?" in page.note(changed)
     assert changed[page.layout.chat.message] == "/usr/bin is what?"
-    assert page.turns == ()
+    assert not page.turns
     page.type("/say /usr/bin is what?")
     assert [turn.question for turn in page.turns] == ["/usr/bin is what?"]
     # What was sent as a message is asked again as a message.
@@ -133,7 +133,7 @@ def test_settings_are_the_conversations_and_go_with_it(make: Make) -> None:
     page.type("Who discovered penicillin?")
     assert bench.engine.asked[-1].sampling == Sampling(max_new_tokens=7, temperature=0)
     page.type("/reset")
-    assert page.turns == ()
+    assert not page.turns
     page.type("Who discovered penicillin?")
     assert bench.engine.asked[-1].sampling.max_new_tokens == 7
     other = _Page(bench)
@@ -173,7 +173,7 @@ def test_an_engine_that_takes_no_raw_text_says_so(make: Make) -> None:
     page = _Page(make())
     changed = page.type("/raw_say Once upon", language="zh")
     assert "不接受原始文本" in page.note(changed)
-    assert page.turns == ()
+    assert not page.turns
 
 
 def test_retry_undo_and_continue_as_commands(make: Make) -> None:
@@ -191,7 +191,7 @@ def test_retry_undo_and_continue_as_commands(make: Make) -> None:
     assert [(turn.id, turn.outcome) for turn in page.turns] == [(cut.id, Outcome.ANSWERED)]
     assert page.turns[0].answer.startswith("Fleming did, in")
     changed = page.type("/undo")
-    assert page.turns == ()
+    assert not page.turns
     assert changed[page.layout.chat.message].value == "Who discovered penicillin?"
 
 

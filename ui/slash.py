@@ -98,7 +98,7 @@ class SlashCommands:
             models=tuple(model.id for model in self._options.catalogue),
             models_allowed=self._options.model_picker,
             moderation_forced=self._options.moderation_forced,
-            can_quit=False,
+            terminal=False,
         )
 
     def _text(self, response: Response) -> str:
