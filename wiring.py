@@ -19,7 +19,7 @@ from chat.local import LONGEST_CONTEXT, LocalModel
 from chat.placement import Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
-from chat.slot import Loadable, ModelSlot
+from chat.slot import Loadable, MakeModel, ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from encoder import SentenceEncoder
@@ -53,8 +53,7 @@ class Core:
     assistant: Assistant
     index: DocumentIndex
     reader: Reader
-    make_model: Callable[[str], Loadable]
-    """A chat model by its name, not loaded yet."""
+    make_model: MakeModel
     forecast: Callable[[str], str]
     """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
     sampling: Sampling
@@ -79,11 +78,13 @@ def wire(
 
     placement = _placement(settings)
 
-    def make_model(name: str) -> Loadable:
+    def make_model(name: str, /, *, model: str = "", key: str = "") -> Loadable:
         if is_address(name):
-            # The key and the model's name belong to the operator's server and go to no other.
+            # The settings' key and model belong to the operator's server and go to no other.
             own = name == settings.model
-            return RemoteModel(name, settings.remote_model if own else "", settings.remote_key if own else "")
+            return RemoteModel(
+                name, model or (settings.remote_model if own else ""), key or (settings.remote_key if own else "")
+            )
         # An adapter belongs to the model it was named with.
         chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
         return LocalModel(name, chosen, users=settings.users)
@@ -143,7 +144,7 @@ def _steps(
     reader: Reader,
     models: ModelSlot,
     placement: Placement,
-    make_model: Callable[[str], Loadable],
+    make_model: MakeModel,
     wait_for_model: bool,
 ) -> list[Step]:
     def fill(report: Callable[[str], None]) -> None:

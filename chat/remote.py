@@ -105,6 +105,8 @@ class RemoteModel:
         self.model = model
         self.host = base.netloc.decode("ascii")
         self.limits = limits or Limits()
+        self.offered: tuple[str, ...] = ()
+        """The models that the server lists, once it was asked."""
         if server != "auto" and server not in SERVERS:
             raise InputError(f"There is no kind of server called “{server}”; use auto or {', '.join(SERVERS)}.")
         self._base = str(base)
@@ -251,6 +253,7 @@ class RemoteModel:
         """Ask the server what it is. Raises `ModelError` where it is not there or has not got the model."""
         listed = yield from self._persistently(lambda: self._listed(cancel), cancel)
         cards = _cards(listed.said)
+        self.offered = tuple(str(card["id"]) for card in cards or ())
         server, context = yield from self._kind(cards, cancel)
         model = self._chosen(server, cards)
         card = next((card for card in cards or () if card.get("id") == model), {})

@@ -20,6 +20,12 @@ class Loadable(ChatModel, Protocol):
     def load(self, progress: Callable[[str], None] | None = None) -> None: ...
 
 
+class MakeModel(Protocol):
+    """A chat model by its name, not loaded yet. `model` and `key` are for a server's address. Raises `InputError`."""
+
+    def __call__(self, name: str, /, *, model: str = "", key: str = "") -> Loadable: ...
+
+
 class ModelSlot:
     """Holds the model that new answers use. A model that fails to load leaves the old one in place."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,7 +15,7 @@ from chat.commands import LoadModel, Offer, Quit, Response, Session, ShowPrompt,
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, Turn
 from chat.events import Delta, Done, Event, Stage, Status
-from chat.slot import Loadable
+from chat.slot import MakeModel
 from errors import AppError
 from retrieval.base import Passage
 
@@ -43,7 +43,7 @@ class Terminal:
         session: Session,
         offer: Offer,
         reader: ChatModel,
-        make_model: Callable[[str], Loadable],
+        make_model: MakeModel,
         keyboard: Keyboard,
         console: Console,
     ) -> None:

@@ -12,8 +12,8 @@ import pytest
 from chat.base import Sampling
 from chat.conversation import Conversation
 from chat.store import ConversationStore
+from tests.page_parts import chat_pane
 from ui.chat import ChatHandlers
-from ui.layout import ChatPane
 from ui.pane import Pane
 
 _BROWSER = {"owner": "anna"}
@@ -26,7 +26,7 @@ class _BrokenStore(ConversationStore):
 
 def _told(store: ConversationStore, language: str, *act: str) -> tuple[str, Any]:
     """(the line beside the message box, what the box holds then) after an act."""
-    pane = ChatPane(gr.HTML(), gr.Chatbot(), gr.HTML(), gr.Textbox(), gr.HTML(), gr.HTML())
+    pane = chat_pane()
     assistant = SimpleNamespace(sources=SimpleNamespace(all=(), named=lambda names: []))
     page = cast(Any, SimpleNamespace(chat=pane))
     shown = Pane(page, cast(Any, assistant), store, Sampling())

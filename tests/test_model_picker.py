@@ -10,10 +10,13 @@ import pytest
 
 from chat import catalogue
 from chat.base import ChatRequest, Chunk
-from chat.slot import ModelSlot
+from chat.remote import RemoteModel, is_address
+from chat.slot import Loadable, ModelSlot
 from errors import ModelError
+from tests.chat_server import ChatServer
+from tests.page_parts import model_panel
 from ui import models
-from ui.layout import ModelPanel, Options
+from ui.layout import Options
 from ui.models import ModelHandlers
 
 _LISTED = catalogue.load()[0]
@@ -34,6 +37,10 @@ class _Model:
         yield Chunk(self.name)
 
 
+def _made(name: str, /, *, model: str = "", key: str = "") -> Loadable:
+    return RemoteModel(name, model, key) if is_address(name) else _Model(name)
+
+
 def _forecast(name: str) -> str:
     if name == "nobody/huge":
         raise ModelError("It needs 900 GB of memory and 4 GB are free.")
@@ -45,18 +52,20 @@ class _Picker:
 
     def __init__(self, *, private: bool) -> None:
         options = Options(("library",), ("library",), True, False, True, private, catalogue.load())
-        self.panel = ModelPanel(
-            gr.Markdown(), gr.Radio(), gr.Textbox(), gr.Button(), gr.Button(), gr.Button(), gr.HTML(), gr.State("")
-        )
+        self.panel = model_panel()
         self.slot = ModelSlot(_Model("reader"))
-        self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _Model, _forecast, options)
+        self.choices: list[tuple[str, str]] = []
+        self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _made, _forecast, options)
 
-    def press_load(self, listed: str | None, named: str, agreed: str, language: str = "en") -> tuple[str, str]:
+    def press_load(
+        self, listed: str | None, named: str, agreed: str, language: str = "en", model: str = "", key: str = ""
+    ) -> tuple[str, str]:
         """(what is said, what is agreed to) after a click on Load."""
         request = gr.Request(headers={"accept-language": language})
         said, still = "", agreed
-        for update in self.handlers.load(listed, named, agreed, request):
+        for update in self.handlers.load(listed, named, model, key, agreed, request):
             said, still = update.get(self.panel.status, said), update.get(self.panel.agreed, still)
+            self.choices = getattr(update.get(self.panel.server_model), "choices", self.choices)
         return said, still
 
 
@@ -86,10 +95,25 @@ def test_what_cannot_fit_is_not_offered_for_a_second_click() -> None:
     assert agreed == ""
 
 
-def test_a_servers_address_is_asked_at_once() -> None:
+def test_a_servers_address_is_asked_at_once_and_its_key_goes_to_it_alone() -> None:
     picker = _Picker(private=True)
-    picker.press_load(None, "http://127.0.0.1:8000/v1", "")
-    assert picker.slot.current.name == "http://127.0.0.1:8000/v1"
+    with ChatServer() as server:
+        server.models = [{"id": name, "object": "model", "owned_by": "vllm"} for name in ("tiny", "large")]
+        said, _ = picker.press_load(None, server.url, "", key="sk-secret")
+        assert "has several models; name one of tiny, large" in said
+        assert [name for name, _ in picker.choices] == ["tiny", "large"]
+        assert picker.slot.current.name == "reader"
+        said, _ = picker.press_load(None, server.url, "", model="large", key="sk-secret")
+        assert "sk-secret" not in said
+        assert picker.slot.current.name == "large"
+        assert {seen.headers["Authorization"] for seen in server.seen} == {"Bearer sk-secret"}
+
+
+@pytest.mark.parametrize(("name", "shown"), [("http://127.0.0.1:1/v1", True), (" HTTPS://h ", True), ("a/b", False)])
+def test_what_a_server_needs_is_asked_for_only_where_an_address_is_typed(name: str, shown: bool) -> None:
+    picker = _Picker(private=True)
+    update = picker.handlers.named(name, gr.Request(headers={}))
+    assert update[picker.panel.server].visible is shown
 
 
 def test_nothing_is_loaded_where_nothing_is_chosen() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.chat_server import ChatServer
 from tests.conftest import Visit
 from tests.serving import Serving
 from tests.tiny_model import DIALOGUES, make_endless_model, shared_tiny_model
@@ -88,3 +89,21 @@ def test_one_visitors_stop_leaves_the_others_answer_alone(visitor: Page, visit: 
     )
     other.locator("#gc-message .stop-button").click()
     expect(whole(other, 0)).to_contain_text("Stopped")
+
+
+def test_a_server_is_asked_which_models_it_has(visitor: Page) -> None:
+    with ChatServer() as server:
+        server.models = [{"id": name, "object": "model", "owned_by": "vllm"} for name in ("tiny", "large")]
+        visitor.locator("#gc-model-load").get_by_text("Load a chat model").click()
+        expect(visitor.get_by_label("API key")).to_be_hidden()
+        visitor.get_by_label("Or another one").fill(server.url)
+        visitor.get_by_label("API key").fill("sk-secret")
+        visitor.locator("#gc-model-go").click()
+        expect(visitor.locator("#gc-model-status")).to_contain_text("name one of tiny, large")
+        visitor.get_by_label("Model on that server").click()
+        visitor.get_by_role("option", name="large").click()
+        visitor.locator("#gc-model-go").click()
+        expect(visitor.locator("#gc-model-now")).to_contain_text("large")
+        expect(visitor.get_by_label("API key")).to_have_value("")
+        expect(ask(visitor, "What is the capital of France?")).to_contain_text("Paris is the capital: 😀 巴黎。")
+        assert server.seen[-1].headers["Authorization"] == "Bearer sk-secret"

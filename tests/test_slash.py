@@ -18,8 +18,9 @@ from chat.store import ConversationStore
 from encoder import SentenceEncoder
 from errors import ModelError
 from tests.bench import Bench, Engine, Make, benches
+from tests.page_parts import chat_pane, model_panel, switches
 from ui.chat import ChatHandlers
-from ui.layout import ChatPane, Layout, ModelPanel, Options, Switches
+from ui.layout import Layout, Options
 from ui.pane import Pane
 from ui.slash import SlashCommands
 
@@ -62,7 +63,7 @@ class _Page:
         self.tab = ""
         self.sources, self.moderation = ["library"], True
 
-    def _make(self, name: str) -> _Loaded:
+    def _make(self, name: str, /, *, model: str = "", key: str = "") -> _Loaded:
         return self.loaded.setdefault(name, _Loaded(name=name))
 
     def act(self, kind: str, text: str = "", turn: str = "", language: str = "en") -> dict[Any, Any]:
@@ -236,13 +237,8 @@ def test_a_public_page_loads_only_what_its_operator_offers(make: Make, private: 
 
 def _layout() -> Layout:
     """The components that the handlers name; they need no page around them."""
-    chat = ChatPane(gr.HTML(), gr.Chatbot(), gr.HTML(), gr.Textbox(), gr.HTML(), gr.HTML())
-    switches = Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), gr.Checkbox())
-    models = ModelPanel(
-        gr.Markdown(), gr.Radio(), gr.Textbox(), gr.Button(), gr.Button(), gr.Button(), gr.HTML(), gr.State("")
-    )
     unused: Any = None
-    return Layout(unused, chat, switches, unused, models, unused)
+    return Layout(unused, chat_pane(), switches(), unused, model_panel(), unused)
 
 
 def _ended(turn: Turn, outcome: Outcome) -> Turn:

@@ -103,6 +103,10 @@ class ModelPanel:
     now: gr.Markdown
     listed: gr.Radio
     name: gr.Textbox
+    server: gr.Column
+    """What a server's address needs beside it."""
+    server_model: gr.Dropdown
+    key: gr.Textbox
     load: gr.Button
     cancel: gr.Button
     reader: gr.Button
@@ -249,9 +253,27 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
             visible=options.private,
             elem_id="gc-model-name",
         )
+        with gr.Column(visible=False, elem_id="gc-model-server") as server:
+            server_model = gr.Dropdown(
+                choices=[],
+                value=None,
+                label=i18n("server_model"),
+                info=i18n("server_model_info"),
+                allow_custom_value=True,
+                elem_id="gc-server-model",
+            )
+            key = gr.Textbox(
+                label=i18n("server_key"),
+                info=i18n("server_key_info"),
+                type="password",
+                lines=1,
+                max_lines=1,
+                html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
+                elem_id="gc-server-key",
+            )
         status = gr.HTML("", js_on_load=None, elem_id="gc-model-status")
         with gr.Row():
             load = gr.Button(i18n("model_load_button"), size="sm", variant="primary", elem_id="gc-model-go")
             cancel = gr.Button(i18n("cancel"), size="sm", visible=False, elem_id="gc-model-cancel")
             reader = gr.Button(i18n("model_reader_button"), size="sm", elem_id="gc-model-reader")
-    return ModelPanel(now, listed, name, load, cancel, reader, status, gr.State(""))
+    return ModelPanel(now, listed, name, server, server_model, key, load, cancel, reader, status, gr.State(""))

@@ -11,8 +11,8 @@ import gradio as gr
 
 from chat import catalogue
 from chat.base import ChatModel
-from chat.remote import is_address
-from chat.slot import Loadable, ModelSlot
+from chat.remote import RemoteModel, is_address
+from chat.slot import Loadable, MakeModel, ModelSlot
 from errors import AppError
 from ui.layout import ModelPanel, Options
 from ui.pane import Update
@@ -34,7 +34,7 @@ class ModelHandlers:
         panel: ModelPanel,
         models: ModelSlot,
         reader: ChatModel,
-        make: Callable[[str], Loadable],
+        make: MakeModel,
         forecast: Callable[[str], str],
         options: Options,
     ) -> None:
@@ -57,16 +57,34 @@ class ModelHandlers:
         """One of the list was chosen: it takes the place of a name, and what was agreed to before is void."""
         return {self._panel.name: "", **self._afresh(spoken(request))}
 
-    def named(self, request: gr.Request) -> Update:
-        """A name was typed: it takes the place of the one chosen from the list."""
-        return {self._panel.listed: None, **self._afresh(spoken(request))}
+    def named(self, name: str, request: gr.Request) -> Update:
+        """A name was typed or pasted: it takes the place of the one chosen from the list."""
+        listed: Update = {self._panel.listed: None} if name.strip() else {}
+        return {**listed, **self._afresh(spoken(request), name)}
 
-    def _afresh(self, language: str) -> Update:
+    def _afresh(self, language: str, name: str = "") -> Update:
         panel = self._panel
-        return {panel.status: "", panel.agreed: "", panel.load: say(language, "model_load_button")}
+        return {
+            panel.status: "",
+            panel.agreed: "",
+            panel.load: say(language, "model_load_button"),
+            panel.server: gr.Column(visible=is_address(name.strip())),
+            panel.server_model: gr.Dropdown(choices=[], value=None),
+        }
 
-    def load(self, listed: str | None, named: str | None, agreed: str, request: gr.Request) -> Iterator[Update]:
-        """Tell what will be downloaded; at the second click load it, while everybody goes on talking to the old one."""
+    def load(
+        self,
+        listed: str | None,
+        named: str | None,
+        server_model: str | None,
+        key: str | None,
+        agreed: str,
+        request: gr.Request,
+    ) -> Iterator[Update]:
+        """Tell what will be downloaded; at the second click load it, while everybody goes on talking to the old one.
+
+        `server_model` and `key` are for the address of a server.
+        """
         language, panel = spoken(request), self._panel
         name = (named or "").strip() or listed or ""
         refusal = loadable(name, self._options)
@@ -93,17 +111,26 @@ class ModelHandlers:
             panel.agreed: "",
         }
         ready = {panel.load: gr.Button(visible=True), panel.cancel: gr.Button(visible=False)}
+        model: Loadable | None = None
         try:
-            for says in self._models.load(self._make(name)):
+            model = self._make(name, model=(server_model or "").strip(), key=(key or "").strip())
+            for says in self._models.load(model):
                 yield {panel.status: _status("busy", loading(language, says), _share(says))}
         except AppError as error:
-            yield {panel.status: _status("failed", error.told(language)), **ready}
+            yield {panel.status: _status("failed", error.told(language)), **ready, **self._offered(model)}
             return
         yield {
             panel.status: _status("done", say(language, "model_loaded", name=name)),
             panel.now: self._now(language),
+            panel.key: "",
             **ready,
         }
+
+    def _offered(self, model: Loadable | None) -> Update:
+        """The models to choose from, where a server has several."""
+        if not isinstance(model, RemoteModel) or len(model.offered) < 2:
+            return {}
+        return {self._panel.server_model: gr.Dropdown(choices=list(model.offered))}
 
     def cancel(self) -> None:
         """Give up loading."""

@@ -11,7 +11,7 @@ from gradio.events import api as blocks_api
 
 from chat.assistant import Assistant
 from chat.base import ChatModel, Sampling
-from chat.slot import Loadable
+from chat.slot import MakeModel
 from chat.store import ConversationStore
 from retrieval.index import DocumentIndex
 from ui.api import Api
@@ -35,7 +35,7 @@ class Parts:
     store: ConversationStore
     index: DocumentIndex
     reader: ChatModel
-    make_model: Callable[[str], Loadable]
+    make_model: MakeModel
     forecast: Callable[[str], str]
     sampling: Sampling
     options: Options
@@ -97,11 +97,22 @@ def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
 
 
 def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
-    asked = [panel.listed, panel.name, panel.agreed]
-    told = [panel.status, panel.now, panel.load, panel.cancel, panel.agreed]
+    asked = [panel.listed, panel.name, panel.server_model, panel.key, panel.agreed]
+    told = [
+        panel.status,
+        panel.now,
+        panel.load,
+        panel.cancel,
+        panel.agreed,
+        panel.server,
+        panel.server_model,
+        panel.key,
+    ]
     panel.load.click(handlers.load, asked, told, trigger_mode="once", **_QUIET)
     panel.listed.input(handlers.listed, None, [panel.name, *told], queue=False, **_QUIET)
-    panel.name.input(handlers.named, None, [panel.listed, *told], queue=False, **_QUIET)
+    panel.name.change(
+        handlers.named, panel.name, [panel.listed, *told], queue=False, trigger_mode="always_last", **_QUIET
+    )
     panel.cancel.click(handlers.cancel, None, None, queue=False, **_QUIET)
     panel.reader.click(handlers.use_reader, None, told, **_QUIET)
 

@@ -14,7 +14,7 @@ from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
 from chat.commands import LoadModel, Offer, Response, Session, ShowPrompt
 from chat.conversation import Conversation, Kind, Outcome, Turn, new_id
-from chat.slot import Loadable
+from chat.slot import MakeModel
 from chat.store import ConversationStore
 from errors import AppError, InputError
 from ui.acts import Wish
@@ -36,7 +36,7 @@ class SlashCommands:
         assistant: Assistant,
         store: ConversationStore,
         reader: ChatModel,
-        make_model: Callable[[str], Loadable],
+        make_model: MakeModel,
         options: Options,
     ) -> None:
         self._page = page

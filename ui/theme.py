@@ -34,6 +34,8 @@ def theme() -> gr.themes.Base:
         block_background_fill="white",
         block_background_fill_dark="*neutral_900",
         block_border_width="0px",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
         block_shadow="none",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",

@@ -1,0 +1,31 @@
+"""Components of the page by themselves, for handlers that are tested without one."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from ui.layout import ChatPane, ModelPanel, Switches
+
+
+def chat_pane() -> ChatPane:
+    return ChatPane(gr.HTML(), gr.Chatbot(), gr.HTML(), gr.Textbox(), gr.HTML(), gr.HTML())
+
+
+def switches() -> Switches:
+    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), gr.Checkbox())
+
+
+def model_panel() -> ModelPanel:
+    return ModelPanel(
+        now=gr.Markdown(),
+        listed=gr.Radio(),
+        name=gr.Textbox(),
+        server=gr.Column(),
+        server_model=gr.Dropdown(),
+        key=gr.Textbox(),
+        load=gr.Button(),
+        cancel=gr.Button(),
+        reader=gr.Button(),
+        status=gr.HTML(),
+        agreed=gr.State(""),
+    )
