@@ -5,13 +5,14 @@ python -m pytest tests/test_page_models.py
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chat_server import ChatServer
+from tests.chat_server import ChatServer, chunk
 from tests.conftest import Visit
 from tests.serving import Serving
 from tests.tiny_model import DIALOGUES, make_endless_model, shared_tiny_model
@@ -107,3 +108,18 @@ def test_a_server_is_asked_which_models_it_has(visitor: Page) -> None:
         expect(visitor.get_by_label("API key")).to_have_value("")
         expect(ask(visitor, "What is the capital of France?")).to_contain_text("Paris is the capital: 😀 巴黎。")
         assert server.seen[-1].headers["Authorization"] == "Bearer sk-secret"
+
+
+def test_code_is_coloured_and_copied_as_it_was_written(visitor: Page) -> None:
+    code = "if a<b and c:  # vector<int> &lt; ![x](y)"
+    with ChatServer() as server:
+        said = [chunk({"content": f"Look:\n\n```python\n{code}\n```"}), chunk({}, "stop")]
+        server.mode, server.raw = "raw", [f"data: {json.dumps(event)}\n\n".encode() for event in said]
+        load(visitor, server.url, "tiny")
+        block = ask(visitor, "Write code").locator("pre").last
+        expect(block).to_have_text(code)
+        colours = "parts => parts.map(part => getComputedStyle(part).color)"
+        assert len(set(block.locator(".token").evaluate_all(colours))) >= 3
+        visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        visitor.locator("#gc-chat pre button, #gc-chat .code_wrap button").last.click()
+        assert visitor.evaluate("navigator.clipboard.readText()").strip() == code
