@@ -179,13 +179,13 @@ class LocalModel:
                 yield Chunk(text=piece)
                 if text.stopped:
                     break
-        rest = text.finish()
         finish = Finish.STOP
         if request.cancel.is_set() and not text.stopped:
             finish = Finish.CANCELLED
         elif count == prompt.room and not text.stopped:
             finish = Finish.LENGTH
-        silent = finish is Finish.STOP and not shown and not rest
+        rest = text.finish(cut=finish is not Finish.STOP)
+        silent = finish is Finish.STOP and not (request.begun or shown or rest)
         yield Chunk(text=rest, finish=finish, notice="The model ended its turn without an answer." if silent else "")
 
 
