@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from chat.bilingual import Bilingual, told
 from errors import ModelError
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
@@ -35,7 +39,8 @@ def download(repository: str, patterns: Sequence[str], progress: Progress, what:
                 tqdm_class=_bar(repository, progress),
             )
         )
-    except (OSError, ValueError, httpx2.HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as error:  # RuntimeError: the hub's chunk store, Xet
+        logger.warning("Downloading %s failed (%s): %s", repository, type(error).__name__, error)
         raise not_fetched(repository, error, what) from error
 
 
@@ -93,7 +98,13 @@ def _why(error: Exception) -> Bilingual:
         )
     if isinstance(error, hub.LocalEntryNotFoundError):
         return _NO_NETWORK
-    return _DISK_FULL if getattr(error, "errno", None) == errno.ENOSPC else _BROKEN_OFF
+    return _BY_NUMBER.get(_number(error), _BROKEN_OFF)
+
+
+def _number(error: Exception) -> int:
+    """The system's number of the error, 0 where it has none; Xet tells it in words alone."""
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    return int(said[1]) if said else getattr(error, "errno", None) or 0
 
 
 _NO_NAME = Bilingual(
@@ -126,6 +137,16 @@ _DISK_FULL = Bilingual(
     zh="无法下载：磁盘已满；请腾出空间后再试。",
 )
 _BROKEN_OFF = Bilingual(
-    "could not be downloaded to the end; try again, and it goes on where it stopped.",
-    zh="没有下载完整；请再试一次，下载会从中断处继续。",
+    "could not be downloaded to the end; try again, what is there already is kept.",
+    zh="没有下载完整；请再试一次，已下载的文件会保留。",
 )
+_NOT_WRITABLE = Bilingual(
+    "cannot be downloaded: the folder for downloads cannot be written to; name another one with HF_HOME.",
+    zh="无法下载：无法写入下载文件夹；请用 HF_HOME 另指定一个。",
+)
+_BY_NUMBER = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EROFS: _NOT_WRITABLE,
+}

@@ -253,8 +253,8 @@ def base_of(address: str) -> httpx.URL:
         ) from error
     if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 2**16:
         raise InputError(
-            "The server's address must be a http or https one, such as http://localhost:8000/v1.",
-            zh="服务器地址须以 http 或 https 开头，例如 http://localhost:8000/v1。",
+            "The server's address is not a http or https one; give one such as http://localhost:8000/v1.",
+            zh="服务器地址不是以 http 或 https 开头的；请给出形如 http://localhost:8000/v1 的地址。",
         )
     if re.search(r"[\s%<>]", url.host):
         raise InputError(
@@ -309,7 +309,7 @@ def refusal(host: str, head: Head, body: bytes, model: str, key: str) -> AppErro
 def _in_trouble(host: str, head: Head, quoted: str) -> Unavailable:
     """The server is busy or failing; another try may do."""
     wait = f"{head.retry_after_s:.0f}"
-    later = Bilingual(f"in {wait} s", zh=f"{wait} 秒后") if head.retry_after_s else Bilingual("later", zh="稍后")
+    later = Bilingual(f"in {wait} s", zh=f" {wait} 秒后") if head.retry_after_s else Bilingual("later", zh="稍后")
     says = (_BUSY if head.status == 429 else _FAILING).filled(status=head.status, quoted=quoted, later=later)
     return Unavailable(f"{host} {says}.", after=head.retry_after_s, zh=f"{host} {says.told('zh')}。")
 

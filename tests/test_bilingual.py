@@ -88,6 +88,17 @@ def test_every_sentence_has_its_chinese_with_the_same_names_and_numbers(path: Pa
         assert facts(english) == facts(chinese), where
 
 
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: path.name)
+def test_progress_and_notices_are_bilingual(path: Path) -> None:
+    for node in ast.walk(_parsed(path)):
+        if not isinstance(node, ast.Call):
+            continue
+        told = [given.value for given in node.keywords if given.arg == "notice"]
+        if ast.unparse(node.func) in ("progress", "report", "Notice"):
+            told += node.args
+        assert not any(_literal(text) for text in told), f"{path.name}, line {node.lineno}: only in English"
+
+
 def test_what_is_looked_for_is_found() -> None:
     """So that the test above cannot pass because it sees nothing."""
     assert {"ModelError", "InputError", "SourceError", "Unavailable"} <= _errors()

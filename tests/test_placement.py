@@ -199,8 +199,9 @@ def test_an_adapter_for_another_model_is_refused(
     folder: Path, tmp_path: Path, made: dict[str, Any], sentence: str
 ) -> None:
     make_adapter(tmp_path / "adapter", **made)
-    with pytest.raises(ModelError, match=sentence):
+    with pytest.raises(ModelError, match=sentence) as raised:
         load(folder, adapter=str(tmp_path / "adapter"))
+    check_told(raised.value)
 
 
 def test_a_damaged_adapter_is_one_sentence(folder: Path, tmp_path: Path) -> None:
