@@ -15,6 +15,7 @@ from pathlib import Path
 from chat import catalogue, weights
 from chat.assistant import Assistant
 from chat.base import Sampling
+from chat.bilingual import said
 from chat.local import LONGEST_CONTEXT, LocalModel
 from chat.placement import Placement
 from chat.reader import Reader
@@ -158,7 +159,7 @@ def _steps(
         try:
             name = settings.model if settings.model != "auto" else _fitting_model(placement)
         except ModelError as error:
-            models.say(str(error))
+            models.say(said(error))
             return
         if not name or name == "reader":
             return
@@ -196,7 +197,10 @@ def _fitting_model(placement: Placement) -> str | None:
     from chat.placement import check
 
     if placement.adapter:
-        raise ModelError("--adapter belongs to one model, and none is named; name it with --model.")
+        raise ModelError(
+            "--adapter belongs to one model, and none is named; name it with --model.",
+            zh="--adapter 属于某一个模型，但没有指明是哪个；请用 --model 指明。",
+        )
     check(placement)
     machine = look(placement)
     best = catalogue.best_fit(machine.share) if machine.gpus else None

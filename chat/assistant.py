@@ -87,7 +87,7 @@ class Assistant:
         searches = self.sources.start(chosen, standalone(check_question(query), ()), owner, cancel)
         passages, notices = self.sources.collect(searches, cancel)
         if notices:
-            raise SourceError(notices[0])
+            raise SourceError(notices[0], zh=notices[0].told("zh"))
         return self._reranker.rank(query, passages, k=k)
 
     def reply(self, ask: Ask) -> Generator[Event, None, None]:
@@ -149,11 +149,11 @@ class Assistant:
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
         yield Status(Stage.SEARCHING)
-        candidates, notices = self.sources.collect(searches, ask.cancel, query.language)
+        candidates, notices = self.sources.collect(searches, ask.cancel)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
-        for notice in notices:
+        for notice in (notice.told(query.language) for notice in notices):
             turn = _noted(turn, notice)
             yield Notice(notice)
         passages = tuple(

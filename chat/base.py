@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from chat.bilingual import Bilingual
 from retrieval.base import Passage
 
 
@@ -85,9 +86,13 @@ class Chunk:
     text: str = ""
     finish: Finish | None = None
     notice: str = ""
-    """Something the person should know beside the answer, e.g. that old turns were left out."""
+    """Something the person should know beside the answer, e.g. that old turns were left out; may be `Bilingual`."""
     place: int = 0
     """Place in the queue while the request waits for its turn, 1 for the next; 0 once it is being answered."""
+
+
+SILENT = Bilingual("The model ended its turn without an answer.", zh="模型没有作答就结束了。")
+"""The notice of an answer that is empty."""
 
 
 class ChatModel(Protocol):

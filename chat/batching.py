@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chat.decoding import Job, Waiting
+from chat.decoding import Job, Waiting, failed_writing, no_memory, not_a_number
 from chat.masks import Masks
 from chat.rows import Rows
 from chat.sampler import NOT_A_NUMBER, Draw, pick
@@ -99,15 +99,19 @@ class BatchedDecoder:
     def write(self, job: Job) -> Generator[int | Waiting]:
         """See `Decoder`. Raises `InputError` when the queue is full."""
         if len(job.ids) + job.room > self._most_tokens:
+            needs = len(job.ids) + job.room
             raise ModelError(
-                f"This conversation takes {len(job.ids) + job.room:,} tokens and there is memory for "
-                f"{self._most_tokens:,}; start a new one, or choose a smaller model."
+                f"This conversation takes {needs:,} tokens and there is memory for {self._most_tokens:,}; start a new "
+                "one, or choose a smaller model.",
+                zh=f"此对话需要 {needs:,} 个词元，内存只容得下 {self._most_tokens:,} 个；请开始新对话，"
+                "或选用更小的模型。",
             )
         request = _Request(job, Draw(job.sampling, job.ids))
         with self._work:
             if len(self._waiting) >= self._most_waiting:
                 raise InputError(
-                    f"{self._most_waiting} others are already waiting for this model; try again in a moment."
+                    f"{self._most_waiting} others are already waiting for this model; try again in a moment.",
+                    zh=f"已有 {self._most_waiting} 人在等待此模型；请稍后再试。",
                 )
             self._waiting.append(request)
             if self._thread is None:
@@ -185,7 +189,7 @@ class BatchedDecoder:
         except Exception as error:
             logger.exception("A round of the batch failed")
             for row in [row for row in self._rows if row.request is not None]:
-                self._end(row, ModelError(f"The model failed while writing ({type(error).__name__}); try again."))
+                self._end(row, failed_writing(error))
             self._forget()
 
     def _drop_cancelled(self) -> None:
@@ -214,7 +218,7 @@ class BatchedDecoder:
             with self._lock:
                 self._waiting.remove(request)
             if row is None:
-                request.out.put(_no_memory(request.job))
+                request.out.put(no_memory(request.job))
             else:
                 row.request = request
 
@@ -290,9 +294,8 @@ class BatchedDecoder:
         except Exception as error:
             if not is_out_of_memory(error):
                 logger.exception("Reading a prompt failed")
-            failure = ModelError(f"The model failed while reading ({type(error).__name__}); try again.")
             row.tokens = []
-            self._end(row, _no_memory(request.job) if is_out_of_memory(error) else failure)
+            self._end(row, no_memory(request.job) if is_out_of_memory(error) else _failed_reading(error))
 
     def _step(self) -> None:
         """Write one token of every answer."""
@@ -329,7 +332,7 @@ class BatchedDecoder:
         assert request is not None
         if token == NOT_A_NUMBER:
             row.tokens = []
-            self._end(row, ModelError("The model computed numbers that are none; load it as float32."))
+            self._end(row, not_a_number())
             return
         row.last = token
         request.written += 1
@@ -368,8 +371,8 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
     return next((i for i in range(most) if one[i] != other[i]), most)
 
 
-def _no_memory(job: Job) -> ModelError:
+def _failed_reading(error: Exception) -> ModelError:
+    kind = type(error).__name__
     return ModelError(
-        f"There is no memory left for a conversation of {len(job.ids):,} tokens; start a new one, or choose a smaller "
-        "model."
+        f"The model failed while reading ({kind}); try again.", zh=f"模型在读取提示词时出错（{kind}）；请再试一次。"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat.base import Sampling
+from errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,28 @@ class Decoder(Protocol):
         Closing the iterator cancels too. Raises `ModelError`.
         """
         ...
+
+
+def no_memory(job: Job) -> ModelError:
+    """What whoever asked is told when memory ran out over it."""
+    return ModelError(
+        f"There is no memory left for a conversation of {len(job.ids):,} tokens; start a new one, or choose a smaller "
+        "model.",
+        zh=f"内存不足，容纳不下 {len(job.ids):,} 个词元的对话；请开始新对话，或选用更小的模型。",
+    )
+
+
+def not_a_number() -> ModelError:
+    """What is told when the logits of an answer are no numbers."""
+    return ModelError(
+        "The model computed numbers that are none; load it as float32.",
+        zh="模型算出了无效的数值；请以 float32 加载它。",
+    )
+
+
+def failed_writing(error: Exception) -> ModelError:
+    """What is told when the network raised what nobody foresaw."""
+    kind = type(error).__name__
+    return ModelError(
+        f"The model failed while writing ({kind}); try again.", zh=f"模型在书写时出错（{kind}）；请再试一次。"
+    )

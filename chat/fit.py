@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from chat import catalogue
+from chat.bilingual import Bilingual, listed, told
 from chat.memory import Anatomy, Load, Need
 from chat.placement import Placement, kind_of_device, usable_gpus
 from errors import ModelError
@@ -70,10 +71,10 @@ def look(placement: Placement) -> Machine:
     ]
     if kind == "mps":
         free = torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
-        gpus.append(_room(placement, "mps", "the GPU", free))
+        gpus.append(_room(placement, "mps", Bilingual("the GPU", zh="GPU 显存"), free))
     return Machine(
         gpus=tuple(gpus),
-        ram=_room(placement, "cpu", "this machine", psutil.virtual_memory().available),
+        ram=_room(placement, "cpu", Bilingual("this machine", zh="本机"), psutil.virtual_memory().available),
         disk=placement.offload_dir is not None,
         spreads=placement.spreads,
         quantises=kind in ("cuda", "cpu"),
@@ -106,41 +107,58 @@ def spills(need: Need, machine: Machine) -> bool:
     return need.weights <= machine.share + machine.ram.share and need.total <= machine.free + machine.ram.free
 
 
-def check(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> str:
+def check(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> Bilingual:
     """What `advice` says. Raises `ModelError` with it when not even one short conversation would fit."""
     says = advice(name, anatomy, load, machine)
     least = anatomy.need(replace(load, users=1, context=min(load.context, _LEAST_CONTEXT)))
     spilling = load.quantisation == "none" and spills(least, machine)
     if not fits(least, machine) and not spilling:
-        raise ModelError(says)
+        raise ModelError(says, zh=says.told("zh"))
     return says
 
 
-def advice(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> str:
+def advice(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> Bilingual:
     """One sentence: what the model needs under `load`, what is free, and what would make it fit."""
     need = anatomy.need(load)
-    people = f"{load.users} user{'s' * (load.users != 1)}"
-    says = (
-        f"“{name}” needs {_gb(need.total)} GB of memory (weights {_gb(need.weights)}, cache {_gb(need.cache)} for "
-        f"{people} × {load.context:,} tokens, {_gb(need.overhead)} to work in), and {_gb(machine.free)} GB are free "
-        f"on {_listed([room.name for room in machine.rooms], 'and')}"
-    )
-    if machine.share < machine.free:
-        says += f" (of which --max-memory lets weights take {_gb(machine.share)})"
+    says = _needed(name, need, load, machine)
     if fits(need, machine):
-        return f"{says}: it fits."
+        return Bilingual(f"{says}: it fits.", zh=f"{says.told('zh')}：放得下。")
     remedies = list(_remedies(name, anatomy, load, machine))[:_REMEDIES]
     if not remedies:
-        return f"{says}; choose a smaller model, or a machine with more memory."
-    return f"{says}; what would fit: {_listed(remedies, 'or')}."
+        return Bilingual(
+            f"{says}; choose a smaller model, or a machine with more memory.",
+            zh=f"{says.told('zh')}；请选用更小的模型，或内存更大的机器。",
+        )
+    ways = listed(remedies, "or", "或")
+    return Bilingual(f"{says}; what would fit: {ways}.", zh=f"{says.told('zh')}；可行的办法：{ways.told('zh')}。")
 
 
-def _remedies(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> Iterator[str]:
+def _needed(name: str, need: Need, load: Load, machine: Machine) -> Bilingual:
+    """What is needed and what is free, without an end."""
+    people = f"{load.users} user{'s' * (load.users != 1)}"
+    rooms = listed([room.name for room in machine.rooms], "and", "、")
+    total, weights, cache, work, free = map(_gb, (need.total, need.weights, need.cache, need.overhead, machine.free))
+    english = (
+        f"“{name}” needs {total} GB of memory (weights {weights}, cache {cache} for {people} × {load.context:,} "
+        f"tokens, {work} to work in), and {free} GB are free on {rooms}"
+    )
+    chinese = (
+        f"“{name}”需要 {total} GB 内存（权重 {weights}，{load.users} 位用户 × {load.context:,} 个词元的缓存 {cache}，"
+        f"运算 {work}），空闲 {free} GB（{rooms.told('zh')}"
+    )
+    if machine.share < machine.free:
+        english += f" (of which --max-memory lets weights take {_gb(machine.share)})"
+        chinese += f"，其中 --max-memory 允许权重占用 {_gb(machine.share)}"
+    chinese += "）"
+    return Bilingual(english, zh=chinese)
+
+
+def _remedies(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> Iterator[Bilingual]:
     """Ways to make it fit, the gentlest first."""
     if load.dtype == "float32" and fits(need := anatomy.need(replace(load, dtype="bfloat16")), machine):
-        yield f"--dtype bfloat16 ({_gb(need.total)} GB)"
+        yield _way("--dtype bfloat16", need)
     if fewer := _largest(range(1, load.users), lambda users: replace(load, users=users), anatomy, machine):
-        yield f"--users {fewer} ({_gb(anatomy.need(replace(load, users=fewer)).total)} GB)"
+        yield _way(f"--users {fewer}", anatomy.need(replace(load, users=fewer)))
     else:
         yield from _shorter(anatomy, load, machine)
     stronger = {"none": ("8bit", "4bit"), "8bit": ("4bit",)}.get(load.quantisation, ())
@@ -148,14 +166,30 @@ def _remedies(name: str, anatomy: Anatomy, load: Load, machine: Machine) -> Iter
     for quantisation in stronger if machine.quantises and anatomy.stored_linear is None else ():
         need = anatomy.need(replace(halved, quantisation=quantisation))
         if fits(need, machine):
-            yield f"--quantisation {quantisation} ({_gb(need.total)} GB)"
+            yield _way(f"--quantisation {quantisation}", need)
             break
     if load.quantisation == "none" and spills(anatomy.need(load), machine):
-        place = "RAM and disk" if machine.disk else f"RAM ({_gb(machine.ram.share)} GB free)"
-        yield f"the part that does not fit in {place}, slowly"
+        yield _spilled(machine)
     smaller = catalogue.best_fit(machine.share)
     if smaller is not None and smaller.id != name:
-        yield f"the model {smaller.id} ({smaller.memory_gb:g} GB)"
+        size = f"{smaller.memory_gb:g} GB"
+        yield Bilingual(f"the model {smaller.id} ({size})", zh=f"模型 {smaller.id}（{size}）")
+
+
+def _way(what: Bilingual | str, need: Need) -> Bilingual:
+    return Bilingual(f"{what} ({_gb(need.total)} GB)", zh=f"{told(what, 'zh')}（{_gb(need.total)} GB）")
+
+
+def _spilled(machine: Machine) -> Bilingual:
+    if machine.disk:
+        return Bilingual(
+            "the part that does not fit in RAM and disk, slowly", zh="把放不下的部分放在内存和磁盘上，会很慢"
+        )
+    ram = _gb(machine.ram.share)
+    return Bilingual(
+        f"the part that does not fit in RAM ({ram} GB free), slowly",
+        zh=f"把放不下的部分放在内存里（空闲 {ram} GB），会很慢",
+    )
 
 
 def _largest(values: range, change: Callable[[int], Load], anatomy: Anatomy, machine: Machine) -> int | None:
@@ -163,18 +197,15 @@ def _largest(values: range, change: Callable[[int], Load], anatomy: Anatomy, mac
     return next((value for value in reversed(values) if fits(anatomy.need(change(value)), machine)), None)
 
 
-def _shorter(anatomy: Anatomy, load: Load, machine: Machine) -> Iterator[str]:
+def _shorter(anatomy: Anatomy, load: Load, machine: Machine) -> Iterator[Bilingual]:
     context = load.context // 2
     while context >= _LEAST_CONTEXT:
         need = anatomy.need(replace(load, users=1, context=context))
         if fits(need, machine):
-            yield f"1 user with {context:,} tokens ({_gb(need.total)} GB)"
+            people = Bilingual(f"1 user with {context:,} tokens", zh=f"1 位用户、{context:,} 个词元")
+            yield _way(people, need)
             return
         context //= 2
-
-
-def _listed(words: list[str], joint: str) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint} {words[-1]}"
 
 
 def _gb(count: int) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from chat import catalogue, weights
-from chat.base import ChatRequest, Chunk, Finish
+from chat.base import SILENT, ChatRequest, Chunk, Finish
+from chat.bilingual import Bilingual
 from chat.decoding import Decoder, Job, Waiting
 from chat.placement import Placement
 from chat.prompt import Prompt, PromptBuilder, format_of
@@ -89,7 +90,7 @@ class LocalModel:
 
         progress(weights.forecast(self.model, self.placement, self.users, self.context_limit))
         folder = weights.fetch(self.model, progress)
-        progress(f"Loading {self.name} into memory")
+        progress(Bilingual(f"Loading {self.name} into memory", zh=f"正在把 {self.name} 载入内存"))
         bars = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:
@@ -108,7 +109,7 @@ class LocalModel:
         self._ends = declared | prompts.end_of_turn(declared)
         self._net = net
         self._decoder = self._decoder_for(net)
-        progress(f"{self.name} is ready")
+        progress(Bilingual(f"{self.name} is ready", zh=f"{self.name} 已就绪"))
 
     def _decoder_for(self, net: Any) -> Decoder:
         """Raises `ModelError` when the network cannot go on from what it has read."""
@@ -118,7 +119,11 @@ class LocalModel:
             trial.goes_on(net)
         except Exception as error:
             logger.exception("Trying out %s failed", self.name)
-            raise ModelError(f"The model “{self.name}” does not run here ({type(error).__name__}).") from error
+            kind = type(error).__name__
+            raise ModelError(
+                f"The model “{self.name}” does not run here ({kind}); the log says why, choose another model.",
+                zh=f"模型“{self.name}”在此无法运行（{kind}）；原因见日志，请换一个模型。",
+            ) from error
         try:
             bytes_per_token = trial.batches(net)
         except Exception as error:
@@ -179,14 +184,14 @@ class LocalModel:
                 yield Chunk(text=piece)
                 if text.stopped:
                     break
-        rest = text.finish()
         finish = Finish.STOP
         if request.cancel.is_set() and not text.stopped:
             finish = Finish.CANCELLED
         elif count == prompt.room and not text.stopped:
             finish = Finish.LENGTH
-        silent = finish is Finish.STOP and not shown and not rest
-        yield Chunk(text=rest, finish=finish, notice="The model ended its turn without an answer." if silent else "")
+        rest = text.finish(cut=finish is not Finish.STOP)
+        silent = finish is Finish.STOP and not (request.begun or shown or rest)
+        yield Chunk(text=rest, finish=finish, notice=SILENT if silent else "")
 
 
 def _context(config: Any, tokenizer: Any) -> int:

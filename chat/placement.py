@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat.bilingual import Bilingual
 from errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -61,44 +62,70 @@ class Placement:
         return next((int(gib * _GIB) for name, gib in self.max_memory if name == place), None)
 
 
-_CONTRADICTIONS: tuple[tuple[Callable[[Placement], bool], str], ...] = (
+_CONTRADICTIONS: tuple[tuple[Callable[[Placement], bool], Bilingual], ...] = (
     (
         lambda p: p.dtype not in DTYPES,
-        f"The number format “{{dtype}}” is unknown; use one of {', '.join(DTYPES)}.",
+        Bilingual(
+            f"The number format “{{dtype}}” is unknown; use one of {', '.join(DTYPES)}.",
+            zh=f"未知的数值格式“{{dtype}}”；请从 {'、'.join(DTYPES)} 中选一个。",
+        ),
     ),
     (
         lambda p: p.quantisation not in QUANTISATIONS,
-        f"The quantisation “{{quantisation}}” is unknown; use one of {', '.join(QUANTISATIONS)}.",
+        Bilingual(
+            f"The quantisation “{{quantisation}}” is unknown; use one of {', '.join(QUANTISATIONS)}.",
+            zh=f"未知的量化方式“{{quantisation}}”；请从 {'、'.join(QUANTISATIONS)} 中选一个。",
+        ),
     ),
     (
         lambda p: p.quantised and p.dtype == "float32",
-        "--dtype float32 and --quantisation {quantisation} contradict each other, since quantised weights are "
-        "multiplied in 16 bits; leave one of them out.",
+        Bilingual(
+            "--dtype float32 and --quantisation {quantisation} contradict each other, since quantised weights are "
+            "multiplied in 16 bits; leave one of them out.",
+            zh="--dtype float32 与 --quantisation {quantisation} 矛盾：量化后的权重以 16 位相乘；请去掉其中一个。",
+        ),
     ),
     (
         lambda p: p.quantised and p.offload_dir is not None,
-        "--offload-dir and --quantisation {quantisation} contradict each other, since quantised weights cannot lie "
-        "on disk; leave one of them out.",
+        Bilingual(
+            "--offload-dir and --quantisation {quantisation} contradict each other, since quantised weights cannot lie "
+            "on disk; leave one of them out.",
+            zh="--offload-dir 与 --quantisation {quantisation} 矛盾：量化后的权重不能放在磁盘上；请去掉其中一个。",
+        ),
     ),
     (
         lambda p: p.quantised and p.device != "cpu" and p.cap("cpu") is not None,
-        "--max-memory gives “cpu” a share and --quantisation is {quantisation}, but quantised weights cannot be "
-        "split between GPU and CPU; leave cpu out of the caps.",
+        Bilingual(
+            "--max-memory gives “cpu” a share and --quantisation is {quantisation}, but quantised weights cannot be "
+            "split between GPU and CPU; leave cpu out of the caps.",
+            zh="--max-memory 给“cpu”分了一份，而 --quantisation 为 {quantisation}，量化后的权重不能分放在 GPU 和 "
+            "CPU 上；请从内存上限中去掉 cpu。",
+        ),
     ),
     (
         lambda p: bool(p.adapter) and p.offload_dir is not None,
-        "--adapter and --offload-dir contradict each other, since an adapter is merged into the weights and those on "
-        "disk cannot be changed; leave one of them out.",
+        Bilingual(
+            "--adapter and --offload-dir contradict each other, since an adapter is merged into the weights and those "
+            "on disk cannot be changed; leave one of them out.",
+            zh="--adapter 与 --offload-dir 矛盾：适配器要并入权重，而磁盘上的权重不能改动；请去掉其中一个。",
+        ),
     ),
     (
         lambda p: bool(p.gpus) and p.device in ("cpu", "mps"),
-        "--max-memory names a GPU by its number and --device is {device}; leave one of them out.",
+        Bilingual(
+            "--max-memory names a GPU by its number and --device is {device}; leave one of them out.",
+            zh="--max-memory 按编号指定了 GPU，而 --device 为 {device}；请去掉其中一个。",
+        ),
     ),
     (
         lambda p: p.device.startswith("cuda:") and bool(p.gpus) and [p.device] != [f"cuda:{gpu}" for gpu in p.gpus],
-        "--max-memory names other GPUs than --device {device}; name the same one, or set the device to auto.",
+        Bilingual(
+            "--max-memory names other GPUs than --device {device}; name the same one, or set the device to auto.",
+            zh="--max-memory 指定的 GPU 与 --device {device} 不同；请指定同一个，或把设备设为 auto。",
+        ),
     ),
 )
+"""What cannot be, and what is said of it."""
 
 
 def check(placement: Placement) -> None:
@@ -107,17 +134,27 @@ def check(placement: Placement) -> None:
 
     for wrong, sentence in _CONTRADICTIONS:
         if wrong(placement):
-            raise ModelError(
-                sentence.format(dtype=placement.dtype, quantisation=placement.quantisation, device=placement.device)
-            )
+            says = sentence.filled(dtype=placement.dtype, quantisation=placement.quantisation, device=placement.device)
+            raise ModelError(says, zh=says.told("zh"))
     if placement.device != "auto":
         _check_device(placement.device)
     there = torch.cuda.device_count()
     if missing := [gpu for gpu in placement.gpus if gpu >= there]:
-        known = f"its GPUs are numbered 0 to {there - 1}" if there else "it has no CUDA GPU"
-        raise ModelError(f"--max-memory names GPU {missing[0]}, which this machine does not have: {known}.")
+        raise _no_gpu(missing[0], there)
     if placement.quantised:
         _check_bitsandbytes(placement)
+
+
+def _no_gpu(number: int, there: int) -> ModelError:
+    if not there:
+        return ModelError(
+            f"--max-memory names GPU {number} and this machine has no CUDA GPU; leave it out of the caps.",
+            zh=f"--max-memory 指定了 GPU {number}，而本机没有 CUDA GPU；请从内存上限中去掉它。",
+        )
+    return ModelError(
+        f"--max-memory names GPU {number} and this machine's GPUs are numbered 0 to {there - 1}; name one of those.",
+        zh=f"--max-memory 指定了 GPU {number}，而本机 GPU 的编号是 0 到 {there - 1}；请指定其中之一。",
+    )
 
 
 def _check_device(device: str) -> None:
@@ -126,7 +163,10 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(f"There is no device “{device}” on this machine; set the device to auto or cpu.") from error
+        raise ModelError(
+            f"There is no device “{device}” on this machine; set the device to auto or cpu.",
+            zh=f"本机没有设备“{device}”；请把设备设为 auto 或 cpu。",
+        ) from error
 
 
 def _check_bitsandbytes(placement: Placement) -> None:
@@ -135,19 +175,24 @@ def _check_bitsandbytes(placement: Placement) -> None:
     except ImportError as error:
         raise ModelError(
             f"--quantisation {placement.quantisation} needs the package bitsandbytes, which is not installed; "
-            "docs/models.md says which version to install."
+            "docs/models.md says which version to install.",
+            zh=f"--quantisation {placement.quantisation} 需要 bitsandbytes 包，而它尚未安装；版本见 docs/models.md。",
         ) from error
     except Exception as error:  # its native library fails to load in many ways
         logger.exception("Importing bitsandbytes failed")
         raise ModelError(
             f"--quantisation {placement.quantisation} needs the package bitsandbytes, which does not run here "
-            f"({type(error).__name__}); set the quantisation to none."
+            f"({type(error).__name__}); set the quantisation to none.",
+            zh=f"--quantisation {placement.quantisation} 需要 bitsandbytes 包，而它在此无法运行"
+            f"（{type(error).__name__}）；请把量化设为 none。",
         ) from error
     kind = kind_of_device(placement)
     if kind not in ("cuda", "cpu") or kind not in bitsandbytes.supported_torch_devices:
         raise ModelError(
             f"--quantisation {placement.quantisation} runs on CUDA GPUs and on the CPU, not on “{kind}”; "
-            "set the device to cpu, or the quantisation to none."
+            "set the device to cpu, or the quantisation to none.",
+            zh=f"--quantisation {placement.quantisation} 只能在 CUDA GPU 和 CPU 上运行，不能在“{kind}”上运行；"
+            "请把设备设为 cpu，或把量化设为 none。",
         )
 
 

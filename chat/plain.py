@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from chat.decoding import Job, Waiting
+from chat.decoding import Job, Waiting, failed_writing, no_memory, not_a_number
 from chat.sampler import NOT_A_NUMBER, Draw, pick
 from chat.weights import is_out_of_memory
 from errors import ModelError
@@ -47,7 +47,7 @@ class PlainDecoder:
         except Exception as error:
             if isinstance(error, ModelError):
                 raise
-            raise _failure(error, len(job.ids)) from error
+            raise (no_memory(job) if is_out_of_memory(error) else failed_writing(error)) from error
         finally:
             self._order.remove(ticket)
             if held:
@@ -65,7 +65,7 @@ class PlainDecoder:
         for left in range(job.room - 1, -1, -1):
             token = pick(logits, [draw])[0]
             if token == NOT_A_NUMBER:
-                raise ModelError("The model computed numbers that are none; load it as float32.")
+                raise not_a_number()
             if token in job.ends:
                 return
             yield token
@@ -81,12 +81,3 @@ class PlainDecoder:
             output = self._net(input_ids=tokens, past_key_values=cache, use_cache=True, **self._options)
             logits: Tensor = output.logits[:, -1].to(torch.float32, copy=True)
             return logits
-
-
-def _failure(error: Exception, tokens: int) -> ModelError:
-    if is_out_of_memory(error):
-        return ModelError(
-            f"There is no memory left for a conversation of {tokens:,} tokens; start a new one, or choose a smaller "
-            "model."
-        )
-    return ModelError(f"The model failed while writing ({type(error).__name__}); try again.")

@@ -21,6 +21,8 @@ from types import MappingProxyType
 from typing import Any
 
 from chat.base import Message, Role
+from chat.bilingual import Bilingual
+from chat.left_out import what_was_left_out
 from errors import InputError, ModelError
 from retrieval.base import Passage
 
@@ -48,6 +50,8 @@ class Format:
     """What the model writes before the first word of an answer, beyond the prompt; not shown."""
     tags: re.Pattern[str] | None = None
     """Role tags that must not stand in anybody's text; group `tag` is set in single guillemets."""
+    caution: tuple[Bilingual, ...] = ()
+    """What a person should know of a model that is written to like this; told with the first answer."""
 
 
 _LINE_START = r"(?:^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
@@ -76,6 +80,14 @@ FORMATS: MappingProxyType[str, Format] = MappingProxyType(
             stop=("\n\nUser:", "\nUser:", "\n\nAssistant:", "\nAssistant:"),
             lead=" ",
             tags=re.compile(rf"{_LINE_START}(?P<tag>[ \t]*(?:user|assistant)[ \t]*)(?=:)", re.IGNORECASE),
+            caution=(
+                Bilingual(
+                    "This model has no chat template, so it is written to in plain lines of User and Assistant; if "
+                    "it answers badly, choose a model that was made to chat.",
+                    zh="此模型没有聊天模板，所以用 User 和 Assistant 开头的普通文本与它对话；如果回答不佳，"
+                    "请换一个为聊天训练的模型。",
+                ),
+            ),
         ),
     }
 )
@@ -101,7 +113,7 @@ class Prompt:
     room: int
     """Tokens the answer may take, at least 1."""
     notices: tuple[str, ...]
-    """What was left out, one sentence each."""
+    """What the person should know of it: what was left out, one sentence each."""
     begun: tuple[int, ...] = ()
     """The last of `ids`: the beginning of the answer, that the model goes on from."""
 
@@ -149,7 +161,10 @@ def turns_of(messages: Sequence[Message]) -> Turns:
             text = f"{spoken.pop().content}\n\n{text}"
         spoken.append(Message(message.role, text))
     if not spoken or spoken[-1].role is not Role.USER:
-        raise InputError("There is no question to answer: the newest message is empty; type one.")
+        raise InputError(
+            "There is no question to answer: the newest message is empty; type one.",
+            zh="没有要回答的问题：最新的消息是空的；请输入问题。",
+        )
     return Turns(system, tuple(spoken[:-1]), spoken[-1].content)
 
 
@@ -194,7 +209,9 @@ class PromptBuilder:
         if bare > budget:
             raise InputError(
                 f"The message is too long: it takes {bare:,} tokens and this model can read {budget:,} beside an "
-                f"answer of {reserved:,}; shorten it or send it in parts."
+                f"answer of {reserved:,}; shorten it or send it in parts.",
+                zh=f"消息太长：它有 {bare:,} 个词元，除去 {reserved:,} 个词元的回答，此模型只能读 {budget:,} 个；"
+                "请缩短，或分几次发送。",
             )
         sources = self._fit_sources(passages, budget, lambda kept: length((), kept))
         history = self._fit_history(turns.history, budget, lambda kept: length(kept, sources))
@@ -208,7 +225,10 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
-            notices=what_was_left_out((len(turns.history) - len(history)) // 2, passages, sources, self.context),
+            notices=(
+                *(() if turns.history else self.format.caution),
+                *what_was_left_out((len(turns.history) - len(history)) // 2, passages, sources, self.context),
+            ),
         )
 
     def raw(self, text: str, *, max_new_tokens: int) -> Prompt:
@@ -218,7 +238,8 @@ class PromptBuilder:
         if not ids or room < 1:
             raise InputError(
                 f"The text takes {len(ids):,} tokens and this model reads {self.context:,} at once, its answer "
-                "included; shorten it."
+                "included; shorten it.",
+                zh=f"文本有 {len(ids):,} 个词元，此模型连同回答一次只能读 {self.context:,} 个；请缩短。",
             )
         return Prompt(ids, text, self.format.stop, lead="", room=room, notices=())
 
@@ -230,7 +251,9 @@ class PromptBuilder:
         if len(ids) > self.context // 2:
             raise InputError(
                 f"This answer has {len(ids):,} tokens and this model reads {self.context:,} at once, so it cannot go "
-                "on; ask for the rest in a new message."
+                "on; ask for the rest in a new message.",
+                zh=f"此回答已有 {len(ids):,} 个词元，此模型一次只能读 {self.context:,} 个，无法接着写；"
+                "请另发消息索取其余部分。",
             )
         return tuple(ids)
 
@@ -281,7 +304,11 @@ class PromptBuilder:
         except (TemplateError, ValueError, TypeError, KeyError, AttributeError) as error:
             if str(error).startswith("Can't sanitize"):
                 raise _undefused() from error
-            raise ModelError(f"The model's chat template cannot write this conversation ({error}).") from error
+            reason = str(error).partition("\n")[0]
+            raise ModelError(
+                f"The model's chat template cannot write this conversation ({reason}); choose another model.",
+                zh=f"模型的聊天模板写不出这段对话（{reason}）；请换一个模型。",
+            ) from error
 
     def _ids(self, chat: Sequence[dict[str, str]], started: datetime) -> list[int]:
         ids: list[int] = self._render(chat, started, sanitize_control_tokens=True, return_dict=False)
@@ -341,23 +368,6 @@ class PromptBuilder:
         return history[start:]
 
 
-def what_was_left_out(
-    exchanges: int, passages: Sequence[Passage], sources: Sequence[Passage], context: int
-) -> tuple[str, ...]:
-    """One sentence each for exchanges and passages that a model of so long a context is not given."""
-    because = f"because this model reads at most {context:,} tokens at once."
-    notices = []
-    if exchanges:
-        what = "The oldest exchange was" if exchanges == 1 else f"The {exchanges} oldest exchanges were"
-        notices.append(f"{what} left out of the model's view {because}")
-    if sources and sources[-1] is not passages[len(sources) - 1]:
-        notices.append(f"Source [{len(sources)}] was shortened {because}")
-    if len(sources) < len(passages):
-        numbers = ", ".join(f"[{n}]" for n in range(len(sources) + 1, len(passages) + 1))
-        notices.append(f"{numbers} could not be given to the model {because}")
-    return tuple(notices)
-
-
 def whole_words(text: str) -> str:
     """`text` without the word it was cut in; as it is where it has no spaces, like Chinese."""
     words, space, rest = text.rstrip().rpartition(" ")
@@ -366,5 +376,6 @@ def whole_words(text: str) -> str:
 
 def _undefused() -> InputError:
     return InputError(
-        "The message or a source holds a control token of this model that cannot be turned into plain text; remove it."
+        "The message or a source holds a control token of this model that cannot be turned into plain text; remove it.",
+        zh="消息或某个来源含有此模型的控制词元，无法转为普通文本；请将其删去。",
     )

@@ -31,5 +31,6 @@ def read_rarity(path: Path) -> Rarity:
         return Rarity({term: float(share) for term, share in (line.split("\t") for line in lines)})
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"The reader's list of common terms, {path.name}, cannot be read; reinstall Groundchat."
+            f"The reader's list of common terms, {path.name}, cannot be read; reinstall Groundchat.",
+            zh=f"阅读器的常用词表 {path.name} 无法读取；请重新安装 Groundchat。",
         ) from error

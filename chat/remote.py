@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chat import remote_servers as servers
-from chat.base import ChatRequest, Chunk, Finish
+from chat.base import SILENT, ChatRequest, Chunk, Finish
+from chat.bilingual import Bilingual, listed
 from chat.remote_http import POLL_S, Client, Exchange, Head, Limits, Unavailable, base_of, check_key, refusal
 from chat.remote_prompt import Fitted, fit
 from chat.remote_servers import SERVERS, Server
@@ -108,7 +109,10 @@ class RemoteModel:
         self.offered: tuple[str, ...] = ()
         """The models that the server lists, once it was asked."""
         if server != "auto" and server not in SERVERS:
-            raise InputError(f"There is no kind of server called “{server}”; use auto or {', '.join(SERVERS)}.")
+            raise InputError(
+                f"There is no kind of server called “{server}”; use auto or {', '.join(SERVERS)}.",
+                zh=f"没有名为“{server}”的服务器类型；请用 auto 或 {'、'.join(SERVERS)}。",
+            )
         self._base = str(base)
         self._root = self._base.removesuffix("/v1")
         self._key = check_key(key, self.host)
@@ -134,11 +138,11 @@ class RemoteModel:
     def load(self, progress: Callable[[str], None] | None = None) -> None:
         """Ask the server what it is, and whether the model is there. Raises `ModelError`."""
         if progress:
-            progress(f"Asking {self.host} for its models")
+            progress(Bilingual(f"Asking {self.host} for its models", zh=f"正在向 {self.host} 询问它的模型"))
         for _ in self._find(threading.Event()):
             pass
         if progress:
-            progress(f"{self.name} is ready")
+            progress(Bilingual(f"{self.name} is ready", zh=f"{self.name} 已就绪"))
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]:
         """Write the answer; an empty chunk means that the server is silent.
@@ -161,7 +165,7 @@ class RemoteModel:
             for notice in fitted.notices:
                 yield Chunk(notice=notice)
             payload = _payload(found.model, fitted, {**fields, **(continues or {})})
-            yield from self._persistently(lambda: self._answer(payload, request.cancel), request.cancel)
+            yield from self._persistently(lambda: self._answer(payload, request), request.cancel)
         except _Cancelled:
             yield Chunk(finish=Finish.CANCELLED)
 
@@ -190,9 +194,9 @@ class RemoteModel:
                 raise _Cancelled
             yield piece
 
-    def _answer(self, payload: Mapping[str, Any], cancel: threading.Event) -> Generator[Chunk, None, None]:
+    def _answer(self, payload: Mapping[str, Any], request: ChatRequest) -> Generator[Chunk, None, None]:
         """One try. Raises `Unavailable` only while nothing was shown."""
-        written = 0
+        written, begun, cancel = 0, request.begun, request.cancel
         if cancel.is_set():
             raise _Cancelled
         try:
@@ -200,17 +204,26 @@ class RemoteModel:
                 for text, finish in self._texts(exchange, payload.get("model", ""), cancel):
                     if len(text) > (left := self.limits.answer_characters - written):
                         yield Chunk(text=text[:left])
-                        raise ModelError(f"{self.host} does not end its answer, so it was cut off here.")
+                        raise ModelError(
+                            f"{self.host} does not end its answer, so it was cut off here; ask for less at once.",
+                            zh=f"{self.host} 的回答没有尽头，已在此截断；请一次少问一些。",
+                        )
                     written += len(text)
-                    notice = "" if written or finish is not Finish.STOP else _SILENT
-                    yield Chunk(text=text, finish=finish, notice=notice)
+                    silent = finish is Finish.STOP and not (begun or written)
+                    yield Chunk(text=text, finish=finish, notice=SILENT if silent else "")
         except Unavailable as fault:
             if not written:
                 raise
-            broken = _BROKEN.format(host=self.host) if fault.again else str(fault)
+            broken = self._broken_off() if fault.again else ModelError(str(fault), zh=fault.told("zh"))
         else:
             return
-        raise ModelError(broken)
+        raise broken
+
+    def _broken_off(self) -> ModelError:
+        return ModelError(
+            f"{self.host} broke off in the middle of the answer; what it had written is kept, ask again for the rest.",
+            zh=f"{self.host} 在回答中途断开；已写的内容保留，请再次提问以获得其余部分。",
+        )
 
     def _texts(self, exchange: Exchange, model: str, cancel: threading.Event) -> Iterator[tuple[str, Finish | None]]:
         """The answer's text as it comes, empty while the server is silent; last the reason why it ended."""
@@ -238,14 +251,19 @@ class RemoteModel:
         if answer is None or answer.finish is None:
             if rest:
                 yield rest, None
-            raise Unavailable(f"{self.host} ended the connection before the answer was complete; try again later.")
+            raise Unavailable(
+                f"{self.host} ended the connection before the answer was complete; try again later.",
+                zh=f"{self.host} 在回答完成之前断开了连接；请稍后再试。",
+            )
         yield rest, answer.finish
 
     def _reader(self, head: Head) -> Answer:
         reader = StreamedAnswer if head.status != 200 else _READERS.get(head.content_type)
         if reader is None:
             raise ModelError(
-                f"{self.host} answered with {head.content_type} instead of a chat's stream; check the server's address."
+                f"{self.host} answered with {head.content_type} instead of a chat's stream; check the server's "
+                "address.",
+                zh=f"{self.host} 返回了 {head.content_type}，而不是聊天的数据流；请检查服务器地址。",
             )
         return reader(self.host, self._key)
 
@@ -294,17 +312,27 @@ class RemoteModel:
     def _chosen(self, server: Server, cards: Sequence[Mapping[str, Any]] | None) -> str:
         """The model's name at the server. Raises `ModelError` where it is not there or not clear which is meant."""
         names = [str(card["id"]) for card in cards or ()]
-        listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         if self.model:
             if names and server.lists_all and self.model not in names:
-                raise ModelError(f"{self.host} has no model “{self.model}”; it has {listed}.")
+                known = _few(names)
+                raise ModelError(
+                    f"{self.host} has no model “{self.model}”; name one of {known}.",
+                    zh=f"{self.host} 没有模型“{self.model}”；请指定其中之一：{known.told('zh')}。",
+                )
             return self.model
         if len(names) == 1:
             return names[0]
         if len(names) > 1:
-            raise ModelError(f"{self.host} has several models; name one of {listed}.")
+            known = _few(names)
+            raise ModelError(
+                f"{self.host} has several models; name one of {known}.",
+                zh=f"{self.host} 有多个模型；请指定其中之一：{known.told('zh')}。",
+            )
         if server.needs_model:
-            raise ModelError(f"{self.host} does not say which models it has; name the one to use.")
+            raise ModelError(
+                f"{self.host} does not say which models it has; name the one to use.",
+                zh=f"{self.host} 没有说明它有哪些模型；请指定要用的模型。",
+            )
         return ""
 
     def _ask(self, url: str, cancel: threading.Event) -> Generator[Chunk, None, _Reply]:
@@ -321,17 +349,33 @@ class RemoteModel:
                 if len(body) > _LONGEST_REPLY:
                     break
                 if time.monotonic() > until:
-                    raise Unavailable(f"{self.host} did not say within {_ASKING_S:g} s what it is; try again later.")
+                    raise Unavailable(
+                        f"{self.host} did not say within {_ASKING_S:g} s what it is; try again later.",
+                        zh=f"{self.host} 在 {_ASKING_S:g} 秒内没有说明自己是什么服务器；请稍后再试。",
+                    )
                 yield Chunk()
         if head is None:
-            raise Unavailable(f"{self.host} ended the connection without an answer; try again later.")
+            raise Unavailable(
+                f"{self.host} ended the connection without an answer; try again later.",
+                zh=f"{self.host} 没有回答就断开了连接；请稍后再试。",
+            )
         return _Reply(head, bytes(body))
 
 
 _NO_KEY = frozenset({401, 403})
 _NOT_YET = frozenset({429, 502, 503, 504})
-_SILENT = "The model ended its turn without an answer."
-_BROKEN = "{host} broke off in the middle of the answer; what it had written is kept, ask again for the rest."
+
+
+_NAMED = 5
+"""Models of a server that one sentence names."""
+
+
+def _few(names: Sequence[str]) -> Bilingual:
+    """The first of them, and how many more there are."""
+    more = len(names) - _NAMED
+    if more <= 0:
+        return listed(names, "or", "或")
+    return listed([*names[:_NAMED], Bilingual(f"{more} more", zh=f"另外 {more} 个")], "or", "或")
 
 
 def _payload(model: str, fitted: Fitted, fields: Mapping[str, Any]) -> dict[str, Any]:

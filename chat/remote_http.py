@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx
 
+from chat.bilingual import Bilingual, told
 from chat.sse import words_of
 from errors import AppError, InputError, ModelError
 
@@ -59,8 +60,8 @@ class Limits:
 class Unavailable(ModelError):
     """The server could not be asked. Where `again`, another try may do, after at least `after` seconds."""
 
-    def __init__(self, message: str, again: bool = True, after: float = 0.0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, again: bool = True, after: float = 0.0, *, zh: str = "") -> None:
+        super().__init__(message, zh=zh)
         self.again = again
         self.after = after
 
@@ -200,19 +201,41 @@ class Exchange:
         """What the connection reports, as one sentence; nothing of the request is in it."""
         says, again = next((says, again) for kind, says, again in _FAULTS if isinstance(error, kind))
         if isinstance(error, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-            says, again = "has no valid certificate, so it is not trusted; check the address", False
-        return Unavailable(f"{self._host} {says.format(limits=self._limits)}.", again)
+            says, again = _UNTRUSTED, False
+        says = says.filled(limits=self._limits)
+        return Unavailable(f"{self._host} {says}.", again, zh=f"{self._host} {says.told('zh')}。")
 
 
-_FAULTS: tuple[tuple[type[httpx.HTTPError], str, bool], ...] = (
+_UNTRUSTED = Bilingual(
+    "has no valid certificate, so it is not trusted; check the address", zh="没有有效的证书，不可信任；请检查地址"
+)
+_FAULTS: tuple[tuple[type[httpx.HTTPError], Bilingual, bool], ...] = (
     (
         httpx.ConnectTimeout,
-        "could not be reached within {limits.connect_s:g} s; check that the server runs and that the address is right",
+        Bilingual(
+            "could not be reached within {limits.connect_s:g} s; check that the server runs and that the address is "
+            "right",
+            zh="在 {limits.connect_s:g} 秒内无法连接；请确认服务器在运行、地址正确",
+        ),
         True,
     ),
-    (httpx.ConnectError, "could not be reached; check that the server runs and that the address is right", True),
-    (httpx.ReadTimeout, "was silent for {limits.silence_s:g} s; try again later", False),
-    (httpx.HTTPError, "broke off the connection; try again later", True),
+    (
+        httpx.ConnectError,
+        Bilingual(
+            "could not be reached; check that the server runs and that the address is right",
+            zh="无法连接；请确认服务器在运行、地址正确",
+        ),
+        True,
+    ),
+    (
+        httpx.ReadTimeout,
+        Bilingual(
+            "was silent for {limits.silence_s:g} s; try again later",
+            zh="有 {limits.silence_s:g} 秒没有回应；请稍后再试",
+        ),
+        False,
+    ),
+    (httpx.HTTPError, Bilingual("broke off the connection; try again later", zh="中断了连接；请稍后再试"), True),
 )
 
 
@@ -224,15 +247,29 @@ def base_of(address: str) -> httpx.URL:
     try:
         url = httpx.URL(address.strip())
     except httpx.InvalidURL as error:
-        raise InputError("The server's address is malformed; give one such as http://localhost:8000/v1.") from error
+        raise InputError(
+            "The server's address is malformed; give one such as http://localhost:8000/v1.",
+            zh="服务器地址格式不对；请给出形如 http://localhost:8000/v1 的地址。",
+        ) from error
     if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 2**16:
-        raise InputError("The server's address must be a http or https one, such as http://localhost:8000/v1.")
+        raise InputError(
+            "The server's address is not a http or https one; give one such as http://localhost:8000/v1.",
+            zh="服务器地址不是以 http 或 https 开头的；请给出形如 http://localhost:8000/v1 的地址。",
+        )
     if re.search(r"[\s%<>]", url.host):
-        raise InputError("The server's address names a host that cannot be one; check it.")
+        raise InputError(
+            "The server's address names a host that cannot be one; check it.", zh="服务器地址中的主机名无效；请检查。"
+        )
     if url.userinfo:
-        raise InputError(f"The address of {url.host} holds a user name or password; leave it out and give the key.")
+        raise InputError(
+            f"The address of {url.host} holds a user name or password; leave it out and give the key.",
+            zh=f"{url.host} 的地址含有用户名或密码；请将其去掉，改为给出密钥。",
+        )
     if url.query or url.fragment:
-        raise InputError(f"The address of {url.host} ends in ? or #; leave that part out.")
+        raise InputError(
+            f"The address of {url.host} ends in ? or #; leave that part out.",
+            zh=f"{url.host} 的地址以 ? 或 # 结尾；请去掉那一部分。",
+        )
     path = url.path.rstrip("/").removesuffix("/chat/completions")
     return url.copy_with(path=path or "/v1")
 
@@ -241,7 +278,8 @@ def check_key(key: str, host: str) -> str:
     """The key itself. Raises `InputError` where it cannot stand in a header, which would show it in an error."""
     if not re.fullmatch(r"[\x21-\x7e]*", key):
         raise InputError(
-            f"The key for {host} holds a space, a line break or a letter that no key has; copy it once more."
+            f"The key for {host} holds a space, a line break or a letter that no key has; copy it once more.",
+            zh=f"{host} 的密钥含有空格、换行或密钥中不会出现的字符；请重新复制。",
         )
     return key
 
@@ -249,28 +287,53 @@ def check_key(key: str, host: str) -> str:
 def refusal(host: str, head: Head, body: bytes, model: str, key: str) -> AppError:
     """What an answer that is none means, as one sentence. Where another try may do it is `Unavailable`."""
     status, words = head.status, _words(body, key)
-    called = f"“{model}”" if model else "the model"
     quoted = f" (“{words}”)" if words else ""
     if status in _AGAIN:
-        wait = f"in {head.retry_after_s:.0f} s" if head.retry_after_s else "later"
-        says = "is busy" if status == 429 else f"answered with HTTP status {status}{quoted}"
-        return Unavailable(f"{host} {says}; try again {wait}.", after=head.retry_after_s)
+        return _in_trouble(host, head, quoted)
     if 300 <= status < 400:
-        return ModelError(f"{host} redirects to another address; give that one as the server's address.")
+        return ModelError(
+            f"{host} redirects to another address; give that one as the server's address.",
+            zh=f"{host} 重定向到另一个地址；请把那个地址作为服务器地址。",
+        )
+    called: str = f"“{model}”" if model else Bilingual("the model", zh="该模型")
     if status in (400, 413, 422) and _TOO_LONG.search(words):
         return InputError(
-            f"The conversation is too long for {called} at {host}{quoted}; shorten the message or begin a new one."
+            f"The conversation is too long for {called} at {host}{quoted}; shorten the message or begin a new one.",
+            zh=f"对 {host} 上的{told(called, 'zh')}来说，对话太长{quoted}；请缩短消息，或开始新对话。",
         )
-    told = _REFUSALS.get(status, "refused the request with HTTP status {status}{quoted}; check the server's settings")
-    asks = "does not accept the key" if key else "asks for a key, and none is set"
-    return ModelError(f"{host} {told.format(status=status, quoted=quoted, called=called, asks=asks)}.")
+    refused = _NO_KEY if status == 401 and not key else _REFUSALS.get(status, _REFUSED)
+    says = refused.filled(status=status, quoted=quoted, called=called)
+    return ModelError(f"{host} {says}.", zh=f"{host} {says.told('zh')}。")
 
 
-_REFUSALS: dict[int, str] = {
-    401: "{asks}; give the right one",
-    403: "does not let this key use {called}; give another key or choose another model",
-    404: "has no model {called} or no chat at this address{quoted}; check both",
+def _in_trouble(host: str, head: Head, quoted: str) -> Unavailable:
+    """The server is busy or failing; another try may do."""
+    wait = f"{head.retry_after_s:.0f}"
+    later = Bilingual(f"in {wait} s", zh=f" {wait} 秒后") if head.retry_after_s else Bilingual("later", zh="稍后")
+    says = (_BUSY if head.status == 429 else _FAILING).filled(status=head.status, quoted=quoted, later=later)
+    return Unavailable(f"{host} {says}.", after=head.retry_after_s, zh=f"{host} {says.told('zh')}。")
+
+
+_BUSY = Bilingual("is busy; try again {later}", zh="正忙；请{later}再试")
+_FAILING = Bilingual(
+    "answered with HTTP status {status}{quoted}; try again {later}", zh="返回 HTTP 状态 {status}{quoted}；请{later}再试"
+)
+_NO_KEY = Bilingual("asks for a key, and none is set; give the right one", zh="需要密钥，而尚未设置；请给出正确的密钥")
+_REFUSALS: dict[int, Bilingual] = {
+    401: Bilingual("does not accept the key; give the right one", zh="不接受此密钥；请给出正确的密钥"),
+    403: Bilingual(
+        "does not let this key use {called}; give another key or choose another model",
+        zh="不允许此密钥使用{called}；请换一个密钥，或换一个模型",
+    ),
+    404: Bilingual(
+        "has no model {called} or no chat at this address{quoted}; check both",
+        zh="没有模型{called}，或此地址没有聊天服务{quoted}；请检查二者",
+    ),
 }
+_REFUSED = Bilingual(
+    "refused the request with HTTP status {status}{quoted}; check the server's settings",
+    zh="拒绝了请求，HTTP 状态 {status}{quoted}；请检查服务器的设置",
+)
 
 
 def _words(body: bytes, key: str) -> str:
@@ -282,7 +345,10 @@ def _words(body: bytes, key: str) -> str:
 
 
 def _too_much(host: str) -> ModelError:
-    return ModelError(f"{host} sent more than any answer holds and was cut off; lower the length of answers.")
+    return ModelError(
+        f"{host} sent more than any answer holds and was cut off; lower the length of answers.",
+        zh=f"{host} 发来的内容超出了任何回答的长度，已被截断；请减小回答的长度。",
+    )
 
 
 def _head(response: httpx.Response) -> Head:

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chat.base import Message, Role
-from chat.prompt import grounded_turn, turns_of, what_was_left_out, whole_words
+from chat.left_out import what_was_left_out
+from chat.prompt import grounded_turn, turns_of, whole_words
 from errors import InputError
 from retrieval.base import Passage
 
@@ -117,7 +118,9 @@ def fit(
     if (bare := length((), ())) > budget:
         raise InputError(
             f"The message is too long: it takes about {bare:,} tokens and this model can read {budget:,} beside an "
-            f"answer of {reserved:,}; shorten it or send it in parts."
+            f"answer of {reserved:,}; shorten it or send it in parts.",
+            zh=f"消息太长：它约有 {bare:,} 个词元，除去 {reserved:,} 个词元的回答，此模型只能读 {budget:,} 个；"
+            "请缩短，或分几次发送。",
         )
     sources = tuple(passages)
     while sources and (over := length((), sources) - budget) > 0:

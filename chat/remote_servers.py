@@ -137,7 +137,8 @@ def sampling_fields(sampling: Sampling, server: Server, host: str) -> dict[str, 
             options[server.options[name]] = server.off.get(name, value) if value == off else value
         elif value not in (off, default) and not (name == "top_k" and greedy):
             raise InputError(
-                f"The setting {name} is {value}, and {host} ({server.name}) has no such setting; leave it at {off:g}."
+                f"The setting {name} is {value}, and {host} ({server.name}) has no such setting; leave it at {off:g}.",
+                zh=f"参数 {name} 的值是 {value}，而 {host}（{server.name}）没有这个参数；请保持为 {off:g}。",
             )
     if server.inside:
         return fields | {server.inside: json.dumps({"do_sample": not greedy, **options})}

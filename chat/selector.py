@@ -66,7 +66,8 @@ def read_networks(path: Path) -> dict[str, Network]:
         return {name: _network(fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"The reader's weights, {path.name}, cannot be used ({error}); reinstall Groundchat."
+            f"The reader's weights, {path.name}, cannot be used ({type(error).__name__}); reinstall Groundchat.",
+            zh=f"阅读器的权重 {path.name} 无法使用（{type(error).__name__}）；请重新安装 Groundchat。",
         ) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from chat.base import ChatModel
+from chat.bilingual import Bilingual, said
 from errors import AppError, InputError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class ModelSlot:
 
         last: AppError | None = None
         try:
-            report(f"Loading {model.name}")
+            report(Bilingual(f"Loading {model.name}", zh=f"正在加载 {model.name}"))
             model.load(report)
             self._current = model
         except AppError as error:
@@ -100,7 +101,7 @@ class ModelSlot:
                 zh=f"无法加载模型“{model.name}”，原因见日志。",
             )
         finally:
-            self._says = str(last or "")
+            self._says = said(last) if last else ""
             self._loading.release()
             say(last)
 

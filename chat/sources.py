@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from chat.bilingual import Bilingual, said
 from errors import InputError, SourceError
 from retrieval.base import Passage, Retriever, SearchRequest
 from retrieval.query import Query
@@ -80,38 +81,36 @@ class Sources:
         )
         return [Search(source, self._threads.submit(source.retriever.search, request)) for source in chosen]
 
-    def collect(
-        self, searches: Sequence[Search], cancel: threading.Event, language: str = "en"
-    ) -> tuple[list[Passage], list[str]]:
-        """Candidates of every search that ended in time, and one sentence in `language` for each that did not."""
+    def collect(self, searches: Sequence[Search], cancel: threading.Event) -> tuple[list[Passage], list[Bilingual]]:
+        """Candidates of every search that ended in time, and one sentence for each that did not."""
         until = time.monotonic() + self._limit_s
         pending = [search.result for search in searches]
         while pending and not cancel.is_set() and time.monotonic() < until:
             pending = list(wait(pending, timeout=_POLL_S).not_done)
         passages: list[Passage] = []
-        notices: list[str] = []
+        notices: list[Bilingual] = []
         for search in searches:
             try:
                 passages += search.result.result(0)
             except SourceError as error:
-                notices.append(error.told(language))
+                notices.append(said(error))
             except TimeoutError:
-                notices.append(_late(search.source, self._limit_s).told(language))
+                notices.append(_late(search.source, self._limit_s))
             except Exception:
                 logger.exception("The source %s failed", search.source.name)
-                notices.append(_failed(search.source).told(language))
+                notices.append(_failed(search.source))
         return passages, notices
 
 
-def _late(source: Source, limit_s: float) -> SourceError:
-    return SourceError(
+def _late(source: Source, limit_s: float) -> Bilingual:
+    return Bilingual(
         f"{source.label('en')} did not answer within {limit_s:g} seconds; this answer goes on without it.",
         zh=f"{source.label('zh')}在 {limit_s:g} 秒内没有回应，本次回答未使用它。",
     )
 
 
-def _failed(source: Source) -> SourceError:
-    return SourceError(
+def _failed(source: Source) -> Bilingual:
+    return Bilingual(
         f"{source.label('en')} failed; this answer goes on without it.",
         zh=f"{source.label('zh')}出错了，本次回答未使用它。",
     )

@@ -201,7 +201,9 @@ def _read(chunk: dict[str, Any], part: str, host: str, secret: str) -> tuple[str
     if chunk.get("error"):
         words = words_of(chunk, secret)
         quoted = f" (“{words}”)" if words else ""
-        raise ModelError(f"{host} failed while writing{quoted}; try again.")
+        raise ModelError(
+            f"{host} failed while writing{quoted}; try again.", zh=f"{host} 在书写时出错{quoted}；请再试一次。"
+        )
     choices = chunk.get("choices")
     if not isinstance(choices, list) or not choices:
         return "", None
@@ -212,7 +214,10 @@ def _read(chunk: dict[str, Any], part: str, host: str, secret: str) -> tuple[str
     content = message.get("content") if isinstance(message, dict) else None
     reason = choice.get("finish_reason")
     if reason == _FILTERED:
-        raise ModelError(f"{host} ended the answer because its own content filter stopped it; ask in other words.")
+        raise ModelError(
+            f"{host} ended the answer because its own content filter stopped it; ask in other words.",
+            zh=f"{host} 自己的内容过滤中止了回答；请换一种问法。",
+        )
     return _plain(content), _FINISHES.get(reason, Finish.STOP) if isinstance(reason, str) and reason else None
 
 
@@ -224,4 +229,7 @@ def _plain(content: object) -> str:
 
 
 def _garbled(host: str) -> ModelError:
-    return ModelError(f"{host} sent something that is not part of an answer; check that it is a chat server.")
+    return ModelError(
+        f"{host} sent something that is not part of an answer; check that it is a chat server.",
+        zh=f"{host} 发来的内容不属于回答；请确认它是聊天服务器。",
+    )

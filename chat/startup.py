@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from chat.bilingual import Bilingual, told
 from errors import AppError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Startup:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = tuple(steps)
-        self._says = "Starting"
+        self._says: str = Bilingual("Starting", zh="正在启动")
         self._failure: AppError | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="startup", daemon=True)
@@ -77,7 +78,10 @@ class Startup:
             self._failure = error
         except Exception:
             logger.exception("The start failed at: %s", self._says)
-            self._failure = ModelError(f"The start failed at “{self._says}”; the log says why.")
+            self._failure = ModelError(
+                f"The start failed at “{self._says}”; the log says why.",
+                zh=f"启动在“{told(self._says, 'zh')}”这一步失败，原因见日志。",
+            )
         finally:
             self._done.set()
 

@@ -11,6 +11,7 @@ from types import FrameType
 
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
+from chat.bilingual import told
 from chat.commands import LoadModel, Offer, Quit, Response, Session, ShowPrompt, finished, run
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, Turn
@@ -68,7 +69,7 @@ class Terminal:
             self._console.end()
             return INTERRUPTED
         if self._models.says:
-            self._console.line(self._say("note", text=self._models.says))
+            self._console.line(self._say("note", text=told(self._models.says, self.session.language)))
         if self._keyboard.interactive:
             self._console.line(self._say("greeting", name=self._models.current.name), dim=True)
         return self._converse()
@@ -135,7 +136,8 @@ class Terminal:
                 self._console.status(self._say(event.stage.value, detail=event.detail))
 
     def _progress(self, says: str) -> None:
-        self._console.status(says if says.endswith((".", "…")) else f"{says}…", progress=True)
+        says = told(says, self.session.language)
+        self._console.status(says if says.endswith((".", "。", "…")) else f"{says}…", progress=True)
 
     def _after(self, ask: Ask, turn: Turn) -> Iterator[str]:
         """What stands under an answer: how it ended, notices, sources."""

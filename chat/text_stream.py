@@ -68,11 +68,16 @@ class Detokenizer:
 
 
 class StopFilter:
-    """Withholds stop strings: text that may be the beginning of one waits until the next text decides."""
+    """Withholds stop strings: text that may be the beginning of one waits until the next text decides.
 
-    def __init__(self, stop: Sequence[str]) -> None:
+    `begun` is text that is shown already; a stop string that begins in it ends the answer too.
+    """
+
+    def __init__(self, stop: Sequence[str], begun: str = "") -> None:
         self._stop = tuple(stop)
-        self._held = ""
+        self._held = begun[self._decided(begun) :]
+        self._shown = len(self._held)
+        """Characters at the beginning of what is held that are shown already."""
         self.stopped = False
 
     def push(self, text: str) -> str:
@@ -81,17 +86,24 @@ class StopFilter:
             return ""
         text = self._held + text
         found = [at for at in map(text.find, self._stop) if at >= 0]
-        if found:
-            self.stopped, self._held = True, ""
-            return text[: min(found)]
-        cut = len(text) - max((_overlap(text, stop) for stop in self._stop), default=0)
-        self._held = text[cut:]
-        return text[:cut]
+        self.stopped = bool(found)
+        end = min(found, default=self._decided(text))
+        piece, self._held = text[self._shown : end], "" if found else text[end:]
+        self._shown = max(0, self._shown - end)
+        return piece
 
-    def finish(self) -> str:
-        """The text held back for a stop string that never came."""
-        held, self._held = self._held, ""
-        return held
+    def finish(self, cut: bool = False) -> str:
+        """The text held back for a stop string that never came.
+
+        Nothing of it where the answer was `cut`: the stop string might have come, and whoever goes on with the answer
+        writes the held text anew, whole.
+        """
+        held, self._held = self._held[self._shown :], ""
+        return "" if cut else held
+
+    def _decided(self, text: str) -> int:
+        """Where the end of `text` begins that may become a stop string."""
+        return len(text) - max((_overlap(text, stop) for stop in self._stop), default=0)
 
 
 def _overlap(text: str, stop: str) -> int:
@@ -104,9 +116,7 @@ class TextStream:
 
     def __init__(self, tokenizer: Any, stop: Sequence[str] = (), lead: str = "", begun: Sequence[int] = ()) -> None:
         self._characters = Detokenizer(tokenizer)
-        for token in begun[-_WINDOW:]:
-            self._characters.push(token)
-        self._stops = StopFilter(stop)
+        self._stops = StopFilter(stop, "".join(map(self._characters.push, begun[-_WINDOW:])))
         self._lead = lead
 
     @property
@@ -118,9 +128,9 @@ class TextStream:
         """The text that may be shown after `token`."""
         return self._stops.push(self._without_lead(self._characters.push(token)))
 
-    def finish(self) -> str:
-        """The text that was held back and may be shown now that no token follows."""
-        return self._stops.push(self._without_lead(self._characters.finish())) + self._stops.finish()
+    def finish(self, cut: bool = False) -> str:
+        """The text that was held back and may be shown now that no token follows; `cut`: though one would have."""
+        return self._stops.push(self._without_lead(self._characters.finish())) + self._stops.finish(cut)
 
     def _without_lead(self, text: str) -> str:
         if not text:

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import cast
 
 from chat.base import ChatRequest, Chunk, Finish
+from chat.bilingual import told
 from chat.citations import Numbering
 from chat.conversation import Outcome
 from chat.events import Event, Notice, Stage, Status
@@ -58,7 +59,7 @@ class Writing:
             if chunk.place:
                 self.beside.append(Status(Stage.WAITING, str(chunk.place)))
             if chunk.notice:
-                self.beside.append(Notice(chunk.notice))
+                self.beside.append(Notice(told(chunk.notice, self._request.language)))
             if chunk.finish is not None:
                 self.outcome = _OUTCOMES[chunk.finish]
             piece = self.numbering.push(chunk.text)

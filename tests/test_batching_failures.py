@@ -12,6 +12,7 @@ from chat import batching
 from chat.batching import BatchedDecoder
 from errors import ModelError
 from tests.batched import Watched, generated, ids, job, network, seeded, until, written
+from tests.facts import check_told
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,8 +33,9 @@ def test_who_does_not_fit_waits_until_there_is_memory(net: Any) -> None:
         found = written(decoder, jobs)
     assert found == [generated(net, one.ids, 100) for one in jobs]
     assert max(rows for rows, _ in watched.passes) == 2
-    with pytest.raises(ModelError, match="takes 700 tokens and there is memory for 600"):
+    with pytest.raises(ModelError, match="takes 700 tokens and there is memory for 600") as raised:
         next(decoder.write(job(ids(500), 200)))
+    check_told(raised.value, "700", "600")
 
 
 def test_a_long_chat_does_not_keep_short_ones_out_for_good(net: Any) -> None:
@@ -69,8 +71,9 @@ def test_a_prompt_that_fails_takes_nobody_with_it(
     monkeypatch.setattr(decoder, "_forward", failing)
     beside = decoder.write(job(ids(4), 50))
     begun = [next(beside)]
-    with pytest.raises(ModelError, match=sentence):
+    with pytest.raises(ModelError, match=sentence) as raised:
         list(decoder.write(job(ids(300), 5)))
+    check_told(raised.value)
     assert [t for t in (*begun, *beside) if isinstance(t, int)] == generated(net, ids(4), 50)
     assert decoder.busy == 0
 

@@ -15,7 +15,6 @@ _ROOT = Path(__file__).parent.parent
 _MET_BY_VISITORS = {"AppError", "InputError", "DocumentError", "SourceError", "StatusError", "BrokenOffError"}
 _FILES = (
     *sorted((_ROOT / "retrieval").glob("*.py")),
-    *(_ROOT / "chat" / name for name in ("assistant.py", "slot.py", "sources.py")),
     _ROOT / "ui" / "documents.py",
     _ROOT / "ui" / "runs.py",
 )

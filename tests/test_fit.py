@@ -18,6 +18,7 @@ from chat.fit import Machine, Room, advice, check, fits, look, spills
 from chat.memory import Anatomy, Load, anatomy
 from chat.placement import Placement
 from errors import ModelError
+from tests.facts import check_told, facts
 from tests.tiny_model import one_thread
 
 NEOX = "togethercomputer/GPT-NeoXT-Chat-Base-20B"
@@ -64,6 +65,7 @@ def test_what_does_not_fit_is_told_with_ways_out(neox: Anatomy) -> None:
 def test_every_way_out_that_is_named_does_fit(neox: Anatomy, gb: float) -> None:
     here = machine(gb, ram=0)
     says = advice("owner/big", neox, FOUR, here)
+    assert facts(says) == facts(says.told("zh"))
     assert not fits(neox.need(FOUR), here)
     if users := re.search(r"--users (\d+) \(([\d.]+) GB\)", says):
         need = neox.need(replace(FOUR, users=int(users[1])))
@@ -78,6 +80,22 @@ def test_every_way_out_that_is_named_does_fit(neox: Anatomy, gb: float) -> None:
     assert smaller is not None
     assert float(smaller[2]) <= gb
     assert catalogue.find(smaller[1]) is not None
+
+
+def test_the_same_is_said_in_chinese(neox: Anatomy) -> None:
+    assert advice("owner/big", neox, FOUR, machine(80)).told("zh") == (
+        "“owner/big”需要 50.6 GB 内存（权重 41.1，4 位用户 × 2,048 个词元的缓存 8.9，运算 0.6），"
+        "空闲 80.0 GB（GPU 0）：放得下。"
+    )
+    capped = Machine((room("GPU 0", 80, share=40),), room("this machine", 4))
+    for here in (machine(30, 30), machine(24, ram=64), machine(24, ram=8, disk=True), machine(ram=0.1), capped):
+        for load in (FOUR, replace(FOUR, users=1), Load(1, 8192, "float32")):
+            says = advice("owner/big", neox, load, here)
+            assert facts(says) == facts(says.told("zh"))
+            assert says.told("zh").endswith("。")
+    with pytest.raises(ModelError) as raised:
+        check("owner/big", neox, FOUR, machine(ram=0.1))
+    check_told(raised.value, "“owner/big”")
 
 
 def test_float32_on_a_cpu_is_offered_sixteen_bits(neox: Anatomy) -> None:

@@ -161,13 +161,53 @@ def test_no_role_tag_is_shown(neox: LocalModel, monkeypatch: pytest.MonkeyPatch,
     assert chunks[-1].finish is Finish.STOP
 
 
-@pytest.mark.parametrize("end", [True, False], ids=["at the end token", "at the limit"])
-def test_held_back_text_is_printed_at_the_end(neox: LocalModel, monkeypatch: pytest.MonkeyPatch, end: bool) -> None:
-    force(monkeypatch, neox, [" see <hum"], end)
-    length = len(neox._tokenizer.encode(" see <hum", add_special_tokens=False))
-    chunks = list(neox.stream(ask("Hello!", sampling=Sampling(max_new_tokens=length + end))))
-    assert text(chunks) == "see <hum"
-    assert chunks[-1].finish is (Finish.STOP if end else Finish.LENGTH)
+@pytest.mark.parametrize("ending", ["a <", "list\n", "see <hum"])
+def test_held_back_text_is_shown_where_the_model_ended(
+    neox: LocalModel, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    force(monkeypatch, neox, [f" {ending}"])
+    chunks = list(neox.stream(ask("Hello!")))
+    assert (text(chunks), chunks[-1].finish) == (ending, Finish.STOP)
+
+
+def test_where_it_was_cut_nothing_of_a_role_tag_is_shown(neox: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, neox, [" see\n<hum"], end=False)
+    length = len(neox._tokenizer.encode(" see\n<hum", add_special_tokens=False))
+    chunks = list(neox.stream(ask("Hello!", sampling=Sampling(max_new_tokens=length))))
+    assert (text(chunks), chunks[-1].finish) == ("see", Finish.LENGTH)
+
+
+def test_a_cancel_shows_nothing_of_a_role_tag(neox: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = ask("Hello!")
+    force(monkeypatch, neox, [" see\n<hum"], end=False)
+    stream = neox.stream(request)
+    chunks = [next(chunk for chunk in stream if chunk.text)]
+    request.cancel.set()
+    chunks += stream
+    assert (text(chunks), chunks[-1].finish) == ("see", Finish.CANCELLED)
+
+
+@pytest.mark.parametrize("question", [0, 1, 4])
+def test_cut_anywhere_it_goes_on_from_what_was_shown(
+    neox: LocalModel, monkeypatch: pytest.MonkeyPatch, question: int
+) -> None:
+    said, whole = DIALOGUES[question]
+    tokens = recorded(monkeypatch, neox)
+    assert answer(neox, said) == whole
+    for length in range(1, len(tokens)):
+        chunks = list(neox.stream(ask(said, sampling=Sampling(temperature=0, max_new_tokens=length))))
+        begun = text(chunks)
+        assert chunks[-1].finish is Finish.LENGTH
+        assert whole.startswith(begun)
+        assert not begun or begun + answer(neox, said, begun=begun) == whole
+
+
+def test_a_role_tag_that_begins_in_what_was_shown_ends_the_answer(
+    neox: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch, neox, ["an>: I am"])
+    chunks = list(neox.stream(ask("Hello!", begun="see <hum")))
+    assert (text(chunks), chunks[-1].finish, chunks[-1].notice) == ("", Finish.STOP, "")
 
 
 def test_characters_of_many_tokens_come_whole(neox: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_a_servers_address_is_asked_at_once_and_its_key_goes_to_it_alone() -> No
     with ChatServer() as server:
         server.models = [{"id": name, "object": "model", "owned_by": "vllm"} for name in ("tiny", "large")]
         said, _ = picker.press_load(None, server.url, "", key="sk-secret")
-        assert "has several models; name one of tiny, large" in said
+        assert "has several models; name one of tiny or large" in said
         assert [name for name, _ in picker.choices] == ["tiny", "large"]
         assert picker.slot.current.name == "reader"
         said, _ = picker.press_load(None, server.url, "", model="large", key="sk-secret")

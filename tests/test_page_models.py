@@ -100,7 +100,7 @@ def test_a_server_is_asked_which_models_it_has(visitor: Page) -> None:
         visitor.get_by_label("Or another one").fill(server.url)
         visitor.get_by_label("API key").fill("sk-secret")
         visitor.locator("#gc-model-go").click()
-        expect(visitor.locator("#gc-model-status")).to_contain_text("name one of tiny, large")
+        expect(visitor.locator("#gc-model-status")).to_contain_text("name one of tiny or large")
         visitor.get_by_label("Model on that server").click()
         visitor.get_by_role("option", name="large").click()
         visitor.locator("#gc-model-go").click()

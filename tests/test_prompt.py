@@ -15,6 +15,7 @@ from chat.base import Message, Role
 from chat.prompt import FORMATS, Prompt, PromptBuilder, format_of, grounded_turn
 from errors import InputError, ModelError
 from retrieval.base import Passage
+from tests.facts import check_told
 from tests.tiny_model import CHATML, END, TURN_END, TURN_START, shared_tiny_model
 
 START = datetime(2024, 5, 6, 13, 4, 5, tzinfo=UTC)
@@ -225,8 +226,9 @@ def test_last_sources_go_first_and_the_best_is_shortened(chatml: Any) -> None:
 
 
 def test_a_newest_turn_that_is_too_long_is_refused_with_numbers(chatml: Any) -> None:
-    with pytest.raises(InputError, match=r"takes 2,0\d\d tokens .* read 192 beside an answer of 64"):
+    with pytest.raises(InputError, match=r"takes 2,0\d\d tokens .* read 192 beside an answer of 64") as raised:
         build(chatml, "water " * 2000, context=256)
+    check_told(raised.value, "192", "64")
 
 
 def test_the_answer_never_takes_more_than_half_of_the_context(chatml: Any) -> None:

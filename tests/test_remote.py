@@ -14,9 +14,10 @@ import pytest
 from chat.base import Chunk, Finish
 from chat.remote import RemoteModel
 from chat.remote_http import Limits
-from errors import InputError, ModelError
+from errors import AppError, InputError, ModelError
 from settings import Secret
 from tests.chat_server import ANSWER, PIECES, ChatServer, chunk
+from tests.facts import check_told
 from tests.tiny_model import ask, text
 
 KEY = "sk-very-secret-1234567890/abc"
@@ -43,7 +44,7 @@ def _threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "remote-answer"]
 
 
-def _until_failure(model: RemoteModel) -> tuple[str, Exception]:
+def _until_failure(model: RemoteModel) -> tuple[str, AppError]:
     """What was written, and what ended it."""
     written = ""
     with pytest.raises((ModelError, InputError)) as caught:
@@ -244,6 +245,7 @@ def test_a_long_retry_after_is_told_instead_of_waited_for(model: RemoteModel, se
     server.mode, server.retry_after = "429", "90"
     _, error = _until_failure(model)
     assert str(error) == f"{server.host} is busy; try again in 90 s."
+    assert error.told("zh") == f"{server.host} 正忙；请 90 秒后再试。"
     assert len(server.chats) == 1
 
 
@@ -255,8 +257,8 @@ def test_a_server_that_dies_in_the_middle_leaves_what_it_wrote(
     written, error = _until_failure(model)
     assert written == (ANSWER if mode == "no-end" else "Paris is")
     assert len(server.chats) == 1
-    assert isinstance(error, ModelError)
     assert str(error).startswith(server.host)
+    check_told(error, server.host)
 
 
 def test_silence_has_an_end(server: ChatServer) -> None:
@@ -294,7 +296,7 @@ def test_a_refusal_is_one_sentence(
     _, error = _until_failure(model)
     assert type(error) is kind
     assert says in str(error)
-    assert "\n" not in str(error)
+    check_told(error, server.host)
     assert len(server.chats) == 1
 
 
@@ -315,6 +317,7 @@ def test_nonsense_is_told(model: RemoteModel, server: ChatServer, raw: list[byte
     server.mode, server.raw = "raw", raw
     _, error = _until_failure(model)
     assert str(error) == f"{server.host} sent something that is not part of an answer; check that it is a chat server."
+    check_told(error, server.host)
 
 
 @pytest.mark.parametrize("limits", [Limits(answer_characters=10_000), Limits(answer_bytes=100_000)])
@@ -325,6 +328,7 @@ def test_an_endless_answer_is_cut_off(server: ChatServer, limits: Limits) -> Non
     written, error = _until_failure(model)
     assert 0 < len(written) <= 100_000
     assert "cut off" in str(error)
+    check_told(error, server.host)
     assert server.left.get(timeout=5)
 
 
@@ -391,4 +395,4 @@ def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(InputError) as caught:
         RemoteModel(address)
     assert "sk-secret" not in str(caught.value)
-    assert str(caught.value).count(". ") == 0
+    check_told(caught.value)

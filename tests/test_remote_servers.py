@@ -70,9 +70,9 @@ def test_it_is_exchanged_like_any_model(server: ChatServer) -> None:
 @pytest.mark.parametrize(
     ("models", "named", "says"),
     [
-        ([card("a"), card("b")], "", "has several models; name one of a, b."),
-        ([card(c) for c in "abcdefg"], "", "has several models; name one of a, b, c, d, e and 2 more."),
-        ([card("a"), card("b")], "c", "has no model “c”; it has a, b."),
+        ([card("a"), card("b")], "", "has several models; name one of a or b."),
+        ([card(c) for c in "abcdefg"], "", "has several models; name one of a, b, c, d, e or 2 more."),
+        ([card("a"), card("b")], "c", "has no model “c”; name one of a or b."),
         ([], "", "does not say which models it has; name the one to use."),
         (None, "", "does not say which models it has; name the one to use."),
     ],

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from chat.base import ChatRequest, Chunk, Finish
+from chat.bilingual import Bilingual
 from chat.commands import Offer, Session
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, begin
@@ -166,7 +167,7 @@ def _loading(gate: threading.Event) -> Startup:
     def load(report: Callable[[str], None]) -> None:
         gate.wait(30)
 
-    return Startup([Step("Loading a mountain", load)])
+    return Startup([Step(Bilingual("Loading a mountain", zh="正在加载一座山"), load)])
 
 
 def test_a_start_that_fails_ends_the_program_with_its_reason(make: Make) -> None:
@@ -179,14 +180,15 @@ def test_a_start_that_fails_ends_the_program_with_its_reason(make: Make) -> None
         Seat(make(startup=startup), "Hello\n").terminal.run()
 
 
-def test_loading_is_told_beside_the_answers(make: Make) -> None:
+@pytest.mark.parametrize(("language", "told"), [("en", "Loading a mountain…\n"), ("zh", "正在加载一座山…\n")])
+def test_loading_is_told_beside_the_answers(make: Make, language: str, told: str) -> None:
     gate = threading.Event()
     startup = _loading(gate)
-    seat = Seat(make(startup=startup), "Who?\n")
+    seat = Seat(make(startup=startup), "Who?\n", language=language)
     seat.beside.on_write = gate.set
     startup.start()
     assert seat.transcript().startswith("Fleming did.")
-    assert seat.beside.getvalue() == "Loading a mountain…\n"
+    assert seat.beside.getvalue() == told
 
 
 def test_a_status_line_gives_way_to_the_answer(make: Make) -> None:

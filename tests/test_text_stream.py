@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chat.prompt import FORMATS
 from chat.text_stream import Detokenizer, StopFilter, TextStream
 from tests.tiny_model import shared_tiny_model
 
@@ -149,6 +151,55 @@ def test_the_beginning_of_a_stop_string_is_shown_once_it_is_none() -> None:
     assert filter_.push("<huma") == ""
     assert filter_.finish() == "<huma"
     assert not filter_.stopped
+
+
+STOPS = {name: format.stop for name, format in FORMATS.items() if format.stop}
+
+
+def pieces_of(chance: random.Random, text: str) -> list[str]:
+    """`text` split at random."""
+    ends = sorted({*chance.sample(range(len(text) + 1), k=min(len(text), chance.randrange(6))), len(text)})
+    return [text[start:end] for start, end in pairwise((0, *ends))]
+
+
+def shown(stop: tuple[str, ...], pieces: list[str], *, cut: bool = False, begun: str = "") -> str:
+    filter_ = StopFilter(stop, begun)
+    return "".join(map(filter_.push, pieces)) + filter_.finish(cut)
+
+
+@pytest.mark.parametrize("format", sorted(STOPS))
+@pytest.mark.parametrize("seed", range(10))
+def test_a_cut_shows_nothing_of_a_stop_string_and_loses_nothing_else(format: str, seed: int) -> None:
+    chance, stop = random.Random(seed), STOPS[format]
+    parts = [*"<hub\n:>aU ", *stop, *(tag[:n] for tag in stop for n in range(1, len(tag)))]
+
+    def written() -> str:
+        return "".join(chance.choices(parts, k=chance.randrange(1, 9)))
+
+    for _ in range(200):
+        before, after = written(), written()
+        begun = shown(stop, pieces_of(chance, before), cut=True)
+        whole = until_stop(stop, before)
+        assert whole.startswith(begun)
+        if whole == before:  # no stop string came, so the beginning of one is all that is missing
+            assert any(tag.startswith(before[len(begun) :]) for tag in stop)
+            assert not possible_stop(stop, before, len(begun))
+        # The model that goes on from what was shown writes the same, or anything else.
+        assert begun + shown(stop, pieces_of(chance, before[len(begun) :] + after), begun=begun) == until_stop(
+            stop, before + after
+        )
+        elsewhere = begun + shown(stop, pieces_of(chance, after), begun=begun)
+        assert elsewhere == max(begun, until_stop(stop, begun + after), key=len)
+        assert not any(tag in elsewhere for tag in stop)
+
+
+def until_stop(stop: tuple[str, ...], text: str) -> str:
+    return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
+
+
+def possible_stop(stop: tuple[str, ...], text: str, end: int) -> bool:
+    """Whether a stop string may begin before `end` and go on behind the end of `text`."""
+    return any(tag.startswith(text[start:]) for tag in stop for start in range(end))
 
 
 def test_the_lead_is_dropped_once(tokenizer: Any) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +13,12 @@ import pytest
 
 from chat import weights
 from chat.base import ChatRequest, Message, Role, Sampling
-from chat.hub import not_fetched
 from chat.local import LocalModel
 from chat.placement import Placement
 from errors import ModelError
+from tests.facts import check_told
+from tests.hub_server import NOWHERE, Hub, point_hub_at, serve_hub
 from tests.tiny_model import one_thread, shared_tiny_model
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -121,7 +117,7 @@ def test_a_spoiled_model_is_one_sentence(folder: Path, spoil: Callable[[Path], o
     with pytest.raises(ModelError, match=sentence) as raised:
         model.load()
     assert not model.loaded
-    assert "\n" not in str(raised.value)
+    check_told(raised.value)
     assert str(folder) not in str(raised.value)
     assert not (folder / "sprung").exists()
 
@@ -184,80 +180,18 @@ def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
     ],
 )
 def test_names_that_can_be_no_model(model: str, sentence: str) -> None:
-    with pytest.raises(ModelError, match=sentence):
+    with pytest.raises(ModelError, match=sentence) as raised:
         LocalModel(model).load()
+    check_told(raised.value, Path(model).name)
 
 
 # The hub
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers like huggingface.co: owner/tiny is a real model, other names are refused in the hub's own ways."""
-
-    folder: Path
-    refusals = {  # noqa: RUF012  # constant
-        "gone": (404, "RepoNotFound"),
-        "gated": (403, "GatedRepo"),
-        "token": (401, ""),
-        "broken": (500, ""),
-    }
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        for name, (status, code) in self.refusals.items():
-            if f"/owner/{name}" in path:
-                return self.reply(status, b"{}", {"X-Error-Code": code} if code else {})
-        if "/tree/" in path:
-            files = [
-                {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": etag(file.read_bytes())}
-                for file in self.folder.iterdir()
-            ]
-            return self.reply(200, json.dumps(files).encode())
-        if "/resolve/" in path:
-            content = (self.folder / path.rpartition("/")[2]).read_bytes()
-            return self.reply(200, content, {"ETag": f'"{etag(content)}"', "X-Repo-Commit": COMMIT})
-        return self.reply(200, json.dumps({"id": "owner/tiny", "sha": COMMIT, "siblings": []}).encode())
-
-    def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-
-def etag(content: bytes) -> str:
-    return hashlib.sha1(content).hexdigest()
-
-
 @pytest.fixture
 def hub(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    """A hub on this machine, with an empty cache."""
-    handler = type("LocalHub", (Hub,), {"folder": good})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        point_hub_at(f"http://127.0.0.1:{server.server_port}", tmp_path, monkeypatch)
-        yield handler
-        server.shutdown()
-        thread.join()
-
-
-def point_hub_at(address: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with serve_hub(good, tmp_path, monkeypatch) as hub:
+        yield hub
 
 
 def test_a_hub_id_is_downloaded_with_its_progress_told(hub: type[Hub], capfd: pytest.CaptureFixture[str]) -> None:
@@ -274,7 +208,7 @@ def test_a_hub_id_is_downloaded_with_its_progress_told(hub: type[Hub], capfd: py
 
 def test_once_downloaded_it_needs_no_network(hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     LocalModel("owner/tiny").load()
-    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    point_hub_at(NOWHERE, tmp_path, monkeypatch)
     assert greets(LocalModel("owner/tiny"))
 
 
@@ -294,12 +228,13 @@ def test_a_repository_without_safetensors_is_downloaded_too(hub: type[Hub], fold
     ],
 )
 def test_what_the_hub_refuses_is_told_in_a_sentence(hub: type[Hub], model: str, sentence: str) -> None:
-    with pytest.raises(ModelError, match=f"The model “{model}” .*{sentence}"):
+    with pytest.raises(ModelError, match=f"The model “{model}” .*{sentence}") as raised:
         LocalModel(model).load()
+    check_told(raised.value, f"“{model}”")
 
 
 def test_without_network_it_says_so_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    point_hub_at(NOWHERE, tmp_path, monkeypatch)
     begun = time.monotonic()
     with pytest.raises(ModelError, match="not on this machine and the hub cannot be reached; check the network"):
         LocalModel("owner/tiny").load()
@@ -310,7 +245,7 @@ def test_when_told_to_stay_offline_it_says_so(tmp_path: Path, monkeypatch: pytes
     from huggingface_hub import constants
     from huggingface_hub.utils._http import close_session
 
-    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    point_hub_at(NOWHERE, tmp_path, monkeypatch)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     close_session()
     try:
@@ -318,11 +253,6 @@ def test_when_told_to_stay_offline_it_says_so(tmp_path: Path, monkeypatch: pytes
             LocalModel("owner/tiny").load()
     finally:
         close_session()
-
-
-def test_a_full_disk_is_named() -> None:
-    error = OSError(28, "No space left on device")
-    assert "The model “owner/tiny” cannot be downloaded: the disk is full" in str(not_fetched("owner/tiny", error))
 
 
 # The configuration, before the weights
@@ -379,7 +309,7 @@ def test_contradicting_settings_are_told_before_the_hub_is_asked(hub: type[Hub])
 
 
 def test_a_configuration_without_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    point_hub_at("http://127.0.0.1:9", tmp_path, monkeypatch)
+    point_hub_at(NOWHERE, tmp_path, monkeypatch)
     with pytest.raises(ModelError, match="not on this machine and the hub cannot be reached; check the network"):
         weights.config_of("owner/tiny")
 

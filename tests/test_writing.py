@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from chat.assistant import Ask
-from chat.base import ChatRequest, Chunk
+from chat.base import SILENT, ChatRequest, Chunk, Finish
 from chat.conversation import Conversation, Outcome, Turn
-from chat.events import Delta, Found, Stage, Status
+from chat.events import Delta, Found, Notice, Stage, Status
 from encoder import SentenceEncoder
 from retrieval.base import Passage
 from tests.bench import FACT, Engine, Make, Shelf, benches, turn_of
@@ -79,6 +79,20 @@ def test_a_new_topic_leaves_out_turns_that_do_not_bear_on_it(make: Make) -> None
     said = [[message.content for message in request.messages] for request in engine.asked]
     assert said[1] == ["Which enzyme digests milk sugar in humans?"]
     assert "Leonardo da Vinci did." in said[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [("Hello there", "The model ended its turn without an answer."), ("你好吗？", "模型没有作答就结束了。")],
+)
+def test_a_notice_is_told_in_the_language_of_the_question(make: Make, question: str, told: str) -> None:
+    class Silent(Engine):
+        def stream(self, request: ChatRequest) -> Iterator[Chunk]:
+            yield Chunk(finish=Finish.STOP, notice=SILENT)
+
+    events = make(Silent()).reply(question)
+    assert [event.text for event in events if isinstance(event, Notice)] == [told]
+    assert turn_of(events).notices == (told,)
 
 
 def test_the_place_in_the_queue_is_told(make: Make) -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from chat import catalogue
 from chat.base import ChatModel
+from chat.bilingual import told
 from chat.remote import RemoteModel, is_address
 from chat.slot import Loadable, MakeModel, ModelSlot
 from errors import AppError
@@ -99,7 +100,7 @@ class ModelHandlers:
                 yield {panel.status: _status("failed", error.told(language))}
                 return
             yield {
-                panel.status: _status("busy", f"{_need(name, language)} {fits}"),
+                panel.status: _status("busy", f"{_need(name, language)} {told(fits, language)}"),
                 panel.load: say(language, "model_agree_button"),
                 panel.agreed: name,
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.bilingual import told
 from chat.conversation import Outcome
 from chat.events import Stage
 from moderation.base import Category
@@ -261,10 +262,10 @@ def category_name(language: str, category: str) -> str:
 
 
 def loading(language: str, says: str) -> str:
-    """What is being loaded, as the start says it in English, in the page's language."""
+    """What is being loaded, as the start says it, in the page's language."""
     step, colon, share = says.partition(": ")
     if language != "zh" or step not in _LOADING_ZH:
-        return says
+        return told(says, language)
     return f"{_LOADING_ZH[step]}{'：' if colon else ''}{share}"
 
 
