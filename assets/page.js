@@ -197,6 +197,8 @@
     '[data-gc-hint]': line => complete(line.dataset.gcHint),
     '[data-gc-act]': button => acts[button.dataset.gcAct](button),
     '[data-gc-open]': button => page.document(['open', button.dataset.gcOpen, button.dataset.gcFrom || '']),
+    '[data-gc-page]': button => page.document(['page', button.dataset.gcPage, button.dataset.gcFrom || '']),
+    '[data-gc-upload]': button => page.document([button.dataset.gcUpload, button.dataset.gcTarget, '']),
     '[data-gc-delete]': remove,
     '[data-gc-close]': () => document.querySelector('#gc-viewer.open .toggle-button')?.click(),
     '#gc-reset': () => document.getElementById('gc-earlier')?.remove(),
@@ -256,8 +258,8 @@
   const showPlace = () => {
     const place = document.querySelector('#gc-viewer :is(.gc-quoted, .gc-passage)');
     const shown = document.querySelector('#gc-viewer article');
-    if (!shown || shown.seen === shown.innerHTML.length + shown.dataset.gcDocument + (place?.textContent || '')) return;
-    shown.seen = shown.innerHTML.length + shown.dataset.gcDocument + (place?.textContent || '');
+    if (!shown || shown.seen === shown.innerHTML.length + shown.dataset.gcDocument + shown.dataset.gcFirst + (place?.textContent || '')) return;
+    shown.seen = shown.innerHTML.length + shown.dataset.gcDocument + shown.dataset.gcFirst + (place?.textContent || '');
     if (place) place.scrollIntoView({block: 'center'});
     else shown.closest('.sidebar-content')?.scrollTo(0, 0);
   };

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -33,16 +33,27 @@ OpenFile = Callable[[Path, str, str], Incoming]
 """A file's path, its name and its owner to the document in it. Raises `DocumentError`."""
 
 
+class Begun(Protocol):
+    """A document that is not whole yet."""
+
+    @property
+    def id(self) -> str: ...
+
+
 class Index(Protocol):
     """What takes the documents."""
 
-    def add_one(
+    def add_incoming(
         self,
         given: Incoming,
         progress: Callable[[float, int], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> bool:
         """Add a document, or go on with it; False when it was cancelled. Raises `DocumentError`."""
+        ...
+
+    def unfinished(self, owner: str | None = None) -> Sequence[Begun]:
+        """Documents that were begun and can be gone on with."""
         ...
 
     def discard(self, document_id: str, owner: str) -> bool:
@@ -185,7 +196,7 @@ class Uploads:
             upload = self._owned(upload_id, owner)
             if upload is None or upload.state is not State.STOPPED:
                 return
-            self._uploads[upload_id] = waiting = dataclasses.replace(upload, state=State.WAITING)
+            self._uploads[upload_id] = waiting = dataclasses.replace(upload, state=State.WAITING, failure=None)
             self._describe(waiting)
         self._next(owner)
 
@@ -233,7 +244,7 @@ class Uploads:
 
     def _read(self, upload: Upload, cancel: threading.Event) -> None:
         try:
-            whole = self._index.add_one(
+            whole = self._index.add_incoming(
                 self._open(self._folder / upload.id / _FILE, upload.name, upload.owner),
                 lambda done, passages: self._progress(upload.id, done, passages),
                 cancel,
@@ -262,6 +273,10 @@ class Uploads:
             self._next(upload.owner)
 
     def _fail(self, upload: Upload, error: AppError) -> None:
+        """A document that can be gone on with (the disk was full, say) waits for its owner to let it."""
+        if any(begun.id == upload.id for begun in self._index.unfinished(upload.owner)):
+            self._became(upload.id, state=State.STOPPED, failure=error)
+            return
         self._became(upload.id, state=State.FAILED, failure=error)
         self._forget(upload)
 

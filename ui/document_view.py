@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
 
 from chat.quotes import Mark, marks
-from retrieval.base import Document, Passage
-from retrieval.index import DocumentInfo
+from retrieval.backfill import BackfillProgress
+from retrieval.base import Passage
+from retrieval.stored import DocumentInfo
 from retrieval.uploads import State, Upload
+from retrieval.window import Window
 from ui.render import marked
-from ui.texts import say
+from ui.texts import place_name, say
 
 _SIGN = re.compile(r"(?P<heading>#{1,6} +)(?=\S)|(?P<indent>[ \t]*)[-*+] +(?=\S)")
 """What begins a heading or an item of a list in Markdown."""
@@ -40,22 +43,40 @@ def _document(document: DocumentInfo, language: str) -> str:
     )
 
 
-def document_page(document: Document, passage: Passage | None, answer: str, language: str) -> str:
-    """A whole document as text. In the passage, where one is given, the words that the answer took over are marked."""
-    text = document.text
-    start, end = (passage.start, passage.end) if passage else (0, 0)
-    taken = [Mark(start + mark.start, start + mark.end) for mark in marks(answer, text[start:end])] if passage else []
+def document_page(window: Window, quoted: Passage | None, turn_id: str, answer: str, language: str) -> str:
+    """A stretch of a document as text. In `quoted`, where given, the words that the answer took over are marked."""
+    info, text = window.info, window.text
+    start, end = (quoted.start - window.start, quoted.end - window.start) if quoted else (0, 0)
+    taken = [Mark(start + mark.start, start + mark.end) for mark in marks(answer, text[start:end])] if quoted else []
     # What is only a place to look at, not quoted, is shown as such; a document opened from the list has neither.
-    place = [Mark(start, end)] if passage and not taken else []
+    place = [Mark(start, end)] if quoted and not taken else []
+    places = {offset - window.start: place_name(language, name) for offset, name in window.places}
     shown, at = [], 0
-    for line in text.splitlines(keepends=True):
+    for line in _lines(text, sorted(places)):
+        if at in places:
+            shown.append(f'<span class="gc-place">{escape(places[at])}</span>')
         shown.append(_viewed(line, at, taken, "gc-quoted") if taken else _viewed(line, at, place, "gc-passage"))
         at += len(line)
-    heading = "" if text.startswith("# ") else f"<h2>{escape(document.title)}</h2>"
+    heading = "" if window.before or text.startswith("# ") else f"<h2>{escape(info.title)}</h2>"
+    earlier = _turn_to(info.id, window.first - 1, turn_id, say(language, "earlier")) if window.before else ""
+    later = _turn_to(info.id, window.last + 1, turn_id, say(language, "later")) if window.after else ""
     return (
-        f"{_viewer_head(document.name or say(language, 'viewer'), language)}"
-        f'<article class="gc-document" data-gc-document="{escape(document.id)}">{heading}'
-        f'<div class="gc-text">{"".join(shown)}</div></article>'
+        f"{_viewer_head(info.name or say(language, 'viewer'), language)}"
+        f'<article class="gc-document" data-gc-document="{escape(info.id)}" data-gc-first="{window.first}">{heading}'
+        f'{earlier}<div class="gc-text">{"".join(shown)}</div>{later}</article>'
+    )
+
+
+def _lines(text: str, cuts: Sequence[int]) -> Iterator[str]:
+    """The lines of a text, which is cut at some offsets, too."""
+    for start, end in pairwise(dict.fromkeys((0, *cuts, len(text)))):
+        yield from text[start:end].splitlines(keepends=True)
+
+
+def _turn_to(document_id: str, ordinal: int, turn_id: str, label: str) -> str:
+    return (
+        f'<button type="button" class="gc-link gc-turn-to" data-gc-page="{escape(document_id)}#{ordinal}" '
+        f'data-gc-from="{escape(turn_id)}">{escape(label)}</button>'
     )
 
 
@@ -109,7 +130,17 @@ def _upload(upload: Upload, language: str) -> str:
         f"{escape(say(language, f'upload_{act}'))}</button>"
         for act in _ACTS[upload.state]
     )
-    return f'<div class="gc-line gc-{_LOOKS[upload.state]}">{escape(says)}{bar}<div class="gc-row">{buttons}</div></div>'
+    row = f'<div class="gc-row">{buttons}</div>' if buttons else ""
+    return f'<div class="gc-line gc-{_LOOKS[upload.state]}">{escape(says)}{bar}{row}</div>'
+
+
+def backfill_line(progress: BackfillProgress, language: str) -> str:
+    """How far the vectors are, while some are missing."""
+    if progress.done >= progress.total:
+        return ""
+    percent = int(100 * progress.done / progress.total)
+    says = say(language, "backfill_stuck", problem=progress.problem) if progress.problem else ""
+    return f'<div class="gc-line gc-busy">{escape(says or say(language, "backfill", percent=percent))}</div>'
 
 
 _WITH_BAR = (State.READING, State.STOPPED)

@@ -19,6 +19,7 @@ LATEX: list[dict[str, str | bool]] = [
     {"left": "\\[", "right": "\\]", "display": True},
     {"left": "\\(", "right": "\\)", "display": False},
 ]
+_LOOK_S = 1.0
 # How assets/page.js reaches the server. Acts queue up in the browser: two may follow each other closely.
 _ACTS = """
 const page = (window.groundchat ??= {}), waiting = [];
@@ -60,6 +61,8 @@ class Options:
     private: bool
     """Whether only people on this machine can reach the page."""
     catalogue: tuple[CatalogueModel, ...]
+    file_types: tuple[str, ...]
+    """Suffixes of the files that can be uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ class DocumentsPanel:
     status: gr.HTML
     upload: gr.UploadButton
     bridge: gr.HTML
-    """Receives clicks on documents and passages."""
+    """Receives clicks on documents, passages and uploads."""
+    timer: gr.Timer
+    """Looks how far uploads are, while there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ def build(options: Options, i18n: gr.I18n, logo: str) -> Layout:
     browser = gr.BrowserState({"owner": ""}, storage_key="groundchat", secret="groundchat")
     with gr.Sidebar(open=True, width=300, elem_id="gc-side"):
         switches = _switches(options, i18n, logo)
-        documents = _documents(i18n)
+        documents = _documents(options, i18n)
         models = _models(options, i18n)
     chat = _chat(i18n, logo)
     with gr.Sidebar(position="right", open=False, width=420, elem_id="gc-viewer") as panel:
@@ -220,15 +225,15 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
     return Switches(reset, retrieval, sources, moderation)
 
 
-def _documents(i18n: gr.I18n) -> DocumentsPanel:
+def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:
     gr.Markdown(i18n("documents"), elem_classes="gc-heading")
     listing = gr.HTML("", js_on_load=None, elem_id="gc-documents")
     status = gr.HTML("", js_on_load=None, elem_id="gc-upload-status")
     # Gradio takes a translated label, though its types name only strings.
     label: Any = i18n("upload")
-    upload = gr.UploadButton(label, file_count="multiple", file_types=[".txt", ".md"], size="sm", elem_id="gc-upload")
+    upload = gr.UploadButton(label, file_count="multiple", file_types=list(options.file_types), size="sm", elem_id="gc-upload")
     bridge = gr.HTML("", html_template="<span></span>", js_on_load=_DOCUMENT, elem_classes="gc-bridge")
-    return DocumentsPanel(listing, status, upload, bridge)
+    return DocumentsPanel(listing, status, upload, bridge, gr.Timer(_LOOK_S, active=False))
 
 
 def _models(options: Options, i18n: gr.I18n) -> ModelPanel:

@@ -14,6 +14,7 @@ from chat.base import ChatModel, Sampling
 from chat.slot import MakeModel
 from chat.store import ConversationStore
 from retrieval.index import DocumentIndex
+from retrieval.uploads import Uploads
 from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
@@ -39,8 +40,8 @@ class Parts:
     forecast: Callable[[str], str]
     sampling: Sampling
     options: Options
+    uploads: Uploads
     documents_source: str
-    upload_limit_mb: float
     users: int
 
 
@@ -54,7 +55,7 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         pane = Pane(layout, parts.assistant, parts.store, parts.sampling)
         slash = SlashCommands(layout, pane, parts.assistant, parts.store, parts.reader, parts.make_model, parts.options)
         chat = ChatHandlers(layout, parts.assistant, parts.store, pane, slash, forced)
-        documents = DocumentHandlers(layout, parts.index, parts.store, parts.documents_source, parts.upload_limit_mb)
+        documents = DocumentHandlers(layout, parts.index, parts.uploads, parts.store, parts.documents_source)
         models = ModelHandlers(
             layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.forecast, parts.options
         )
@@ -91,8 +92,10 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
 
 def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
     panel, viewer = layout.documents, layout.viewer
-    panel.upload.upload(handlers.upload, [panel.upload, layout.browser], [panel.status, panel.listing], **_QUIET)
-    shown = [viewer.shown, viewer.panel, panel.listing, panel.status]
+    listed = [panel.listing, panel.status, panel.timer]
+    panel.upload.upload(handlers.upload, [panel.upload, layout.browser], listed, **_QUIET)
+    panel.timer.tick(handlers.show, layout.browser, listed, queue=False, **_QUIET)
+    shown = [viewer.shown, viewer.panel, *listed]
     panel.bridge.submit(handlers.press, [panel.bridge, layout.browser, layout.chat.tab], shown, queue=False, **_QUIET)
 
 
@@ -124,5 +127,6 @@ def _wire_opening(
     shown = [layout.browser, pane.tab, pane.chatbot, pane.note, switches.sources]
     opened = blocks.load(chat.open, [layout.browser, pane.tab], shown, js=TAB_KEPT, **_QUIET)
     loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
-    loaded.then(documents.show, layout.browser, layout.documents.listing, **_QUIET)
+    panel = layout.documents
+    loaded.then(documents.show, layout.browser, [panel.listing, panel.status, panel.timer], **_QUIET)
     loaded.then(models.show, None, [layout.models.now, layout.models.status], **_QUIET)

@@ -16,7 +16,8 @@ import gradio as gr
 from chat.conversation import Kind, Outcome, Turn, new_id
 from chat.quotes import Mark, marks
 from chat.reader import Reader
-from ui.texts import ENDINGS, OUTCOMES, category_name, say
+from retrieval.base import Passage
+from ui.texts import ENDINGS, OUTCOMES, category_name, place_name, say
 
 Entry = gr.MessageDict
 
@@ -144,9 +145,9 @@ def _also_read(turn: Turn, language: str, labels: dict[str, str]) -> str:
 
 def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> str:
     passage = turn.passages[number - 1]
-    heading = escape(passage.title) + (
-        f'<span class="gc-section"> › {escape(passage.section)}</span>' if passage.section else ""
-    )
+    place = place_name(language, passage.place) if passage.place else ""
+    where = [*([f"› {passage.section}"] if passage.section else []), *([f"· {place}"] if place else [])]
+    heading = escape(passage.title) + (f'<span class="gc-section"> {escape(" ".join(where))}</span>' if where else "")
     label = escape(labels.get(passage.source, passage.source))
     return (
         f'<details class="gc-source" data-source="{number}"><summary><span class="gc-number">{number}</span>'

@@ -29,15 +29,29 @@ TEXTS: dict[str, dict[str, str]] = {
         "moderation_off": "Moderation is off: nothing is screened.",
         "documents": "My documents",
         "upload": "Upload",
-        "documents_none": "Text and Markdown files. Only you can search what you upload.",
+        "documents_none": "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, HTML, text, CSV, code. Only you can search "
+        "what you upload.",
         "documents_passages": "{count} passages",
         "documents_one_passage": "1 passage",
         "delete": "Delete {title}",
         "delete_sure": "Delete?",
         "open": "Open {title}",
         "reading": "Reading {name} ({number} of {count})…",
-        "indexing": "Indexing {name}: {percent} %…",
-        "uploaded": "“{title}” is ready: ask about it.",
+        "upload_waiting": "“{title}” is waiting for its turn.",
+        "upload_reading": "Reading “{title}”: {percent} %, {passages} passages so far",
+        "upload_stopped": "“{title}” is stopped at {percent} %.",
+        "upload_ready": "“{title}” is ready: ask about it.",
+        "upload_stop": "Stop",
+        "upload_go_on": "Go on",
+        "upload_drop": "Discard",
+        "upload_dismiss": "Dismiss",
+        "backfill": "Found by words already; by meaning: {percent} %",
+        "backfill_stuck": "Found by words; by meaning not yet: {problem}",
+        "place_page": "page {label}",
+        "place_slide": "slide {label}",
+        "place_sheet": "sheet {label}",
+        "earlier": "Earlier in the document",
+        "later": "Later in the document",
         "deleted": "“{title}” is deleted.",
         "model": "Model",
         "model_now": "Answering now: **{name}**",
@@ -122,15 +136,29 @@ TEXTS: dict[str, dict[str, str]] = {
         "moderation_off": "内容审核已关闭：问题与回答均不审核。",
         "documents": "我的文档",
         "upload": "上传",
-        "documents_none": "支持文本和 Markdown 文件。您上传的内容只有您能检索。",
+        "documents_none": "支持 PDF、Word、PowerPoint、Excel、OpenDocument、EPUB、HTML、文本、CSV 和代码文件。"
+        "您上传的内容只有您能检索。",
         "documents_passages": "{count} 个段落",
         "documents_one_passage": "1 个段落",
         "delete": "删除 {title}",
         "delete_sure": "删除？",
         "open": "打开 {title}",
         "reading": "正在读取 {name}（{number}/{count}）…",
-        "indexing": "正在索引 {name}：{percent}%…",
-        "uploaded": "“{title}”已就绪，可以提问了。",
+        "upload_waiting": "“{title}”正在排队。",
+        "upload_reading": "正在读取“{title}”：{percent}%，已有 {passages} 个段落",
+        "upload_stopped": "“{title}”已停在 {percent}%。",
+        "upload_ready": "“{title}”已就绪，可以提问了。",
+        "upload_stop": "停止",
+        "upload_go_on": "继续",
+        "upload_drop": "放弃",
+        "upload_dismiss": "知道了",
+        "backfill": "已可按词检索；按语义检索：{percent}%",
+        "backfill_stuck": "已可按词检索；暂不能按语义检索：{problem}",
+        "place_page": "第 {label} 页",
+        "place_slide": "第 {label} 张幻灯片",
+        "place_sheet": "工作表 {label}",
+        "earlier": "前文",
+        "later": "后文",
         "deleted": "“{title}”已删除。",
         "model": "模型",
         "model_now": "当前回答者：**{name}**",
@@ -259,6 +287,13 @@ def category_name(language: str, category: str) -> str:
     """The page's words for a category of moderation; the category itself where it is of an operator's own making."""
     english, chinese = _CATEGORIES.get(category, (category, category))  # type: ignore[call-overload]  # a StrEnum is a str
     return str(chinese if language == "zh" else english)
+
+
+def place_name(language: str, place: str) -> str:
+    """The page's words for a place in a file, such as `page 12`; the place itself where its kind is unknown."""
+    kind, _, label = place.partition(" ")
+    key = f"place_{kind}"
+    return say(language, key, label=label) if label and key in TEXTS["en"] else place
 
 
 def loading(language: str, says: str) -> str:
