@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat.base import Sampling
+from errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Waiting:
     """No token yet: its place in the queue, 1 for the next; 0 while the prompt is being read."""
 
     place: int
+
+
+class TimeUp(ModelError):
+    """The time that an answer may take on its device was up: it was cut, and may be gone on with."""
 
 
 class Decoder(Protocol):

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 QUANTISATIONS = ("none", "8bit", "4bit")
+ZEROGPU = "zerogpu"
+"""The device of a network that lies in RAM and is moved to a GPU lent for one answer (`chat.zerogpu`)."""
 _GIB = 2**30
 _ROOM_FOR_THE_REST = 0.9
 """Part of a device's free memory that weights may take where no cap says otherwise."""
@@ -30,7 +32,7 @@ class Placement:
     """The operator's choice. `loading_options` turns it into what transformers and accelerate take."""
 
     device: str = "auto"
-    """`auto` (every accelerator there is, else the CPU), `cpu`, `cuda`, `cuda:1` or `mps`."""
+    """`auto` (every accelerator there is, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps` or `ZEROGPU`."""
     dtype: str = "auto"
     """One of `DTYPES`; `auto` is bf16 where the device multiplies it natively."""
     quantisation: str = "none"
@@ -45,6 +47,11 @@ class Placement:
     @property
     def quantised(self) -> bool:
         return self.quantisation != "none"
+
+    @property
+    def lent(self) -> bool:
+        """Whether its GPU is lent for one answer at a time. Until then there is none, nor may CUDA be asked for one."""
+        return self.device == ZEROGPU
 
     @property
     def spreads(self) -> bool:
@@ -98,6 +105,16 @@ _CONTRADICTIONS: tuple[tuple[Callable[[Placement], bool], str], ...] = (
         lambda p: p.device.startswith("cuda:") and bool(p.gpus) and [p.device] != [f"cuda:{gpu}" for gpu in p.gpus],
         "--max-memory names other GPUs than --device {device}; name the same one, or set the device to auto.",
     ),
+    (
+        lambda p: p.lent and p.quantised,
+        "--quantisation {quantisation} does not go with ZeroGPU, whose GPUs are lent after the weights were loaded; "
+        "set it to none, or choose other hardware for the Space.",
+    ),
+    (
+        lambda p: p.lent and (bool(p.max_memory) or p.offload_dir is not None),
+        "--max-memory and --offload-dir do not go with ZeroGPU, which lends one GPU for a whole model; leave them out, "
+        "or choose other hardware for the Space.",
+    ),
 )
 
 
@@ -110,7 +127,7 @@ def check(placement: Placement) -> None:
             raise ModelError(
                 sentence.format(dtype=placement.dtype, quantisation=placement.quantisation, device=placement.device)
             )
-    if placement.device != "auto":
+    if placement.device != "auto" and not placement.lent:
         _check_device(placement.device)
     there = torch.cuda.device_count()
     if missing := [gpu for gpu in placement.gpus if gpu >= there]:
@@ -155,6 +172,8 @@ def kind_of_device(placement: Placement) -> str:
     """`cpu`, `cuda`, `mps` or another of torch's device types: where the first layer will lie."""
     import torch
 
+    if placement.lent:
+        return "cpu"
     if placement.device != "auto":
         return torch.device(placement.device).type
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -167,6 +186,8 @@ def torch_dtype(placement: Placement) -> Any:
 
     if placement.dtype != "auto":
         return getattr(torch, placement.dtype)
+    if placement.lent:
+        return torch.bfloat16  # which every GPU that was ever lent multiplies natively
     if kind_of_device(placement) == "cpu":
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         return torch.bfloat16 if native or placement.quantised else torch.float32
