@@ -40,8 +40,8 @@ class Decoder(Protocol):
     """Writes answers. Safe to call from several threads."""
 
     def write(self, job: Job) -> Generator[int | Waiting]:
-        """The answer's tokens as they are picked, `Waiting` now and then before. Ends early once cancelled.
+        """The answer's tokens as they are picked, `Waiting` now and then meanwhile. Ends early once cancelled.
 
-        Closing the iterator cancels too. Raises `ModelError`.
+        Closing the iterator cancels too. Raises `ModelError`, which is `TimeUp` where the answer may be gone on with.
         """
         ...

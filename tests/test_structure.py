@@ -9,9 +9,12 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parent.parent
 _LONGEST = 400
@@ -147,3 +150,16 @@ def test_every_requirement_is_pinned_to_one_version() -> None:
             text = line.partition("#")[0].strip()
             if text and not text.startswith("-r "):
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[A-Za-z0-9_.!+-]+", text), f"{name}: {line}"
+
+
+def test_a_space_can_install_the_requirements() -> None:
+    """It is built with one pip call: the requirements, and gradio[oauth,mcp] in the version that the README names."""
+    text = (_ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pins = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)}
+    front = (_ROOT / "README.md").read_text(encoding="utf-8").split("---")[1]
+    assert f"sdk_version: {pins[canonicalize_name('gradio')]}\n" in front
+    for line in requires("gradio") or ():
+        wanted = Requirement(line)
+        pin = pins.get(canonicalize_name(wanted.name))
+        if pin and any(not wanted.marker or wanted.marker.evaluate({"extra": extra}) for extra in ("oauth", "mcp")):
+            assert wanted.specifier.contains(pin), f"{line} excludes {pin}"
