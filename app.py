@@ -21,9 +21,11 @@ import gradio as gr
 
 import settings as configuration
 from chat import catalogue
+from chat.placement import ZEROGPU
 from chat.sources import Source
 from chat.startup import Startup
 from chat.store import ConversationStore
+from chat.zerogpu import Gpu
 from errors import SettingsError
 from retrieval.index import DocumentIndex
 from serving.health import health_route
@@ -48,7 +50,7 @@ class App:
 
 def build_app(settings: Settings) -> App:
     """Put every part together. Loads nothing; `App.startup.start()` does."""
-    core = wire(settings, ready=lambda: print("Answers are ready.", flush=True))
+    core = wire(settings, ready=lambda: print("Answers are ready.", flush=True), gpu=_gpu(settings))
     i18n = translations()
     parts = Parts(
         assistant=core.assistant,
@@ -64,6 +66,22 @@ def build_app(settings: Settings) -> App:
         users=settings.users,
     )
     return App(page(parts, i18n), core.assistant.startup, core.index, i18n)
+
+
+def _gpu(settings: Settings) -> Gpu | None:
+    """What lends GPUs on a Space with ZeroGPU. Raises `SettingsError` when the Space lacks it."""
+    if settings.device != ZEROGPU:
+        return None
+    try:
+        # Before anything asks for CUDA: it makes PyTorch believe in a GPU that is not there yet.
+        import spaces
+    except ImportError as error:
+        raise SettingsError(
+            "SPACES_ZERO_GPU says that this Space has ZeroGPU, but the package spaces cannot be imported; take the "
+            "variable away, or let Hugging Face install the Space."
+        ) from error
+    gpu: Gpu = spaces.GPU
+    return gpu
 
 
 def _options(settings: Settings, sources: Sequence[Source]) -> Options:

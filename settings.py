@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from chat.placement import ZEROGPU
 from errors import SettingsError
 
 PREFIX = "GROUNDCHAT_"
@@ -209,7 +210,19 @@ def load(
     ):
         for name, text in texts.items():
             values[name] = _parse(name, text, origin)
+    if environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"):
+        values["device"] = _lent(values.get("device", "auto"))
     return Settings(**values)
+
+
+def _lent(device: str) -> str:
+    """Where chat models run on a Space that is lent its GPUs. Raises `SettingsError` when it is told otherwise."""
+    if device != "auto":
+        raise SettingsError(
+            f"--device is “{device}”, but this Space has ZeroGPU, whose GPUs are lent for one answer at a time; leave "
+            "it out, or choose other hardware for the Space."
+        )
+    return ZEROGPU
 
 
 def _parse(name: str, text: str, origin: str) -> Any:

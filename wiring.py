@@ -17,12 +17,13 @@ from chat.assistant import Assistant
 from chat.base import Sampling
 from chat.bilingual import said
 from chat.local import LONGEST_CONTEXT, LocalModel
-from chat.placement import Placement
+from chat.placement import ZEROGPU, Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
 from chat.slot import Loadable, MakeModel, ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup, Step
+from chat.zerogpu import Gpu, Lender
 from encoder import SentenceEncoder
 from errors import ModelError
 from moderation.classifier import EmbeddedClassifier
@@ -61,12 +62,18 @@ class Core:
 
 
 def wire(
-    settings: Settings, *, uploads: bool = True, wait_for_model: bool = False, ready: Callable[[], None] | None = None
+    settings: Settings,
+    *,
+    uploads: bool = True,
+    wait_for_model: bool = False,
+    ready: Callable[[], None] | None = None,
+    gpu: Gpu | None = None,
 ) -> Core:
     """Put the parts together. Raises `SettingsError` for a policy that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
+    `gpu` is what lends GPUs on a Space with ZeroGPU; without it chat models run on the CPU there.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     index = DocumentIndex(settings.data_dir / "index", encoder)
@@ -77,7 +84,9 @@ def wire(
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
     sources = _sources(settings, index, uploads)
 
-    placement = _placement(settings)
+    lender = Lender(gpu) if gpu is not None else None
+    placement = _placement(settings, lender)
+    users = 1 if lender is not None else settings.users  # of one GPU
 
     def make_model(name: str, /, *, model: str = "", key: str = "") -> Loadable:
         if is_address(name):
@@ -88,10 +97,10 @@ def wire(
             )
         # An adapter belongs to the model it was named with.
         chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
-        return LocalModel(name, chosen, users=settings.users)
+        return LocalModel(name, chosen, users=users, lender=lender)
 
     def forecast(name: str) -> str:
-        return weights.forecast(name, placement, settings.users, LONGEST_CONTEXT)
+        return weights.forecast(name, placement, users, LONGEST_CONTEXT)
 
     steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
     if ready is not None:
@@ -180,9 +189,9 @@ def _steps(
     ]
 
 
-def _placement(settings: Settings) -> Placement:
+def _placement(settings: Settings, lender: Lender | None) -> Placement:
     return Placement(
-        settings.device,
+        "cpu" if settings.device == ZEROGPU and lender is None else settings.device,
         settings.dtype,
         settings.quantisation,
         settings.max_memory,

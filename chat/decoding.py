@@ -32,13 +32,17 @@ class Waiting:
     place: int
 
 
+class TimeUp(ModelError):
+    """The time that an answer may take on its device was up: it was cut, and may be gone on with."""
+
+
 class Decoder(Protocol):
     """Writes answers. Safe to call from several threads."""
 
     def write(self, job: Job) -> Generator[int | Waiting]:
-        """The answer's tokens as they are picked, `Waiting` now and then before. Ends early once cancelled.
+        """The answer's tokens as they are picked, `Waiting` now and then meanwhile. Ends early once cancelled.
 
-        Closing the iterator cancels too. Raises `ModelError`.
+        Closing the iterator cancels too. Raises `ModelError`, which is `TimeUp` where the answer may be gone on with.
         """
         ...
 

@@ -19,6 +19,8 @@ from errors import ModelError
 _LEAST_CONTEXT = 1024
 _REMEDIES = 3
 """Ways out that one sentence names."""
+_LENT_BYTES = 45_097_156_608
+"""Of the smallest GPU that ZeroGPU lends, what models may take: above it `spaces` 0.51.3 asks for a larger one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def look(placement: Placement) -> Machine:
     import psutil
     import torch
 
+    if placement.lent:
+        return _lent(psutil.virtual_memory().available)
     kind = kind_of_device(placement)
     gpus = [
         _room(placement, gpu, f"GPU {gpu} ({torch.cuda.get_device_name(gpu)})", torch.cuda.mem_get_info(gpu)[0])
@@ -79,6 +83,13 @@ def look(placement: Placement) -> Machine:
         spreads=placement.spreads,
         quantises=kind in ("cuda", "cpu"),
     )
+
+
+def _lent(ram: int) -> Machine:
+    """What a model may take where it lies in RAM and is moved to a GPU that ZeroGPU lends: the smaller of the two."""
+    gpu = Room("the GPU that ZeroGPU lends", _LENT_BYTES, _LENT_BYTES)
+    memory = Room("this machine, from whose RAM ZeroGPU's GPU gets it", ram, ram)
+    return Machine(gpus=(min(gpu, memory, key=lambda room: room.free),), ram=memory, spreads=False, quantises=False)
 
 
 def _room(placement: Placement, place: int | str, name: str, free: int) -> Room:

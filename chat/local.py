@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 from chat import catalogue, weights
 from chat.base import SILENT, ChatRequest, Chunk, Finish
 from chat.bilingual import Bilingual
-from chat.decoding import Decoder, Job, Waiting
+from chat.decoding import Decoder, Job, TimeUp, Waiting
 from chat.placement import Placement
 from chat.prompt import Prompt, PromptBuilder, format_of
 from chat.sampling_limits import check
 from chat.text_stream import TextStream
+from chat.zerogpu import Lender
 from errors import ModelError
 from retrieval.rerank import THRESHOLD
 
@@ -36,19 +37,25 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_s
 class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
-    `users` answers are written at the same time. Only the request's own sampling counts; what a model's
-    generation_config.json recommends is not used.
+    `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. Only the request's
+    own sampling counts; what a model's generation_config.json recommends is not used.
     """
 
     least = THRESHOLD
 
     def __init__(
-        self, model: str, placement: Placement | None = None, context_limit: int = LONGEST_CONTEXT, users: int = 16
+        self,
+        model: str,
+        placement: Placement | None = None,
+        context_limit: int = LONGEST_CONTEXT,
+        users: int = 16,
+        lender: Lender | None = None,
     ) -> None:
         self.model = model
         self.placement = placement or Placement()
         self.context_limit = context_limit
         self.users = users
+        self._lender = lender
         self._net: Any = None
         self._tokenizer: Any = None
         self._prompts: PromptBuilder
@@ -124,6 +131,8 @@ class LocalModel:
                 f"The model “{self.name}” does not run here ({kind}); the log says why, choose another model.",
                 zh=f"模型“{self.name}”在此无法运行（{kind}）；原因见日志，请换一个模型。",
             ) from error
+        if self._lender is not None:
+            return self._lender.decoder(net)
         try:
             bytes_per_token = trial.batches(net)
         except Exception as error:
@@ -144,13 +153,13 @@ class LocalModel:
         prompt = self._prompt(request)
         for notice in prompt.notices:
             yield Chunk(notice=notice)
-        yield from self._write(prompt, request)
+        yield from self._answer(prompt, request)
 
     def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:
         """Go on from the newest message alone, as it stands. Raises as `stream` does."""
         check(request.sampling)
         self.load()
-        yield from self._write(
+        yield from self._answer(
             self._prompts.raw(request.question, max_new_tokens=request.sampling.max_new_tokens), request
         )
 
@@ -168,7 +177,20 @@ class LocalModel:
             begun=request.begun,
         )
 
-    def _write(self, prompt: Prompt, request: ChatRequest) -> Iterator[Chunk]:
+    def _answer(self, prompt: Prompt, request: ChatRequest) -> Iterator[Chunk]:
+        """What is written; where its time on a device was up, it ends as if at its longest length."""
+        shown = False
+        try:
+            with closing(self._write(prompt, request)) as chunks:
+                for chunk in chunks:
+                    shown = shown or bool(chunk.text)
+                    yield chunk
+        except TimeUp as error:
+            if not shown:
+                raise
+            yield Chunk(finish=Finish.LENGTH, notice=error.told(request.language))
+
+    def _write(self, prompt: Prompt, request: ChatRequest) -> Generator[Chunk]:
         assert self._decoder is not None
         text = TextStream(self._tokenizer, prompt.stop, prompt.lead, prompt.begun)
         job = Job(prompt.ids, request.sampling, prompt.room, self._ends, request.cancel)

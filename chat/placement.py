@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 QUANTISATIONS = ("none", "8bit", "4bit")
+ZEROGPU = "zerogpu"
+"""The device of a network that lies in RAM and is moved to a GPU lent for one answer (`chat.zerogpu`)."""
 _GIB = 2**30
 _ROOM_FOR_THE_REST = 0.9
 """Part of a device's free memory that weights may take where no cap says otherwise."""
@@ -31,7 +33,7 @@ class Placement:
     """The operator's choice. `loading_options` turns it into what transformers and accelerate take."""
 
     device: str = "auto"
-    """`auto` (every accelerator there is, else the CPU), `cpu`, `cuda`, `cuda:1` or `mps`."""
+    """`auto` (every accelerator there is, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps` or `ZEROGPU`."""
     dtype: str = "auto"
     """One of `DTYPES`; `auto` is bf16 where the device multiplies it natively."""
     quantisation: str = "none"
@@ -46,6 +48,11 @@ class Placement:
     @property
     def quantised(self) -> bool:
         return self.quantisation != "none"
+
+    @property
+    def lent(self) -> bool:
+        """Whether its GPU is lent for one answer at a time. Until then there is none, nor may CUDA be asked for one."""
+        return self.device == ZEROGPU
 
     @property
     def spreads(self) -> bool:
@@ -124,6 +131,24 @@ _CONTRADICTIONS: tuple[tuple[Callable[[Placement], bool], Bilingual], ...] = (
             zh="--max-memory 指定的 GPU 与 --device {device} 不同；请指定同一个，或把设备设为 auto。",
         ),
     ),
+    (
+        lambda p: p.lent and p.quantised,
+        Bilingual(
+            "--quantisation {quantisation} does not go with ZeroGPU, which lends GPUs after the weights were loaded; "
+            "set it to none, or choose other hardware for the Space.",
+            zh="--quantisation {quantisation} 不能与 ZeroGPU 同用，因为权重载入之后才借到 GPU；"
+            "请设为 none，或为 Space 选择其他硬件。",
+        ),
+    ),
+    (
+        lambda p: p.lent and (bool(p.max_memory) or p.offload_dir is not None),
+        Bilingual(
+            "--max-memory and --offload-dir do not go with ZeroGPU, which lends one GPU for a whole model; leave them "
+            "out, or choose other hardware for the Space.",
+            zh="--max-memory 与 --offload-dir 不能与 ZeroGPU 同用，它为整个模型借出一块 GPU；"
+            "请去掉它们，或为 Space 选择其他硬件。",
+        ),
+    ),
 )
 """What cannot be, and what is said of it."""
 
@@ -136,7 +161,7 @@ def check(placement: Placement) -> None:
         if wrong(placement):
             says = sentence.filled(dtype=placement.dtype, quantisation=placement.quantisation, device=placement.device)
             raise ModelError(says, zh=says.told("zh"))
-    if placement.device != "auto":
+    if placement.device != "auto" and not placement.lent:
         _check_device(placement.device)
     there = torch.cuda.device_count()
     if missing := [gpu for gpu in placement.gpus if gpu >= there]:
@@ -200,6 +225,8 @@ def kind_of_device(placement: Placement) -> str:
     """`cpu`, `cuda`, `mps` or another of torch's device types: where the first layer will lie."""
     import torch
 
+    if placement.lent:
+        return "cpu"
     if placement.device != "auto":
         return torch.device(placement.device).type
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -212,6 +239,8 @@ def torch_dtype(placement: Placement) -> Any:
 
     if placement.dtype != "auto":
         return getattr(torch, placement.dtype)
+    if placement.lent:
+        return torch.bfloat16  # which every GPU that was ever lent multiplies natively
     if kind_of_device(placement) == "cpu":
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         return torch.bfloat16 if native or placement.quantised else torch.float32

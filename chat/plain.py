@@ -63,7 +63,8 @@ class PlainDecoder:
             logits = self._read(job.ids[start : start + _PIECE], cache)
             yield Waiting(0)
         for left in range(job.room - 1, -1, -1):
-            token = pick(logits, [draw])[0]
+            with torch.inference_mode():  # the logits are of that mode, and are changed in place
+                token = pick(logits, [draw])[0]
             if token == NOT_A_NUMBER:
                 raise not_a_number()
             if token in job.ends:

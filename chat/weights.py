@@ -13,7 +13,7 @@ from typing import Any
 from chat import adapter, catalogue, fit
 from chat.hub import Progress, download, silent
 from chat.memory import Load, anatomy
-from chat.placement import Placement, check, loading_options, torch_dtype
+from chat.placement import Placement, check, kind_of_device, loading_options, torch_dtype
 from errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -233,8 +233,6 @@ def free_bytes(net: Any) -> int:
 
 def _check_placed(net: Any, name: str, placement: Placement) -> None:
     """Raise `ModelError` when the network did not come to lie where it was meant to."""
-    import torch
-
     places = {str(place) for place in getattr(net, "hf_device_map", {}).values()}
     if "disk" in places and placement.offload_dir is None:
         raise ModelError(
@@ -248,7 +246,7 @@ def _check_placed(net: Any, name: str, placement: Placement) -> None:
             "choose a smaller model.",
             zh=f"模型“{name}”有一部分在磁盘上，无法并入适配器；请去掉 --adapter，或选用更小的模型。",
         )
-    if not placement.spreads and torch.device(placement.device).type != net.device.type:
+    if not placement.spreads and kind_of_device(placement) != net.device.type:
         raise ModelError(
             f"The model “{name}” could not be placed on “{placement.device}”; set the device to auto or cpu.",
             zh=f"无法把模型“{name}”放到“{placement.device}”上；请把设备设为 auto 或 cpu。",

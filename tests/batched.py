@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from chat.base import Sampling
-from chat.batching import BatchedDecoder
-from chat.decoding import Job
+from chat.decoding import Decoder, Job
 from tests.tiny_model import one_thread
 
 VOCABULARY = 97
@@ -55,7 +54,7 @@ def generated(net: Any, prompt: Sequence[int], room: int, **options: Any) -> lis
     return [int(token) for token in written[0, given.shape[1] :]]
 
 
-def written(decoder: BatchedDecoder, jobs: Sequence[Job]) -> list[list[int]]:
+def written(decoder: Decoder, jobs: Sequence[Job]) -> list[list[int]]:
     """What is written to all jobs, begun at the same time."""
     found: list[list[int]] = [[] for _ in jobs]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from chat import batching
 from chat.base import Sampling
 from chat.batching import BatchedDecoder
-from chat.decoding import Waiting
+from chat.decoding import Decoder, Waiting
 from chat.plain import PlainDecoder
 from chat.trial import batches
 from errors import InputError
@@ -55,15 +55,18 @@ def test_it_writes_what_generate_writes_alone(kind: str, more: dict[str, Any]) -
     assert found == [generated(net, one.ids, one.room) for one in jobs]
 
 
+@pytest.mark.parametrize("kind", [BatchedDecoder, PlainDecoder])
 @pytest.mark.parametrize("options", [{"repetition_penalty": 1.4}, {"no_repeat_ngram_size": 2}])
-def test_greedy_options_are_those_of_generate(net: Any, options: dict[str, Any]) -> None:
+def test_greedy_options_are_those_of_generate(
+    net: Any, options: dict[str, Any], kind: Callable[[Any], Decoder]
+) -> None:
     sampling = Sampling(
         temperature=0,
         repetition_penalty=options.get("repetition_penalty", 1),
         no_repeat_ngram=options.get("no_repeat_ngram_size", 0),
     )
     jobs = [job(ids(20, seed=1), 40, sampling), job(ids(30, seed=2), 30), job(ids(9, seed=3), 40, sampling)]
-    found = written(BatchedDecoder(net), jobs)
+    found = written(kind(net), jobs)
     assert found[0] == generated(net, jobs[0].ids, 40, **options) != generated(net, jobs[0].ids, 40)
     assert found[1] == generated(net, jobs[1].ids, 30)
     assert found[2] == generated(net, jobs[2].ids, 40, **options)

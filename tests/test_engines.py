@@ -1,4 +1,7 @@
-"""What every chat engine must do, asked of each of them with the same small model: together, one at a time, remote."""
+"""What every chat engine must do, asked of each of them with the same small model.
+
+Together, one at a time, each on a GPU lent by ZeroGPU (in forked workers, on the CPU), remote.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from chat.base import ChatModel, Finish, Sampling
 from chat.local import LocalModel
 from chat.plain import PlainDecoder
 from chat.remote import RemoteModel
+from chat.zerogpu import Lender
 from errors import InputError
 from retrieval.base import Passage
 from tests.serving import LIMITS, Serving
 from tests.tiny_model import DIALOGUES, FROM_SOURCES, ask, one_thread, ready, shared_tiny_model, text
+from tests.zerogpu_space import WARNINGS, zerogpu
+
+pytestmark = [pytest.mark.filterwarnings(warning) for warning in WARNINGS]
 
 _LONG = Sampling(temperature=1e4, top_k=0, max_new_tokens=600, seed=16)
 """Nonsense for a while: no end token comes up before the limit."""
@@ -41,13 +48,19 @@ def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
 
 
 @pytest.fixture(scope="module")
+def lent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
+    with zerogpu(tmp_path_factory.mktemp("space")) as (_, gpu):
+        yield ready(shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True), Lender(gpu, "cpu"))
+
+
+@pytest.fixture(scope="module")
 def remote(serving: Serving) -> ChatModel:
     model = RemoteModel(serving.url, serving.model, limits=LIMITS)
     model.load()
     return model
 
 
-@pytest.fixture(scope="module", params=["together", "one_at_a_time", "remote"])
+@pytest.fixture(scope="module", params=["together", "one_at_a_time", "lent", "remote"])
 def engine(request: pytest.FixtureRequest) -> ChatModel:
     engine: ChatModel = request.getfixturevalue(request.param)
     return engine

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from chat import catalogue
 from chat.fit import Machine, Room, advice, check, fits, look, spills
 from chat.memory import Anatomy, Load, anatomy
-from chat.placement import Placement
+from chat.placement import ZEROGPU, Placement
 from errors import ModelError
 from tests.facts import check_told, facts
 from tests.tiny_model import one_thread
@@ -156,6 +157,31 @@ def test_this_machine_is_looked_at_within_its_caps() -> None:
     capped = look(Placement(device="cpu", max_memory=(("cpu", 0.25),), offload_dir=Path("off")))
     assert capped.ram.share == 2**28
     assert capped.disk
+
+
+@pytest.mark.parametrize(
+    ("ram", "where"),
+    [
+        (64, "45.1 GB are free on the GPU that ZeroGPU lends: it fits."),
+        (20, "20.0 GB are free on this machine, from whose RAM ZeroGPU's GPU gets it; what would fit: "),
+    ],
+)
+def test_a_gpu_that_is_yet_to_be_lent_is_not_looked_at(
+    neox: Anatomy, monkeypatch: pytest.MonkeyPatch, ram: int, where: str
+) -> None:
+    import psutil
+    import torch
+
+    def initialised(*_: object) -> None:
+        raise RuntimeError("Low-level CUDA init reached.")
+
+    for name in ("mem_get_info", "get_device_properties", "current_device", "init"):
+        monkeypatch.setattr(torch.cuda, name, initialised)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=ram * 10**9))
+    here = look(Placement(device=ZEROGPU))
+    says = advice("owner/big", neox, Load(1, 2048, "bfloat16"), here)
+    assert where in says
+    assert "--quantisation" not in says and "slowly" not in says
 
 
 def test_gpus_are_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chat import adapter, placement, weights
-from chat.placement import Placement
+from chat.placement import ZEROGPU, Placement
 from errors import ModelError
 from tests.facts import check_told
 from tests.tiny_model import one_thread, shared_tiny_model
@@ -100,6 +100,9 @@ def test_quantised_weights_are_smaller_and_nearly_as_exact(folder: Path, quantis
         ({"max_memory": ((99, 1.0),)}, "names GPU 99 and this machine"),
         ({"device": "cuda:99"}, "There is no device “cuda:99” on this machine"),
         ({"device": "bogus"}, "There is no device “bogus” on this machine"),
+        ({"device": ZEROGPU, "quantisation": "8bit"}, "--quantisation 8bit does not go with ZeroGPU"),
+        ({"device": ZEROGPU, "max_memory": ((0, 1.0),)}, "--max-memory and --offload-dir do not go with ZeroGPU"),
+        ({"device": ZEROGPU, "offload_dir": Path("x")}, "--max-memory and --offload-dir do not go with ZeroGPU"),
     ],
 )
 def test_contradictions_are_refused_in_a_sentence(chosen: dict[str, Any], sentence: str) -> None:
@@ -120,6 +123,14 @@ def test_a_model_published_quantised_is_not_quantised_again(folder: Path, tmp_pa
     (stored / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "fp8"}}))
     with pytest.raises(ModelError, match="was published quantised, so --quantisation 8bit contradicts it"):
         load(stored, dtype="auto", quantisation="8bit")
+
+
+def test_what_a_lent_gpu_will_compute_is_loaded_into_ram(folder: Path) -> None:
+    import torch
+
+    assert placement.loading_options(Placement(device=ZEROGPU)) == {"dtype": torch.bfloat16, "device_map": None}
+    net = load(folder, device=ZEROGPU, dtype="auto")
+    assert {(weight.dtype, weight.device.type) for weight in net.parameters()} == {(torch.bfloat16, "cpu")}
 
 
 def test_caps_become_shares_of_the_named_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

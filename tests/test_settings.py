@@ -33,6 +33,17 @@ def test_a_space_listens_on_every_address() -> None:
     assert settings.load(["--host", "127.0.0.2"], {"SPACE_ID": "someone/groundchat"}).host == "127.0.0.2"
 
 
+def test_a_space_with_zerogpu_has_no_other_device() -> None:
+    space = {"SPACE_ID": "someone/groundchat", "SPACES_ZERO_GPU": "true"}
+    assert settings.load([], space).device == "zerogpu"
+    assert settings.load(["--device", "auto"], space).device == "zerogpu"
+    assert settings.load([], {"SPACES_ZERO_GPU": "0"}).device == "auto"
+    with pytest.raises(SettingsError, match="--device is “cpu”, but this Space has ZeroGPU"):
+        settings.load(["--device", "cpu"], space)
+    with pytest.raises(SettingsError, match="use auto, cpu, cuda, mps"):
+        settings.load(["--device", "zerogpu"], {})
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert settings.load([], {"GROUNDCHAT_PORT": ""}) == Settings()
 

@@ -9,9 +9,12 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parent.parent
 _LONGEST = 400
@@ -85,7 +88,7 @@ def test_no_file_is_too_long() -> None:
         assert lines <= _LONGEST, f"{path.relative_to(_ROOT)} has {lines} lines"
 
 
-@pytest.mark.parametrize(("entry", "unwanted"), [("app", _HEAVY), ("chat.__main__", (*_HEAVY, "gradio"))])
+@pytest.mark.parametrize(("entry", "unwanted"), [("app", (*_HEAVY, "spaces")), ("chat.__main__", (*_HEAVY, "gradio"))])
 def test_an_entry_starts_before_anything_heavy_is_imported(entry: str, unwanted: tuple[str, ...]) -> None:
     code = f"import sys, {entry}; print(*[m for m in {unwanted!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=True)
@@ -147,3 +150,16 @@ def test_every_requirement_is_pinned_to_one_version() -> None:
             text = line.partition("#")[0].strip()
             if text and not text.startswith("-r "):
                 assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[A-Za-z0-9_.!+-]+", text), f"{name}: {line}"
+
+
+def test_a_space_can_install_the_requirements() -> None:
+    """It is built with one pip call: the requirements, and gradio[oauth,mcp] in the version that the README names."""
+    text = (_ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pins = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)}
+    front = (_ROOT / "README.md").read_text(encoding="utf-8").split("---")[1]
+    assert f"sdk_version: {pins[canonicalize_name('gradio')]}\n" in front
+    for line in requires("gradio") or ():
+        wanted = Requirement(line)
+        pin = pins.get(canonicalize_name(wanted.name))
+        if pin and any(not wanted.marker or wanted.marker.evaluate({"extra": extra}) for extra in ("oauth", "mcp")):
+            assert wanted.specifier.contains(pin), f"{line} excludes {pin}"

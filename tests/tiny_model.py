@@ -19,8 +19,9 @@ from typing import Any
 
 from chat.base import ChatRequest, Chunk, Message, Role, Sampling
 from chat.local import LocalModel
-from chat.placement import Placement
+from chat.placement import ZEROGPU, Placement
 from chat.prompt import PromptBuilder, grounded_turn
+from chat.zerogpu import Lender
 from retrieval.base import Passage
 
 DIALOGUES = (
@@ -107,9 +108,10 @@ def shared_tiny_model(base: Path, chat_template: bool) -> Path:
     return folder if (folder / "tokenizer.json").exists() else make_tiny_model(folder, chat_template)
 
 
-def ready(folder: Path) -> LocalModel:
+def ready(folder: Path, lender: Lender | None = None) -> LocalModel:
     """The model in `folder`, loaded, in float32 so that it writes the same everywhere."""
-    model = LocalModel(str(folder), Placement(device="cpu", dtype="float32"))
+    device = "cpu" if lender is None else ZEROGPU
+    model = LocalModel(str(folder), Placement(device=device, dtype="float32"), lender=lender)
     model.load()
     return model
 
