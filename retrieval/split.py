@@ -1,8 +1,10 @@
-"""Documents into passages, passages into sentences; everything is a span of the original characters.
+"""Documents into passages, part by part, so that one of any size takes little memory.
 
 A passage is as much of one section as fits, cut between paragraphs where possible, else between sentences. Markdown
-headings become the `section` of the passages below them. Every step is one pass over the text with patterns that
-cannot backtrack far, so that a file of 100 MB, or one line of 10 MB, takes linear time.
+headings become the `section` of the passages below them, also of those in later parts. Every step is one pass over the
+text with patterns that cannot backtrack far, so that a file of 100 MB, or one line of 10 MB, takes linear time.
+
+How the text is cut into parts that continue each other makes no difference to the passages.
 """
 
 from __future__ import annotations
@@ -10,196 +12,278 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from retrieval.base import Document, Passage
-from retrieval.text import CJK, language, word_set
+from retrieval.base import Document, Part, Passage
+from retrieval.sentences import WRAPPED, Span, sentences, trimmed
+from retrieval.text import CJK, language
+
+__all__ = ["MAX_WORDS", "TARGET_WORDS", "Span", "Splitter", "Tile", "passages", "sentences"]
 
 TARGET_WORDS, MAX_WORDS = 120, 300
 """Paragraphs are joined up to the first, and left whole up to the second."""
+LONGEST = 2**16
+"""Characters after which a line or a paragraph is cut, whatever it is."""
+MOST_BETWEEN = 2**20
+"""Characters without a passage (headings, rulers, white space) that are kept before one."""
 _CJK_WORDS = 0.4  # 300 Chinese characters say about as much as 120 English words
 _CHARS_PER_WORD = 10  # at most; a run of letters without spaces counts as several words
-_WRAPPED = range(40, 121)  # a line this long and not ended by a mark goes on in the next line
+_AHEAD = 1024  # characters that decide whether a line is a heading: no pattern below looks further
+_LAST_SENTENCE = 4096
 
-_CLOSERS = "\"'”’»)\\]}」』）】》〉］"
-_END = re.compile(
-    rf"(?P<line>\n)"
-    rf"|(?<![。！？；｡])[。！？；｡]+[{_CLOSERS}]*"
-    rf"|(?<=[{CJK}])[!?]+[{_CLOSERS}]*(?!\s)"
-    rf"|(?<![.!?…])(?P<mark>[.!?…।۔؟]+)[{_CLOSERS}]*(?:\[\d{{1,3}}\])*(?=[ \t\r\f\v\u00a0\u3000]|\n|$)"
+_HEADING = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]+([^\n]*)")
+_UNDERLINE = re.compile(r"(={3,500}|-{3,500})[ \t\r]{0,100}(?:\n|\Z)")
+_NUMBERED_HEADING = re.compile(
+    r"[ \t]*(?:\d{1,2}[.)、]|[一二三四五六七八九十]{1,3}、)[ \t]*"
+    r"([^\W\d][^\s.!?:;。！？：；，]{0,30}(?:[ \t]+[^\s.!?:;]{1,30}){0,5})[ \t]*\n"
+    r"(?=[ \t]{0,500}(?![-*+•][ \t]|\d{1,3}[.)、]|[一二三四五六七八九十]{1,3}、)[^\sa-z|])"
 )
-_NEW_LINE = re.compile(
-    r"[ \t\r]*(?:\n|\Z|[-*+•][ \t]|\d{1,3}[.)][ \t]|\||>|#{1,6}[ \t]|```|~~~|[^\W\d_][\w ()]{0,30}:[ \t])"
-)
-_OWN_LINE = re.compile(r"[ \t]*(?:\||#{1,6}[ \t]|```|~~~)")
-_MARKER = re.compile(r"(?:\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>+)[ \t]+)+")
-_LIST_NUMBER = re.compile(r"[ \t]*\d{1,3}[.)]\Z")
-_BLANK = re.compile(r"\s*")
-_WORD_BEFORE = re.compile(r"[\w.&]+\Z")
-_NEXT_WORD = re.compile(r"\s*[\"'“‘«(\[]*(\w+)")
+"""“3. Greenhouse heating” above a text that is no list: how notes and minutes are laid out."""
+_NUMBERED_LEVEL = 6
+_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _LETTER = re.compile(r"\w")
-
-_TITLES = word_set(
-    "mr mrs ms dr prof rev hon messrs mme mlle gen col lt sgt capt cmdr adm gov sen rep pres vs e.g i.e eg ie cf viz "
-    "approx"
-)
-_NUMBERED = word_set("no nos fig figs vol vols p pp art sec ch eq ed c ca nr s")
-_MAYBE_LAST = word_set(
-    "st mt ft jr sr inc ltd co corp bros etc al dept univ est jan feb mar apr jun jul aug sep sept oct nov dec"
-)
-_STARTERS = word_set(
-    "a according after all although an and another as at because before both but by despite during each even for from "
-    "he her here his how however i if in is it its later many more most no not on once one only other others our she "
-    "since so some such that the their then there these they this those though through thus to today under unlike "
-    "until we what when where which while who why with yet you"
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """`text[start:end]` of the text it was found in."""
+class Tile:
+    """A passage and the text up to the one before it: the tiles of a document, joined, are the document."""
 
-    start: int
-    end: int
+    passage: Passage
+    before: str
+    after: str = ""
+    """What follows the last passage of the document."""
+    left_out: int = 0
+    """Characters that are missing in `before`, after the first `MOST_BETWEEN`: longer than that is nothing said."""
+    marks: tuple[tuple[int, str], ...] = ()
+    """(offset in the document, place) of every page, slide or sheet that begins in it."""
 
+    @property
+    def start(self) -> int:
+        return self.passage.start - len(self.before) - self.left_out
 
-def sentences(text: str) -> list[Span]:
-    """The sentences of `text` in order, without the white space and list markers between them.
-
-    A line that is a heading, a table row or a list item is a sentence of its own. What holds no letter or digit
-    (a ruler, stray punctuation) belongs to none.
-    """
-    spans, start = [], 0
-    for end in (*_ends(text), len(text)):
-        span = _trimmed(text, start, end)
-        if span is not None:
-            spans.append(span)
-        start = end
-    return spans
-
-
-def _ends(text: str) -> Iterator[int]:
-    for match in _END.finditer(text):
-        if match["line"]:
-            ends = _line_ends(text, match.start())
-        elif match["mark"]:
-            ends = _mark_ends(text, match.start(), match.end(), match["mark"])
-        else:
-            ends = True
-        if ends:
-            yield match.end()
-
-
-def _line_ends(text: str, newline: int) -> bool:
-    """Whether this newline ends a sentence, rather than wrapping a long one."""
-    line = text.rfind("\n", 0, newline) + 1
-    return (
-        newline - line not in _WRAPPED
-        or _NEW_LINE.match(text, newline + 1) is not None
-        or _OWN_LINE.match(text, line) is not None
-    )
-
-
-def _mark_ends(text: str, start: int, end: int, mark: str) -> bool:
-    """Whether a mark followed by white space ends a sentence, rather than an abbreviation or a quoted cry."""
-    following = _NEXT_WORD.match(text, end)
-    if following is None:
-        return True
-    next_word = following[1]
-    if next_word[0].islower():
-        return False
-    before = _WORD_BEFORE.search(text, max(0, start - 24), start)
-    if mark != "." or before is None:
-        return True
-    word = before[0].lower()
-    if word.isdigit() and _LIST_NUMBER.match(text, text.rfind("\n", 0, start) + 1, end):
-        return False
-    if word in _TITLES:
-        return False
-    if word in _NUMBERED and next_word[0].isdigit():
-        return False
-    if word in _MAYBE_LAST or "." in word or (len(word) == 1 and word.isalpha()):
-        return next_word.lower() in _STARTERS
-    return True
-
-
-def _trimmed(text: str, start: int, end: int) -> Span | None:
-    """The span without markers and white space around it; None where no letter or digit is left."""
-    if start == 0 or text[start - 1] == "\n":
-        marker = _MARKER.match(text, start, end)
-        start = marker.end() if marker else start
-    blank = _BLANK.match(text, start, end)
-    start = blank.end() if blank else start
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return Span(start, end) if _LETTER.search(text, start, end) else None
+    @property
+    def text(self) -> str:
+        """The stretch of the document; spaces stand for what was left out."""
+        before = self.before[:MOST_BETWEEN] + " " * self.left_out + self.before[MOST_BETWEEN:]
+        return before + self.passage.text + self.after
 
 
 def passages(document: Document) -> list[Passage]:
     """The passages of a document, in order. Empty only where the document holds no letter or digit."""
     code = document.language or language(document.text)
-    spans = [
-        (section, span)
-        for section, paragraphs in _sections(document.text)
-        for span in _packed(document.text, paragraphs)
-    ]
-    if not spans:  # nothing but headings
-        spans = [((), span) for span in _packed(document.text, [Span(0, len(document.text))])]
-    return [
-        Passage(
-            id=f"{document.id}#{i}",
-            text=document.text[span.start : span.end],
-            title=document.title,
-            source=document.source,
-            document=document.id,
-            section=" › ".join(section[1:] if section[:1] == (document.title,) else section),
-            url=document.url,
-            language=code,
-            start=span.start,
-            end=span.end,
+    splitter = Splitter(document.id, document.title, document.source, document.url, code)
+    tiles = [*splitter.feed(Part(document.text)), *splitter.finish()]
+    return [tile.passage for tile in tiles]
+
+
+@dataclass(slots=True)
+class Splitter:
+    """Parts go in, in order; tiles come out, the last of a document only when it is finished.
+
+    All offsets are those of the document. Between two parts it can be stored as JSON, and go on from there.
+    """
+
+    document: str
+    title: str
+    source: str
+    url: str
+    language: str
+    text: str = ""
+    """What is still needed of the text so far; at least its last two characters."""
+    base: int = 0
+    """Where that begins."""
+    line: int = 0
+    """Where the next line begins that has not been looked at."""
+    within_line: bool = False
+    fenced: bool = False
+    headings: list[tuple[int, str]] = field(default_factory=list)
+    paragraph: int = -1
+    """Where the open paragraph begins; -1 where none is open."""
+    start: int = 0
+    end: int = 0
+    filled: float = 0.0
+    """The paragraphs of the next passage, and their length in words."""
+    count: int = 0
+    held: Tile | None = None
+    """The last passage found: it is not known yet whether it is the last of the document."""
+    marks: list[tuple[int, str]] = field(default_factory=list)
+    """Places that begin after it."""
+    place: str = ""
+    """The place it ends in."""
+    between: str = ""
+    left_out: int = 0
+    """The text after it as far as it is not in `text` any more, and how many characters that leaves out."""
+    done: int = 0
+    """Where that text ends."""
+    newest: str | None = None
+    """Place of the last part; None before the first."""
+
+    @property
+    def length(self) -> int:
+        """Characters of the document so far."""
+        return self.base + len(self.text)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Splitter:
+        """The splitter whose `state` this is."""
+        fields: dict[str, Any] = dict(state)
+        for name in ("headings", "marks"):
+            fields[name] = [(first, second) for first, second in state[name]]
+        if held := state["held"]:
+            marks = tuple((offset, place) for offset, place in held["marks"])
+            fields["held"] = Tile(**held | {"passage": Passage(**held["passage"]), "marks": marks})
+        return cls(**fields)
+
+    def feed(self, part: Part) -> Iterator[Tile]:
+        """The tiles that are complete with this part; all must be taken before the next part comes."""
+        if self.newest is None:
+            self.newest = ""
+        elif not part.continues:
+            yield from self._break(part.place)
+        elif part.place != self.newest and not self.text[-1:].isspace() and not part.text[:1].isspace():
+            self.text += " "  # two pages: neither ends with what separates their words
+        if part.place != self.newest:
+            self.marks.append((self.length, part.place))
+            self.newest = part.place
+        self.text += part.text
+        yield from self._lines(final=False)
+        self._forget()
+
+    def finish(self) -> Iterator[Tile]:
+        """The tiles that are left when there are no more parts; none ever came where the text holds no word."""
+        yield from self._close()
+        yield from self._flush()
+        if not self.count:  # nothing but headings
+            self.headings = []
+            self.text, self.base = self.between + self.text[self.done - self.base :], 0
+            self.between, self.left_out, self.done = "", 0, 0
+            yield from self._paragraph(0, len(self.text))
+            yield from self._flush()
+        if self.held is not None:
+            rest = (self.between + self.text[self.done - self.base :])[:MOST_BETWEEN]
+            yield replace(self.held, after=rest, marks=(*self.held.marks, *self.marks))
+            self.held = None
+
+    def _break(self, place: str) -> Iterator[Tile]:
+        """A part that does not continue the one before: a new paragraph, in another place also a new passage."""
+        yield from self._close()
+        if place != self.newest:
+            yield from self._flush()
+            self.fenced = False
+        if self.length and not self.text.endswith("\n\n"):
+            self.text += "\n" if self.text.endswith("\n") else "\n\n"
+
+    def _close(self) -> Iterator[Tile]:
+        """All lines so far are whole, and the paragraph ends with them."""
+        yield from self._lines(final=True)
+        if self.paragraph >= 0:
+            yield from self._paragraph(self.paragraph, self.length)
+            self.paragraph = -1
+
+    def _lines(self, final: bool) -> Iterator[Tile]:
+        """Look at every line of which enough is known, or at all of them."""
+        text, base = self.text, self.base
+        while (line := self.line - base) < len(text):
+            newline = text.find("\n", line, line + LONGEST)
+            if newline < 0 and len(text) - line < LONGEST and not final:
+                return
+            after = newline + 1 if newline >= 0 else min(len(text), line + LONGEST)
+            if not final and len(text) - after < _AHEAD and text.find("\n", after) < 0:
+                return
+            heading, below = None, after
+            if not self.within_line and after - line < LONGEST:
+                self.fenced ^= _FENCE.match(text, line, after) is not None
+                if not self.fenced:
+                    heading, below = _heading(text, line, after, alone=self.paragraph < 0)
+            self.within_line = newline < 0
+            self.line = base + below
+            blank = heading is None and text[line:after].isspace()
+            if (heading or blank) and self.paragraph >= 0:
+                yield from self._paragraph(self.paragraph, base + line)
+                self.paragraph = -1
+            if heading:
+                yield from self._flush()
+                self.headings = [outer for outer in self.headings if outer[0] < heading[0]] + [heading]
+            elif not blank:
+                self.paragraph = base + line if self.paragraph < 0 else self.paragraph
+                yield from self._cut()
+        if final:
+            self.within_line = False
+
+    def _cut(self) -> Iterator[Tile]:
+        """End a paragraph that has become too long, before its last sentence."""
+        if self.line - self.paragraph < LONGEST:
+            return
+        start, end = self.paragraph - self.base, self.line - self.base
+        look = max(start + 1, end - _LAST_SENTENCE)
+        last = sentences(self.text[look:end])[1:]
+        cut = look + last[-1].start if last else end
+        yield from self._paragraph(self.paragraph, self.base + cut)
+        self.paragraph = self.base + cut if cut < end else -1
+
+    def _paragraph(self, start: int, end: int) -> Iterator[Tile]:
+        """Join the paragraph to those before it up to `TARGET_WORDS`; one longer than `MAX_WORDS` is cut."""
+        size = _words(self.text, start - self.base, end - self.base)
+        if self.filled and self.filled + size > TARGET_WORDS:
+            yield from self._flush()
+        if size > MAX_WORDS:
+            for span in _parts(self.text, Span(start - self.base, end - self.base), size):
+                yield from self._found(span)
+            return
+        self.start = self.start if self.filled else start
+        self.end, self.filled = end, self.filled + size
+        if any(self.start < offset < end for offset, _ in self.marks):  # goes on on the next page: ends there
+            yield from self._flush()
+
+    def _flush(self) -> Iterator[Tile]:
+        if self.filled:
+            span = trimmed(self.text, self.start - self.base, self.end - self.base)
+            self.filled = 0.0
+            if span is not None:
+                yield from self._found(span)
+
+    def _found(self, span: Span) -> Iterator[Tile]:
+        """The next passage, a span of `self.text`; gives out the one before it."""
+        if self.held is not None:
+            yield self.held
+        section = [title for _, title in self.headings]
+        start, end = self.base + span.start, self.base + span.end
+        marks = tuple(mark for mark in self.marks if mark[0] < end)
+        self.marks = self.marks[len(marks) :]
+        passage = Passage(
+            id=f"{self.document}#{self.count}",
+            text=self.text[span.start : span.end],
+            title=self.title,
+            source=self.source,
+            document=self.document,
+            section=" › ".join(section[1:] if section[:1] == [self.title] else section),
+            place=next((place for offset, place in reversed(marks) if offset <= start), self.place),
+            url=self.url,
+            language=self.language,
+            start=start,
+            end=end,
         )
-        for i, (section, span) in enumerate(spans)
-    ]
+        before = self.between + self.text[self.done - self.base : span.start]
+        self.held = Tile(passage, before, left_out=self.left_out, marks=marks)
+        self.count, self.done, self.between, self.left_out = self.count + 1, end, "", 0
+        self.place = marks[-1][1] if marks else self.place
 
-
-_HEADING = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]+([^\n]*)")
-_UNDERLINE = re.compile(r"(={3,}|-{3,})[ \t\r]*(?:\n|\Z)")
-_NUMBERED_HEADING = re.compile(
-    r"[ \t]*(?:\d{1,2}[.)、]|[一二三四五六七八九十]{1,3}、)[ \t]*"
-    r"([^\W\d][^\s.!?:;。！？：；，]{0,30}(?:[ \t]+[^\s.!?:;]{1,30}){0,5})[ \t]*\n"
-    r"(?=[ \t]*(?![-*+•][ \t]|\d{1,3}[.)、]|[一二三四五六七八九十]{1,3}、)[^\sa-z|])"
-)
-"""“3. Greenhouse heating” above a text that is no list: how notes and minutes are laid out."""
-_NUMBERED_LEVEL = 6
-_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
-
-
-def _sections(text: str) -> Iterator[tuple[tuple[str, ...], list[Span]]]:
-    """(headings from the outermost, paragraphs below the last of them), section by section."""
-    headings: list[tuple[int, str]] = []
-    paragraphs: list[Span] = []
-    paragraph, line, fenced = -1, 0, False
-    while line < len(text):
-        newline = text.find("\n", line)
-        after = len(text) if newline < 0 else newline + 1
-        fenced ^= _FENCE.match(text, line, after) is not None
-        heading, below = (None, after) if fenced else _heading(text, line, after, alone=paragraph < 0)
-        blank = heading is None and text[line:after].isspace()
-        if (heading or blank) and paragraph >= 0:
-            paragraphs.append(Span(paragraph, line))
-            paragraph = -1
-        if heading:
-            if paragraphs:
-                yield tuple(title for _, title in headings), paragraphs
-            paragraphs = []
-            headings = [outer for outer in headings if outer[0] < heading[0]] + [heading]
-        elif not blank and paragraph < 0:
-            paragraph = line
-        line = below
-    if paragraph >= 0:
-        paragraphs.append(Span(paragraph, len(text)))
-    if paragraphs:
-        yield tuple(title for _, title in headings), paragraphs
+    def _forget(self) -> None:
+        """Let go of the text that nothing to come needs; what follows the last passage is kept apart."""
+        open_at = [self.line, self.length - 2]
+        open_at += [self.paragraph] if self.paragraph >= 0 else []
+        open_at += [self.start] if self.filled else []
+        needed = max(self.base, min(open_at) - 1)
+        if needed > self.done:
+            between = self.between + self.text[self.done - self.base : needed - self.base]
+            self.left_out += max(0, len(between) - MOST_BETWEEN)
+            self.between, self.done = between[:MOST_BETWEEN], needed
+        self.text, self.base = self.text[needed - self.base :], needed
 
 
 def _heading(text: str, line: int, after: int, alone: bool) -> tuple[tuple[int, str] | None, int]:
@@ -211,33 +295,10 @@ def _heading(text: str, line: int, after: int, alone: bool) -> tuple[tuple[int, 
     numbered = _NUMBERED_HEADING.match(text, line) if alone else None
     if numbered:
         return (_NUMBERED_LEVEL, numbered[1].strip()), after
-    underline = _UNDERLINE.match(text, after) if alone and after - line <= _WRAPPED.stop else None
+    underline = _UNDERLINE.match(text, after) if alone and after - line <= WRAPPED.stop else None
     if underline and _LETTER.search(text, line, after):
         return (1 if underline[1][0] == "=" else 2, text[line:after].strip()), underline.end()
     return None, after
-
-
-def _packed(text: str, paragraphs: list[Span]) -> Iterator[Span]:
-    """Paragraphs joined up to `TARGET_WORDS`; one longer than `MAX_WORDS` is cut into parts of equal size."""
-    start, end, filled = 0, 0, 0.0
-    for paragraph in paragraphs:
-        size = _words(text, paragraph.start, paragraph.end)
-        if filled and filled + size > TARGET_WORDS:
-            yield from _found(text, start, end)
-            filled = 0.0
-        if size > MAX_WORDS:
-            yield from _parts(text, paragraph, size)
-            continue
-        start = start if filled else paragraph.start
-        end, filled = paragraph.end, filled + size
-    if filled:
-        yield from _found(text, start, end)
-
-
-def _found(text: str, start: int, end: int) -> Iterator[Span]:
-    span = _trimmed(text, start, end)
-    if span is not None:
-        yield span
 
 
 def _parts(text: str, paragraph: Span, size: float) -> Iterator[Span]:
@@ -264,9 +325,15 @@ def _short_sentences(text: str, paragraph: Span) -> Iterator[Span]:
         while end - start > step:
             cut = max(text.rfind(mark, start + step // 2, start + step) for mark in " \n\t,，、") + 1
             cut = cut or start + step
-            yield from _found(text, start, cut)
+            yield from _pieces(text, start, cut)
             start = cut
-        yield from _found(text, start, end)
+        yield from _pieces(text, start, end)
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[Span]:
+    span = trimmed(text, start, end)
+    if span is not None:
+        yield span
 
 
 _CJK_CHAR = re.compile(rf"[{CJK}]")

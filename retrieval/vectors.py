@@ -8,39 +8,36 @@ are swept out by `keep`.
 
 Row: 8 bytes key, 2 bytes how many rows of the same key follow, 4 bytes CRC-32 of the rest, `dimension` float16. Each
 write is flushed to the disk before the next, so only the last can be torn by a crash; `open` drops what is torn.
+
+Beside it lies a file of the keys alone, so that opening need not read gigabytes of vectors. It only repeats what the
+rows say: what is missing in it, or all of it, is read from the rows again, so a failure to write it does not matter.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import threading
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from io import FileIO
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder import SentenceEncoder
-from errors import AppError
 from retrieval.base import Passage
-from retrieval.split import Span, sentences
+from retrieval.sentences import Span, sentences
+from retrieval.vector_keys import PLACE, KeyTable, Places
 
 _ROWS_PER_WRITE = 1024
 _MOST_UNITS = 64
 _SHORT = 4  # words
 _FIELD = re.compile(r"\w[\w ]*:[ \t]+\S")
 _NEXT_LINE = re.compile(r"[ \t]*\n[ \t]*(?:[-*+•>][ \t]+)?")
-_PASSAGES_AT_ONCE = 16  # keeps the encoder busy for a moment only: questions need it too
-
-logger = logging.getLogger(__name__)
-
+_READ_AT_ONCE = 2**14
 Stored = NDArray[np.float16]
 """Unit vectors of one passage, shape (units, dimension)."""
 
@@ -99,16 +96,24 @@ class VectorFile:
         self._content = self._empty()
         self._lock = threading.Lock()
 
-    def _empty(self) -> tuple[NDArray[np.void], dict[int, tuple[int, int]]]:
-        """Rows, and for each key its first row and the row after its last. Replaced as one, for readers' sake."""
-        return np.empty(0, self._row), {}
+    def _empty(self) -> tuple[NDArray[np.void], KeyTable]:
+        """Rows, and where in them each key is. Replaced as one, for readers' sake."""
+        return np.empty(0, self._row), KeyTable(np.empty(0, PLACE))
+
+    @property
+    def _keys_path(self) -> Path:
+        return self.path.with_suffix(".keys")
 
     def __len__(self) -> int:
         """Passages that have vectors."""
         return len(self._content[1])
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._content[1]
+    def __contains__(self, key: int) -> bool:
+        return bool(self.has(np.array([key]))[0])
+
+    def has(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the passages have vectors."""
+        return self._content[1].has(keys)
 
     def open(self) -> None:
         """Open or create the file, and cut off a torn end."""
@@ -120,16 +125,50 @@ class VectorFile:
         self._file = self.path.open("ab", buffering=0)
         count = self.path.stat().st_size // self._row.itemsize
         checked = max(0, count - _ROWS_PER_WRITE - _MOST_UNITS)
-        tail = np.fromfile(self.path, self._row, count - checked, offset=checked * self._row.itemsize)
-        torn = [i for i, row in enumerate(tail) if row["crc"] != _crc(row)]
+        torn = [i for i, row in enumerate(self._read(checked, count)) if row["crc"] != _crc(row)]
         count = checked + torn[0] if torn else count
-        last = np.flatnonzero(self._mapped(count)["follow"] == 0)
-        count = int(last[-1]) + 1 if len(last) else 0
+        noted = self._noted(count)
+        done = int(noted["first"][-1] + noted["count"][-1]) if len(noted) else 0
+        fresh = self._places(done, count)
+        count = int(fresh["first"][-1] + fresh["count"][-1]) if len(fresh) else done
         self._file.truncate(count * self._row.itemsize)
-        rows = self._mapped(count)
-        after = (last + 1).tolist()
-        places = zip([0, *after[:-1]], after, strict=True) if after else ()
-        self._content = rows, dict(zip(rows["key"][last].tolist(), places, strict=True))
+        with suppress(OSError), self._keys_path.open("r+b" if len(noted) else "wb") as file:
+            file.truncate(noted.nbytes)
+            file.seek(noted.nbytes)
+            file.write(fresh.tobytes())
+        self._content = self._mapped(count), KeyTable(np.concatenate([noted, fresh]))
+
+    def _noted(self, count: int) -> Places:
+        """What the file of keys says about the first `count` rows, as far as it can be true."""
+        try:
+            noted = np.fromfile(self._keys_path, PLACE)
+        except FileNotFoundError:
+            return np.empty(0, PLACE)
+        after = noted["first"] + noted["count"]
+        before = np.concatenate([[0], after[:-1]])[: len(noted)]
+        wrong = np.flatnonzero((noted["first"] != before) | (noted["count"] == 0) | (after > count))
+        noted = noted[: wrong[0]] if len(wrong) else noted
+        last = self._read(int(after[len(noted) - 1]) - 1, int(after[len(noted) - 1])) if len(noted) else None
+        if last is not None and (last["key"][0] != noted["key"][-1] or last["follow"][0]):
+            return np.empty(0, PLACE)
+        return noted
+
+    def _places(self, first: int, count: int) -> Places:
+        """Where the keys of the rows from `first` on are; rows at the end that miss their last one are left out."""
+        found = [np.empty(0, PLACE)]
+        for at in range(first, count, _READ_AT_ONCE):
+            rows = self._read(at, min(count, at + _READ_AT_ONCE))
+            last = np.flatnonzero(rows["follow"] == 0)
+            places = np.empty(len(last), PLACE)
+            places["key"], after = rows["key"][last], at + last + 1
+            places["first"] = np.concatenate([[first], after[:-1]])[: len(last)]
+            places["count"] = after - places["first"]
+            first = int(after[-1]) if len(last) else first
+            found.append(places)
+        return np.concatenate(found)
+
+    def _read(self, first: int, after: int) -> NDArray[np.void]:
+        return np.fromfile(self.path, self._row, after - first, offset=first * self._row.itemsize)
 
     def close(self) -> None:
         """Close the file; `lookup` finds nothing from here on."""
@@ -159,7 +198,7 @@ class VectorFile:
     def _write(self, passages: list[NDArray[np.void]]) -> None:
         if self._file is None or not passages:
             return
-        before, places = self._content
+        before, table = self._content
         first = len(before)
         try:
             data = memoryview(np.concatenate(passages).tobytes())
@@ -169,123 +208,43 @@ class VectorFile:
         except OSError:  # the disk is full: leave no half row for the next write to follow
             self._file.truncate(first * self._row.itemsize)
             raise
-        self._content = self._mapped(first + sum(map(len, passages))), places
-        for rows in passages:
-            places[int(rows["key"][0])] = (first, first + len(rows))
-            first += len(rows)
+        counts = [len(rows) for rows in passages]
+        places = np.empty(len(passages), PLACE)
+        places["key"], places["count"] = [rows["key"][0] for rows in passages], counts
+        places["first"] = first + np.cumsum([0, *counts[:-1]])
+        self._content = self._mapped(first + sum(counts)), table
+        table.add(places)
+        with suppress(OSError), self._keys_path.open("ab") as file:
+            file.write(places.tobytes())
 
     def lookup(self, keys: Sequence[int]) -> list[Stored | None]:
         """The vectors of each passage; None where there are none yet."""
-        rows, known = self._content
+        rows, table = self._content
         vectors = rows["vector"]
-        places = [known.get(key) for key in keys]
+        places = table.find(keys)
         return [vectors[place[0] : place[1]] if place and place[1] <= len(vectors) else None for place in places]
 
-    def keep(self, keys: Collection[int]) -> None:
+    def keep(self, keys: NDArray[np.int64]) -> None:
         """Rewrite the file with the rows of `keys` alone, if that frees at least half of it."""
         with self._lock:
-            rows, places = self._content
-            wanted = [place for key, place in places.items() if key in keys]
-            if self._file is None or not len(rows) or 2 * sum(after - first for first, after in wanted) > len(rows):
+            rows, table = self._content
+            places = table.all()
+            wanted = places[np.isin(places["key"], keys)]
+            if self._file is None or not len(rows) or 2 * int(wanted["count"].sum()) > len(rows):
                 return
             new = self.path.with_suffix(".new")
             with new.open("wb") as file:
-                for first, after in wanted:
-                    file.write(rows[first:after].tobytes())
+                for _, first, count in wanted.tolist():
+                    file.write(rows[first : first + count].tobytes())
                 file.flush()
                 os.fsync(file.fileno())
             self._file.close()
+            self._keys_path.unlink(missing_ok=True)
             new.replace(self.path)
             self._open()
 
     def _mapped(self, count: int) -> NDArray[np.void]:
         return np.memmap(self.path, self._row, "r", shape=(count,)) if count else np.empty(0, self._row)
-
-
-class Passages(Protocol):
-    """Where the passages to encode come from."""
-
-    def keys(self, languages: frozenset[str]) -> list[tuple[int, Any]]: ...
-
-    def fetch(self, ticket: Any) -> Passage: ...
-
-
-class Backfill:
-    """Keeps the vectors of an encoder in step with the passages of an index."""
-
-    def __init__(self, folder: Path, encoder: SentenceEncoder, passages: Passages) -> None:
-        self._folder = folder
-        self._encoder = encoder
-        self._passages = passages
-        self._vectors: VectorFile | None = None
-        self._opening = threading.Lock()
-        self._running = threading.Lock()
-        self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def vectors(self, keys: Sequence[int]) -> list[Stored | None]:
-        """The stored vectors by key; None where there are none, and for all while the encoder is not loaded."""
-        return self._file().lookup(keys) if self._encoder.loaded else [None] * len(keys)
-
-    def start(self) -> None:
-        """Run in a background thread, now and after each `wake`, until `close`."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._keep_running, name="vectors", daemon=True)
-            self._thread.start()
-
-    def wake(self) -> None:
-        """Passages were added."""
-        self._wake.set()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._vectors is not None:
-            self._vectors.close()
-
-    def _keep_running(self) -> None:
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                self.run(self._stop)
-            except (AppError, OSError):
-                logger.exception("The vectors of new passages could not be written; they are ranked by BM25 until then")
-            self._wake.wait()
-
-    def run(self, stop: threading.Event, progress: Callable[[int, int], None] | None = None) -> None:
-        """Encode every passage that has no vectors yet, in a language the encoder knows. Loads the encoder."""
-        with self._running:
-            self._encoder.load()
-            file = self._file()
-            missing = [ticket for key, ticket in self._passages.keys(self._encoder.languages) if key not in file]
-            for at in range(0, len(missing), _PASSAGES_AT_ONCE):
-                if stop.is_set():
-                    return
-                batch = [self._passages.fetch(ticket) for ticket in missing[at : at + _PASSAGES_AT_ONCE]]
-                texts = [encoded_texts(passage, units(passage.text)) for passage in batch]
-                vectors = self._encoder.encode([text for group in texts for text in group])
-                ends = accumulate(map(len, texts))
-                file.append(
-                    [
-                        (vector_key(group), vectors[end - len(group) : end])
-                        for group, end in zip(texts, ends, strict=True)
-                    ]
-                )
-                if progress is not None:
-                    progress(at + len(batch), len(missing))
-
-    def _file(self) -> VectorFile:
-        """The vectors of this encoder; opened, and swept of deleted passages, on first use."""
-        with self._opening:
-            if self._vectors is None:
-                file = VectorFile(self._folder / f"{self._encoder.hash}.f16", self._encoder.dimension)
-                file.open()
-                file.keep({key for key, _ in self._passages.keys(frozenset("*"))})
-                self._vectors = file
-            return self._vectors
 
 
 def _crc(row: np.void) -> int:

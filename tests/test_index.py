@@ -14,7 +14,8 @@ import pytest
 from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
 from retrieval.base import Document, SearchRequest
-from retrieval.index import _FOLDER, DocumentIndex
+from retrieval.index import DocumentIndex
+from retrieval.stored import FOLDER
 from retrieval.vectors import encoded_texts, units, vector_key
 
 _ROOT = Path(__file__).parent.parent
@@ -202,7 +203,7 @@ def test_progress_ends_at_the_total(index: DocumentIndex) -> None:
     seen: list[tuple[int, int]] = []
     index.add([_document("a", MOON), _document("b", MARS)], lambda done, total: seen.append((done, total)))
     total = len(MOON) + len(MARS)
-    assert seen[-1] == (total, total) and seen == sorted(seen) and len(seen) == 3
+    assert seen[-1] == (total, total) and seen == sorted(seen) and len(seen) == 2
 
 
 def test_documents_outlive_the_process_that_added_them(tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_documents_outlive_the_process_that_added_them(tmp_path: Path) -> None:
         "from encoder import SentenceEncoder\n"
         "index = DocumentIndex(pathlib.Path(sys.argv[1]), SentenceEncoder()); index.open()\n"
         "index.add([Document('a', 'A', 'kept words', 'documents')])\n"
-        "writer = index._writer; import tantivy; writer.add_document(tantivy.Document(id='x', body='torn'))\n"
+        "writer = index._storage._writer; import tantivy; writer.add_document(tantivy.Document(id='x', body='torn'))\n"
         "os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=_ROOT, check=False).returncode == 9
@@ -232,8 +233,8 @@ def test_a_second_writer_is_told_in_one_sentence(index: DocumentIndex) -> None:
 
 
 def test_a_damaged_or_forbidden_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / _FOLDER).mkdir()
-    (tmp_path / _FOLDER / "meta.json").write_text("junk")
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "meta.json").write_text("junk")
     with pytest.raises(DocumentError, match="cannot be read") as error:
         DocumentIndex(tmp_path, SentenceEncoder()).open()
     assert "\n" not in str(error.value)
@@ -269,7 +270,7 @@ def test_documents_of_an_older_analysis_are_indexed_anew(tmp_path: Path) -> None
     older.add([_document("a", MOON), _document("b", "Another text.", owner="me")])
     before = [older.document("a", ""), older.document("b", "me")]
     older.close()
-    (tmp_path / _FOLDER).rename(tmp_path / "bm25")
+    (tmp_path / FOLDER).rename(tmp_path / "bm25")
     (tmp_path / "bm25-0").mkdir()
     index = DocumentIndex(tmp_path, _Knows())  # type: ignore[arg-type]  # stands for an encoder
     index.open()

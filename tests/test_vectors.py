@@ -68,10 +68,10 @@ def test_an_end_of_the_right_size_but_with_wrong_bytes_is_dropped(file: VectorFi
 
 def test_space_of_deleted_passages_is_freed(file: VectorFile) -> None:
     file.append(_rows(2, 1, 3))
-    file.keep({1, 3})
+    file.keep(np.array([1, 3]))
     assert len(file) == 3  # not worth it yet
     size = file.path.stat().st_size
-    file.keep({2})
+    file.keep(np.array([2]))
     assert _values(file, 1, 2, 3) == [None, [2.0], None]
     assert file.path.stat().st_size == size // 6
     file.append(_rows(1, start=9))
