@@ -31,7 +31,7 @@ _COMMON_ENOUGH = 0.85
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _CHINESE_RUN = 4.0  # bytes; accented letters stand alone or in twos
 _SAMPLE = 2**16
-_FEW_BROKEN = 0.01
+_FEW_BROKEN, _MANY = 0.01, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,9 @@ def _unmarked(chunks: Chunks, head: bytes, name: str) -> Encoding:
         return Encoding("utf-8")
     sample = _foreign(chunks)
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
-    foreign = sum(not char.isascii() for char in text)
-    if text.count("�") <= _FEW_BROKEN * foreign:
+    broken = text.count("�")
+    whole = sum(not char.isascii() for char in text) - broken
+    if whole >= _MANY and broken <= _FEW_BROKEN * whole:
         return Encoding("utf-8", "replace")
     for codec in _legacy(sample):
         if _readable(chunks, Encoding(codec)):

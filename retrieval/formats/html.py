@@ -53,7 +53,10 @@ def parts(file: File, start: int) -> Iterator[Part]:
 def parse(data: bytes, name: str) -> Any:
     """The root element of a page; never None."""
     text = _DECLARATION.sub("", _decoded(data, name))
-    parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    # A huge tree is one that may be nested more than 256 deep; deeper text would be lost without a word.
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
+    )
     root = etree.fromstring(text.encode("utf-8", "replace") or b"<p></p>", parser)
     return etree.fromstring(b"<p></p>", parser) if root is None else root
 

@@ -192,10 +192,12 @@ class _Pages:
         ):
             repeated = {mark for other in others for mark in other}
             for mark, line in zip(edge, ordered, strict=False):
-                if mark not in repeated and not _is_number(line):
+                title = line[0].size > 1.12 * self._style.body  # the same one may stand on several slides
+                if title or (mark not in repeated and not _is_number(line)):
                     break
                 dropped |= set(map(id, line))
-        return [piece for piece in page.pieces if id(piece) not in dropped]
+        kept = [piece for piece in page.pieces if id(piece) not in dropped]
+        return kept or page.pieces
 
     def _measured(self) -> Style:
         """Sizes and weights of the letters on pages from all over the file."""

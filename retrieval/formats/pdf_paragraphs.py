@@ -21,6 +21,7 @@ _CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u30ff"
 _BETWEEN_CJK = re.compile(rf"(?<=[{_CJK}]) (?=[{_CJK}])")
 _NO_CASE = re.compile(f"[{_CJK}\u0590-\u08ff]")
 _NUMBER_ONLY = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|[•‣▪●○◦■□➢✓·–—*-]")
+_CUT = re.compile(r"[^\W\d_]-$")
 _SMALLER = 0.93
 _HEADING_LETTERS, _HEADING_LINES = 200, 3
 
@@ -38,13 +39,12 @@ class Style:
 
     def level(self, lines: Sequence[Piece], text: str) -> int:
         """Of a heading, from 1 on; 0 where the lines are none."""
-        named = self.outline.get(plain(text), 0)
-        if named:
+        if len(lines) > _HEADING_LINES or len(text) > _HEADING_LETTERS:
+            return 0
+        named = self.outline.get(plain(text), 0) if self.outline else 0
+        if named or text.startswith(("[", "(")) or not any(map(str.isalpha, text)):
             return named
         size = max(line.size for line in lines)
-        short = len(lines) <= _HEADING_LINES and len(text) <= _HEADING_LETTERS
-        if not short or not any(map(str.isalpha, text)) or text.startswith(("[", "(")):
-            return 0
         larger = [i for i, known in enumerate(self.sizes) if size >= known * 0.97]
         if larger and min(line.size for line in lines) > 0.9 * size:
             return larger[0] + 1
@@ -181,10 +181,11 @@ def _block(lines: Sequence[Piece], left: float, right: float, style: Style) -> B
     bullet = _BULLET.match(text)
     if bullet and len(text) > bullet.end():
         text = item(text[bullet.end() :], min(4, round(max(0.0, first.left - left) / (1.5 * first.size or 1.0))))
-    full = (last.left - left if last.rtl else right - last.right) < 0.15 * (right - left) or last.hyphen
+    hyphen = last.hyphen or _CUT.search(text) is not None
+    full = (last.left - left if last.rtl else right - last.right) < 0.15 * (right - left) or hyphen
     indented = (right - first.right if first.rtl else first.left - left) > 0.8 * first.size
     rest = (text[:1].islower() or _NO_CASE.match(text) is not None or text[:1].isdigit()) and not indented
-    return Block(text, TEXT, full and not _ENDS.search(text), last.hyphen, not rest)
+    return Block(text, TEXT, full and not _ENDS.search(text), hyphen, not rest)
 
 
 def _text(lines: Sequence[Piece], left: float, right: float) -> str:
@@ -197,9 +198,9 @@ def _text(lines: Sequence[Piece], left: float, right: float) -> str:
 
 def together(text: str, more: str, hyphen: bool = False, between: str = " ") -> str:
     """Two stretches of a paragraph as one."""
-    if hyphen:
+    if hyphen and not text.endswith("-"):
         return text + more
-    if text.endswith("-") and more[:1].islower() and text[-2:-1].isalpha():
+    if _CUT.search(text) and more[:1].islower():
         # A word cut at the line's end; one that has another hyphen, as in “state-of-the-art”, keeps this one too.
         word = text.rsplit(None, 1)[-1]
         return text + more if "-" in word[:-1] else text[:-1] + more

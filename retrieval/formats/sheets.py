@@ -30,9 +30,9 @@ def _parts(file: File) -> Iterator[Part]:
     from openpyxl import load_workbook
 
     _check(Archive(file))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), file.path.open("rb") as stream:
         warnings.simplefilter("ignore")  # openpyxl tells what else in the file it does not read
-        book = load_workbook(file.path.open("rb"), read_only=True, data_only=True, keep_links=False)
+        book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         sheets = book.worksheets
         for number, sheet in enumerate(sheets):
             sheet.reset_dimensions()  # some programs state too few, others every column there can be

@@ -93,7 +93,7 @@ def _parts(file: File) -> Iterator[Part]:
         for number, (name, stretch) in enumerate(found, start=1):
             if stretch.strip():
                 fenced = code(stretch, language)
-                shown = "\n".join(filter(None, (heading(2, name), fenced)))
+                shown = "\n\n".join(filter(None, (heading(2, name), fenced)))
                 yield Part(shown, f"line {line + _blank_lines(stretch)}", done=before + (done - before) * number / len(found))
             line += stretch.count("\n")
         before = done
@@ -112,7 +112,7 @@ def _stretches(text: str) -> Iterator[tuple[str, str]]:
         if begins > start:
             yield from _cut(name, text[start:begins])
         start = begins
-        name = next(filter(None, match.groupdict().values()), "").strip('"`')
+        name = next(filter(None, match.groupdict().values()), "").strip('"`:.')
     yield from _cut(name, text[start:])
 
 
