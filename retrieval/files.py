@@ -13,7 +13,7 @@ from pathlib import Path
 
 from errors import DocumentError
 from retrieval.base import Document, Incoming
-from retrieval.formats.base import File
+from retrieval.formats.base import File, not_opened
 from retrieval.formats.kinds import kind_of
 from retrieval.parsing import Limits, Reading
 
@@ -77,7 +77,7 @@ def _size(path: Path, name: str, limit: int) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise _not_opened(name, error) from error
+        raise not_opened(name, error) from error
     if size > limit:
         raise DocumentError(
             f"“{name}” has {_megabytes(size)}, more than the {_megabytes(limit)} allowed; split it up.",
@@ -102,12 +102,5 @@ def _digest(path: Path, name: str, owner: str) -> str:
             while block := stream.read(_BLOCK):
                 digest.update(block)
     except OSError as error:
-        raise _not_opened(name, error) from error
+        raise not_opened(name, error) from error
     return digest.hexdigest()
-
-
-def _not_opened(name: str, error: OSError) -> DocumentError:
-    return DocumentError(
-        f"“{name}” could not be opened ({error.strerror}); upload it again.",
-        zh=f"无法打开“{name}”（{error.strerror}），请重新上传。",
-    )

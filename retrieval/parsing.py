@@ -17,6 +17,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -143,11 +144,9 @@ class Parts(Iterator[Part]):
             "memory": self._reading.limits.memory_bytes,
         }
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):  # it is gone already; what is received says so
             self._process.stdin.write(json.dumps(task).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it is gone already; what is received says so
         threading.Thread(
             target=_receive,
             args=(self._process.stdout, self._messages, self._closed),
@@ -196,10 +195,8 @@ def _put(messages: queue.Queue[bytes | None], data: bytes | None, closed: thread
 def _finish(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     if process.stdin is not None:
-        try:
+        with suppress(BrokenPipeError):
             process.stdin.close()
-        except BrokenPipeError:
-            pass
     process.wait()
 
 
@@ -213,16 +210,16 @@ def _too_large(name: str, memory_bytes: int) -> DocumentError:
 
 def _stands_still(name: str, silence_s: float) -> DocumentError:
     return DocumentError(
-        f"Reading “{name}” was given up because it stood still for {silence_s:.0f} s; save it again from the program it "
-        "comes from, or split it up.",
-        zh=f"读取“{name}”时停滞超过 {silence_s:.0f} 秒，已放弃；请用原来的程序重新保存，或拆分后再上传。",
+        f"Reading “{name}” was given up because it stood still for {silence_s:g} s; save it again from the program "
+        "it comes from, or split it up.",
+        zh=f"读取“{name}”时停滞超过 {silence_s:g} 秒，已放弃；请用原来的程序重新保存，或拆分后再上传。",
     )
 
 
 def _unreadable(name: str) -> DocumentError:
     return DocumentError(
-        f"“{name}” could not be read, probably because it is damaged; open it in the program it comes from, save it again "
-        "and upload that.",
+        f"“{name}” could not be read, probably because it is damaged; open it in the program it comes from, save it "
+        "again and upload that.",
         zh=f"无法读取“{name}”，文件可能已损坏；请用原来的程序打开并重新保存后再上传。",
     )
 

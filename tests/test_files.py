@@ -17,7 +17,9 @@ KOREAN = "오늘은 날씨가 매우 좋습니다. 우리는 아침 일찍 학�
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему."
 GREEK = "Όλες οι ευτυχισμένες οικογένειες μοιάζουν μεταξύ τους, κάθε δυστυχισμένη με τον τρόπο της."
 ARABIC = "بنيت المنارة في عام 1861 على صخور سوداء عند مصب النهر. يبلغ ارتفاع البرج سبعة وثلاثين مترا"
-POLISH = "Wszystkie szczęśliwe rodziny są do siebie podobne, każda nieszczęśliwa na swój sposób. Żółw, źdźbło, łąka. " * 9
+POLISH = (
+    "Wszystkie szczęśliwe rodziny są do siebie podobne, każda nieszczęśliwa na swój sposób. Żółw, źdźbło, łąka. " * 9
+)
 WESTERN = "It’s naïve: Élève à l’école für München, señor, €5."
 
 
@@ -163,7 +165,11 @@ def test_source_code_comes_by_definition_with_its_line_and_fenced(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "code", "names"),
     [
-        ("a.js", "export async function go(a) {\n}\n\nconst run = async (x) => {\n}\nclass Cat extends Pet {}\n", "go run Cat"),
+        (
+            "a.js",
+            "export async function go(a) {\n}\n\nconst run = async (x) => {\n}\nclass Cat extends Pet {}\n",
+            "go run Cat",
+        ),
         ("a.go", "func (s *Server) Start(ctx context.Context) error {\n}\n\ntype Tree struct {\n}\n", "Start Tree"),
         ("a.rs", "pub(crate) fn main() {\n}\nimpl<T> Tree<T> {\n}\n", "main Tree"),
         ("a.c", "#include <x.h>\nstatic int add(int a, int b)\n{\n  return a;\n}\nstruct point {\n};\n", "add point"),

@@ -164,10 +164,16 @@ def _html(folder: Path, data: bytes) -> list[Part]:
         ("<ol><li>a</li><li><p>b</p><p>c</p></li></ol>", "1. a\n2. b\n\nc"),
         ("<pre>  x = 1\n# y</pre>", "```\n  x = 1\n# y\n```"),
         ("<dl><dt>Term</dt><dd>Meaning</dd></dl>", "Term\n\nMeaning"),
-        ("<table><tr><td>Born</td><td>1815</td></tr><tr><td>Died</td><td>1852</td></tr></table>", "Born: 1815\nDied: 1852"),
+        (
+            "<table><tr><td>Born</td><td>1815</td></tr><tr><td>Died</td><td>1852</td></tr></table>",
+            "Born: 1815\nDied: 1852",
+        ),
         ("<table><tr><td><table><tr><td>x</td><td>y</td></tr></table></td></tr></table>", "x: y"),
         ("<p>5 &lt; 6 &amp; &nbsp;more&hellip;", "5 < 6 & more…"),
-        ("<header>Site</header><p>Text</p><aside><a href=/>Other pages</a></aside><aside>A remark</aside>", "Text\n\nA remark"),
+        (
+            "<header>Site</header><p>Text</p><aside><a href=/>Other pages</a></aside><aside>A remark</aside>",
+            "Text\n\nA remark",
+        ),
         ("<p>lone", "lone"),
         ("<div>" * 1500 + "deep", "deep"),
     ],

@@ -118,18 +118,33 @@ _RIGHT = [
 
 
 def test_columns_whose_lines_are_stored_across_the_page(tmp_path: Path) -> None:
-    lines = [(100.0 if side else 330.0, 700.0 - 14 * i, 11.0, text) for i in range(4) for side, text in ((1, _LEFT[i]), (0, _RIGHT[i]))]
+    lines = [
+        (100.0 if side else 330.0, 700.0 - 14 * i, 11.0, text)
+        for i in range(4)
+        for side, text in ((1, _LEFT[i]), (0, _RIGHT[i]))
+    ]
     title = [(100.0, 740.0, 18.0, "Two kinds of rock that stand on the coast")]
     (part,) = load(write_pdf(tmp_path / "a.pdf", [page_of(title + lines)]))[1]
     assert part.text == f"# Two kinds of rock that stand on the coast\n\n{' '.join(_LEFT)}\n\n{' '.join(_RIGHT)}"
 
 
 def test_a_table_without_lines_is_no_text_in_columns(tmp_path: Path) -> None:
-    rows = [("Port", "Depth", "Tide"), ("Mardle", "4 m", "2.1 m"), ("Tarn Quay", "11 m", "3.4 m"), ("Orrin", "6 m", "2.9 m")]
-    cells = [(x, 700.0 - 16 * i, 11.0, cell) for i, row in enumerate(rows) for x, cell in zip((80.0, 200.0, 300.0), row, strict=True)]
+    rows = [
+        ("Port", "Depth", "Tide"),
+        ("Mardle", "4 m", "2.1 m"),
+        ("Tarn Quay", "11 m", "3.4 m"),
+        ("Orrin", "6 m", "2.9 m"),
+    ]
+    cells = [
+        (x, 700.0 - 16 * i, 11.0, cell)
+        for i, row in enumerate(rows)
+        for x, cell in zip((80.0, 200.0, 300.0), row, strict=True)
+    ]
     (part,) = load(write_pdf(tmp_path / "a.pdf", [page_of(cells)]))[1]
     assert part.text == (
-        "Port: Mardle; Depth: 4 m; Tide: 2.1 m\nPort: Tarn Quay; Depth: 11 m; Tide: 3.4 m\nPort: Orrin; Depth: 6 m; Tide: 2.9 m"
+        "Port: Mardle; Depth: 4 m; Tide: 2.1 m\n"
+        "Port: Tarn Quay; Depth: 11 m; Tide: 3.4 m\n"
+        "Port: Orrin; Depth: 6 m; Tide: 2.9 m"
     )
 
 

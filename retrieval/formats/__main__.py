@@ -23,13 +23,22 @@ from typing import Any, BinaryIO
 
 from errors import DocumentError
 from retrieval.base import Part
-from retrieval.formats.base import File, without_text
+from retrieval.formats.base import File, not_opened, without_text
 from retrieval.formats.kinds import confirm, kind_of
 
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn")
 _TITLE_PARTS = 3
 _LONGEST_TITLE = 200
-_NO_TITLES = ("untitled", "microsoft word", "powerpoint presentation", "document1", "slide 1", "layout 1", "无标题", "新建")
+_NO_TITLES = (
+    "untitled",
+    "microsoft word",
+    "powerpoint presentation",
+    "document1",
+    "slide 1",
+    "layout 1",
+    "无标题",
+    "新建",
+)
 
 
 def main() -> None:
@@ -55,7 +64,10 @@ def main() -> None:
 def _answer(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
     file = File(Path(task["path"]), task["name"], task["size"])
     kind = kind_of(file)
-    confirm(file, kind)
+    try:
+        confirm(file, kind)
+    except OSError as error:
+        raise not_opened(file.name, error) from error
     loader = kind.loader()
     if task["start"] is None:
         stated = _sensible(loader.title(file))

@@ -79,7 +79,7 @@ class Archive:
         return parse_xml(self.read(member), self.name)
 
     def relations(self, member: str) -> dict[str, tuple[str, str]]:
-        """OPC relations of a member by id: (last word of their type, member they point to). External ones are left out."""
+        """OPC relations of a member by id, but for external ones: (last word of their type, member they point to)."""
         folder, base = posixpath.split(member)
         source = posixpath.join(folder, "_rels", f"{base}.rels")
         if source not in self:
@@ -118,7 +118,7 @@ def parse_xml(data: bytes, name: str) -> Any:
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise damaged(name) from error
+        raise broken(error, name) from error
 
 
 def elements(stream: IO[bytes], name: str, tags: tuple[str, ...]) -> Iterator[Any]:
@@ -128,8 +128,15 @@ def elements(stream: IO[bytes], name: str, tags: tuple[str, ...]) -> Iterator[An
             stream, events=("end",), tag=tags, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
         ):
             yield element
-    except (etree.XMLSyntaxError, *_BROKEN) as error:
+    except etree.XMLSyntaxError as error:
+        raise broken(error, name) from error
+    except _BROKEN as error:
         raise damaged(name) from error
+
+
+def broken(error: Any, name: str) -> Exception:
+    """What an error of libxml2's parser means."""
+    return MemoryError() if error.code == etree.ErrorTypes.ERR_NO_MEMORY else damaged(name)
 
 
 def _entities(name: str) -> DocumentError:

@@ -65,3 +65,10 @@ def without_text(name: str) -> DocumentError:
     return DocumentError(
         f"“{name}” holds no text; give a file with words in it.", zh=f"“{name}”里没有文字，请上传有文字的文件。"
     )
+
+
+def not_opened(name: str, error: OSError) -> DocumentError:
+    return DocumentError(
+        f"“{name}” could not be opened ({error.strerror}); upload it again.",
+        zh=f"无法打开“{name}”（{error.strerror}），请重新上传。",
+    )

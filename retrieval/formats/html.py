@@ -15,24 +15,86 @@ from typing import Any
 from lxml import etree
 
 from retrieval.base import Part
+from retrieval.formats.archive import broken
 from retrieval.formats.base import File
 from retrieval.formats.blocks import code, heading, item, one_line, packed, table
 from retrieval.formats.encoding import decode
 
 _LEFT_OUT = frozenset(
-    "script style template noscript nav form button select input textarea dialog svg math canvas iframe object embed "
-    "audio video map head link meta base rp rt datalist menu".split()
+    {
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "nav",
+        "form",
+        "button",
+        "select",
+        "input",
+        "textarea",
+        "dialog",
+        "svg",
+        "math",
+        "canvas",
+        "iframe",
+        "object",
+        "embed",
+        "audio",
+        "video",
+        "map",
+        "head",
+        "link",
+        "meta",
+        "base",
+        "rp",
+        "rt",
+        "datalist",
+        "menu",
+    }
 )
 _PAGE_ONLY = frozenset({"header", "footer"})
 """Left out where they stand beside the text of the page; within an article they are its own."""
 _ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "alert", "menu"})
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _BLOCKS = frozenset(
-    "address article blockquote body center dd details div dl dt fieldset figcaption figure footer header hgroup html "
-    "legend main p section summary tr td th caption tbody thead tfoot ul ol".split()
+    {
+        "address",
+        "article",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "header",
+        "hgroup",
+        "html",
+        "legend",
+        "main",
+        "p",
+        "section",
+        "summary",
+        "tr",
+        "td",
+        "th",
+        "caption",
+        "tbody",
+        "thead",
+        "tfoot",
+        "ul",
+        "ol",
+    }
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|encoding=[\"']([\w.:-]{2,40})[\"']", re.I)
+_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})|encoding=[\"']([\w.:-]{2,40})[\"']", re.I
+)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 _MAIN = "//main | //*[@role='main'] | //article"
 _MOST_OF_IT = 0.4
@@ -54,10 +116,11 @@ def parse(data: bytes, name: str) -> Any:
     """The root element of a page; never None."""
     text = _DECLARATION.sub("", _decoded(data, name))
     # A huge tree is one that may be nested more than 256 deep; deeper text would be lost without a word.
-    parser = etree.HTMLParser(
-        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
-    )
-    root = etree.fromstring(text.encode("utf-8", "replace") or b"<p></p>", parser)
+    parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
+    try:
+        root = etree.fromstring(text.encode("utf-8", "replace") or b"<p></p>", parser)
+    except etree.XMLSyntaxError as error:
+        raise broken(error, name) from error
     return etree.fromstring(b"<p></p>", parser) if root is None else root
 
 
@@ -83,7 +146,9 @@ def _main(root: Any) -> Any:
 
 
 def _words(element: Any) -> int:
-    return sum(len(text) for text in element.itertext("p", "li", "td", "h1", "h2", "h3", "dd", "pre", "blockquote", "a"))
+    return sum(
+        len(text) for text in element.itertext("p", "li", "td", "h1", "h2", "h3", "dd", "pre", "blockquote", "a")
+    )
 
 
 def _wanted(element: Any) -> bool:
@@ -201,7 +266,8 @@ def _is_data(element: Any) -> bool:
 
 
 def _table(element: Any) -> str:
-    rows, stated = [], False
+    rows: list[list[str]] = []
+    stated = False
     caption = element.find("caption")
     for line in element.iter("tr"):
         cells = [cell for cell in line.iterchildren("td", "th") if _wanted(cell)]

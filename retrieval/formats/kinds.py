@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -37,11 +37,15 @@ class Kind:
 KINDS = (
     Kind("a PDF", "PDF", (".pdf",), "pdf", "pdf", headed=True),
     Kind("a Word document", "Word 文档", (".docx", ".docm", ".dotx", ".dotm"), "word", "docx", headed=True),
-    Kind("a presentation", "PowerPoint 演示文稿", (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), "slides", "pptx", True),
+    Kind(
+        "a presentation", "PowerPoint 演示文稿", (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), "slides", "pptx", True
+    ),
     Kind("a workbook", "Excel 工作簿", (".xlsx", ".xlsm", ".xltx", ".xltm"), "sheets", "xlsx"),
     Kind("an OpenDocument text", "OpenDocument 文本", (".odt", ".ott"), "open_document", "odt", headed=True),
     Kind("an OpenDocument spreadsheet", "OpenDocument 电子表格", (".ods", ".ots"), "open_document", "ods"),
-    Kind("an OpenDocument presentation", "OpenDocument 演示文稿", (".odp", ".otp"), "open_document", "odp", headed=True),
+    Kind(
+        "an OpenDocument presentation", "OpenDocument 演示文稿", (".odp", ".otp"), "open_document", "odp", headed=True
+    ),
     Kind("an EPUB book", "EPUB 电子书", (".epub",), "epub", "epub", headed=True),
     Kind("an RTF document", "RTF 文档", (".rtf",), "rtf", "rtf"),
     Kind("a web page", "网页", (".html", ".htm", ".xhtml"), "html", "text", headed=True),
@@ -113,7 +117,7 @@ _CONTENTS = {
 
 
 def kind_of(file: File) -> Kind:
-    """The kind of a file by its suffix. Raises `DocumentError` where no loader reads such files, before it is opened."""
+    """The kind of a file by its suffix, unopened. Raises `DocumentError` where no loader reads such files."""
     found = _BY_SUFFIX.get(file.suffix)
     if found is not None:
         return found
@@ -201,5 +205,3 @@ def _mismatch(name: str, kind: Kind, content: str) -> DocumentError:
 def suffixes() -> Iterator[str]:
     """Every suffix that can be read, as a file dialog takes them."""
     yield from sorted(READABLE)
-
-

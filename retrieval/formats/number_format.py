@@ -77,7 +77,9 @@ def _released(written: str, literals: list[str]) -> str:
 
 
 def _digits(value: float, pattern: str) -> str:
-    mantissa, exponent, _ = re.split(r"([eE][+-]?)", pattern, maxsplit=1) if "e" in pattern.lower() else (pattern, "", "")
+    mantissa, exponent, _ = (
+        re.split(r"([eE][+-]?)", pattern, maxsplit=1) if "e" in pattern.lower() else (pattern, "", "")
+    )
     whole, _, decimals = mantissa.partition(".")
     while whole.endswith(","):  # each scales by a thousand
         whole, value = whole[:-1], value / 1000
@@ -125,7 +127,9 @@ def _field(moment: datetime, code: str, half_day: bool) -> str:
     hour = (moment.hour - 1) % 12 + 1 if half_day else moment.hour
     fields = {
         "y": f"{moment:%y}" if len(code) < 3 else f"{moment.year:04}",
-        "m": (str(moment.month), f"{moment:%m}", f"{moment:%b}", f"{moment:%B}", f"{moment:%b}"[:1])[min(len(code), 5) - 1],
+        "m": (str(moment.month), f"{moment:%m}", f"{moment:%b}", f"{moment:%B}", f"{moment:%b}"[:1])[
+            min(len(code), 5) - 1
+        ],
         "d": (str(moment.day), f"{moment:%d}", f"{moment:%a}", f"{moment:%A}")[min(len(code), 4) - 1],
         "h": f"{hour:0{min(len(code), 2)}}",
         "n": f"{moment.minute:0{min(len(code), 2)}}",

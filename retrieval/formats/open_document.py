@@ -29,7 +29,7 @@ def title(file: File) -> str:
     archive = Archive(file)
     if "meta.xml" not in archive:
         return ""
-    return archive.xml("meta.xml").findtext(f".//{{http://purl.org/dc/elements/1.1/}}title") or ""
+    return archive.xml("meta.xml").findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
 
 
 def parts(file: File, start: int) -> Iterator[Part]:
@@ -77,7 +77,8 @@ _READERS = {
 
 
 def _share(archive: Archive, stream: Any) -> float:
-    return min(1.0, stream.tell() / (archive.size("content.xml") or 1))
+    read: int = stream.tell()
+    return min(1.0, read / (archive.size("content.xml") or 1))
 
 
 def _cells(line: Any) -> list[str]:
@@ -178,5 +179,3 @@ def _forget(element: Any) -> None:
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:
         del parent[0]
-
-

@@ -100,9 +100,7 @@ def _edges(boxes: Sequence[Box]) -> list[float]:
 
 def _free_stretches(boxes: Sequence[Box], edge: float) -> Iterator[tuple[float, float]]:
     """(top, bottom) of the stretches that no line crosses at this edge."""
-    crossing = sorted(
-        (box.top, box.bottom) for box in boxes if box.left < edge - _SLACK and box.right > edge + _SLACK
-    )
+    crossing = sorted((box.top, box.bottom) for box in boxes if box.left < edge - _SLACK and box.right > edge + _SLACK)
     start = float("-inf")
     for top, bottom in crossing:
         yield start, top + _SLACK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
 from statistics import median
 
@@ -80,7 +81,7 @@ def _distance(one: Word, other: Word) -> float:
 
 
 def pieces(words: Iterable[Word]) -> list[Piece]:
-    """The pieces of a page's lines; words are taken in the order in which they are stored, which is near to reading's."""
+    """The pieces of a page's lines, of words in the order in which they are stored, which is near to reading's."""
     found: list[Piece] = []
     line: list[Word] = []
     for word in words:
@@ -124,7 +125,7 @@ def usual_pitch(lines: Sequence[Piece]) -> float:
     """The usual distance between the baselines of neighbouring lines; 1.2 times their size where none are near."""
     near = [
         below.base - above.base
-        for above, below in zip(lines, lines[1:], strict=False)
+        for above, below in pairwise(lines)
         if 0 < below.base - above.base < 2.2 * max(above.size, below.size)
     ]
     return median(near) if near else 1.2 * (lines[0].size if lines else 1.0)

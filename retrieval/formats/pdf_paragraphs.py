@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import mode
 
 from retrieval.formats.blocks import heading, item, one_line, table
@@ -191,7 +192,7 @@ def _block(lines: Sequence[Piece], left: float, right: float, style: Style) -> B
 def _text(lines: Sequence[Piece], left: float, right: float) -> str:
     """The lines as one text: words cut at a line's end mended, a line that ends early for itself."""
     text = lines[0].text
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in pairwise(lines):
         text = together(text, line.text, above.hyphen, "\n" if _fits(above, line, left, right) else " ")
     return "\n".join(_BETWEEN_CJK.sub("", one_line(part)) for part in text.split("\n"))
 

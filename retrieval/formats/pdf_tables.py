@@ -109,7 +109,7 @@ def _text(words: Sequence[Word]) -> str:
 
 
 def aligned(lines: Sequence[Sequence[Piece]]) -> list[list[str]] | None:
-    """The cells of consecutive lines if they stand in columns, a cell's further lines joined to its first; else None."""
+    """The cells of consecutive lines if they stand in columns, each with its further lines; else None."""
     wide = [line for line in lines if len(line) > 1]
     if len(wide) < 2:
         return None
@@ -147,5 +147,3 @@ def _columns(found: Sequence[Piece], gap: float) -> list[tuple[float, float]]:
 
 def _outside(piece: Piece, column: tuple[float, float]) -> float:
     return max(column[0] - piece.right, piece.left - column[1], 0.0) + abs(piece.left - column[0]) * 1e-3
-
-

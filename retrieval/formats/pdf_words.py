@@ -22,7 +22,9 @@ _HYPHENS = "\ufffe\x02\u00ad"
 """What PDFium gives for a hyphen at the end of a line."""
 _MARKS = re.compile(r"(?<=.)[\d*†‡§¹²³]|[\d*†‡§¹²³](?=.)")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-_LTR_RUN = re.compile("[^\\W\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff](?:[\\w.,:/%+-]*[^\\W\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff])?")
+_LTR_RUN = re.compile(
+    "[^\\W\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff](?:[\\w.,:/%+-]*[^\\W\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff])?"
+)
 _COMPATIBILITY = re.compile("[\u2f00-\u2fdf\ufb00-\ufb4f\ufb50-\ufdff\ufe70-\ufeff\uff21-\uff5a]")
 _ALEFS = "اأإآ"
 _PRIVATE = re.compile("[\ue000-\uf8ff]")

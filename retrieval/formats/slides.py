@@ -88,4 +88,6 @@ def _paragraphs(element: Any) -> list[str]:
 
 
 def _line(paragraph: Any) -> str:
-    return one_line("".join(" " if one.tag == f"{_A}br" else one.text or "" for one in paragraph.iter(f"{_A}t", f"{_A}br")))
+    return one_line(
+        "".join(" " if one.tag == f"{_A}br" else one.text or "" for one in paragraph.iter(f"{_A}t", f"{_A}br"))
+    )

@@ -71,7 +71,9 @@ _DEFINITION = re.compile(
     r"(?P<c>[\w:~]+)[ \t]*\([^;{}()\n]{0,300}\)[^;\n=]{0,60}\{?[ \t]*$)",
     re.MULTILINE,
 )
-_LEAD = re.compile(r"(?:^(?:@[^\n]*|#\[[^\n]*|//[^\n]*|#(?!include|define|if|endif)[^\n]*|/\*[^\n]*|[ \t]*\*[^\n]*)\n)+\Z", re.M)
+_LEAD = re.compile(
+    r"(?:^(?:@[^\n]*|#\[[^\n]*|//[^\n]*|#(?!include|define|if|endif)[^\n]*|/\*[^\n]*|[ \t]*\*[^\n]*)\n)+\Z", re.M
+)
 """Decorators, attributes and comments that stand right above a definition belong to it."""
 _LEAD_CHARS = 4000
 _LONGEST = 2**14
@@ -94,7 +96,9 @@ def _parts(file: File) -> Iterator[Part]:
             if stretch.strip():
                 fenced = code(stretch, language)
                 shown = "\n\n".join(filter(None, (heading(2, name), fenced)))
-                yield Part(shown, f"line {line + _blank_lines(stretch)}", done=before + (done - before) * number / len(found))
+                yield Part(
+                    shown, f"line {line + _blank_lines(stretch)}", done=before + (done - before) * number / len(found)
+                )
             line += stretch.count("\n")
         before = done
 

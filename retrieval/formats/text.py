@@ -57,11 +57,9 @@ def pieces(file: File, size: int = PIECE) -> Iterator[tuple[str, bool, float]]:
 
 def _end(text: str, size: int) -> tuple[int, bool]:
     """(where a piece of about `size` ends, whether a paragraph ends there): best after a blank line, else a line."""
-    blank = None
-    for blank in _BLANK_LINE.finditer(text, size // 2, size):
-        pass
+    blank = max((match.end() for match in _BLANK_LINE.finditer(text, size // 2, size)), default=0)
     if blank:
-        return blank.end(), True
+        return blank, True
     for mark in ("\n", "。", ". ", " "):
         cut = text.rfind(mark, size // 2, size)
         if cut >= 0:

@@ -59,7 +59,7 @@ class _Document:
     """Notes that the text has referred to so far, in order: their numbers."""
 
     def blocks(self) -> Iterator[tuple[str, float]]:
-        related = {kind: target for kind, target in self.archive.relations(self.main).values()}
+        related = dict(self.archive.relations(self.main).values())
         self._styles = _styles(self.archive, related.get("styles", ""))
         numbering = Numbering.read(self.archive, related.get("numbering", ""))
         for kind in ("footnotes", "endnotes"):
@@ -95,7 +95,8 @@ class _Document:
         return _stated(properties, style)
 
     def _table(self, element: Any) -> str:
-        rows, stated = [], False
+        rows: list[list[str]] = []
+        stated = False
         for line in element.iterchildren(f"{_W}tr", f"{_W}sdt"):
             cells: list[str] = []
             for cell in line.iter(f"{_W}tc"):
