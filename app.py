@@ -27,6 +27,7 @@ from chat.startup import Startup
 from chat.store import ConversationStore
 from chat.zerogpu import Gpu
 from errors import SettingsError
+from retrieval.formats.kinds import READABLE
 from retrieval.index import DocumentIndex
 from serving.health import health_route
 from settings import Settings
@@ -61,8 +62,8 @@ def build_app(settings: Settings) -> App:
         forecast=core.forecast,
         sampling=core.sampling,
         options=_options(settings, core.assistant.sources.all),
+        uploads=core.uploads,
         documents_source=DOCUMENTS,
-        upload_limit_mb=settings.upload_limit_mb,
         users=settings.users,
     )
     return App(page(parts, i18n), core.assistant.startup, core.index, i18n)
@@ -95,6 +96,7 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         model_picker=picker,
         private=private,
         catalogue=catalogue.load(),
+        file_types=tuple(sorted(READABLE)),
     )
 
 

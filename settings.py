@@ -179,7 +179,7 @@ class Settings:
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
     moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
-    upload_limit_mb: float = _setting(20.0, _between(0.001, 500), "largest document a visitor may upload")
+    upload_limit_mb: float = _setting(100.0, _between(0.001, 5000), "largest document a visitor may upload")
     answer_limit_s: float = _setting(600.0, _between(1, 86_400), "longest time one answer may take, in seconds")
     users: int = _setting(16, _whole(1, 1000), "answers written at the same time; others wait in a queue")
 

@@ -28,10 +28,12 @@ from encoder import SentenceEncoder
 from errors import ModelError
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
+from retrieval.files import open_file
 from retrieval.index import DocumentIndex
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
+from retrieval.uploads import OpenFile, Uploads
 from retrieval.wikipedia import Wikipedia
 from settings import Settings
 
@@ -54,6 +56,7 @@ class Core:
 
     assistant: Assistant
     index: DocumentIndex
+    uploads: Uploads
     reader: Reader
     make_model: MakeModel
     forecast: Callable[[str], str]
@@ -77,6 +80,7 @@ def wire(
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     index = DocumentIndex(settings.data_dir / "index", encoder)
+    uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)
     reader = Reader(vectors)
     models = ModelSlot(reader)
@@ -103,6 +107,8 @@ def wire(
         return weights.forecast(name, placement, users, LONGEST_CONTEXT)
 
     steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
+    if uploads:
+        steps.append(Step("Going on with uploads", lambda report: uploaded.start()))
     if ready is not None:
         steps.append(Step("Ready", lambda report: ready()))
     startup = Startup(steps)
@@ -118,11 +124,17 @@ def wire(
     return Core(
         assistant=assistant,
         index=index,
+        uploads=uploaded,
         reader=reader,
         make_model=make_model,
         forecast=forecast,
         sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
     )
+
+
+def _opener(settings: Settings) -> OpenFile:
+    limit = int(settings.upload_limit_mb * 1_000_000)
+    return lambda path, name, owner: open_file(path, name, owner, DOCUMENTS, limit)
 
 
 def _policy(settings: Settings) -> Policy:

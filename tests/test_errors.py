@@ -14,7 +14,7 @@ from retrieval.files import read_document
 _ROOT = Path(__file__).parent.parent
 _MET_BY_VISITORS = {"AppError", "InputError", "DocumentError", "SourceError", "StatusError", "BrokenOffError"}
 _FILES = (
-    *sorted((_ROOT / "retrieval").glob("*.py")),
+    *sorted((_ROOT / "retrieval").rglob("*.py")),
     _ROOT / "ui" / "documents.py",
     _ROOT / "ui" / "runs.py",
 )

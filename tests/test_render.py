@@ -11,9 +11,8 @@ import pytest
 
 from chat.conversation import Outcome, Turn
 from moderation.base import Category
-from retrieval.base import Document, Passage
-from retrieval.index import DocumentInfo
-from ui.render import banner, document_gone, document_list, document_page, entries, note, shielded
+from retrieval.base import Passage
+from ui.render import banner, entries, note, shielded
 from ui.texts import LANGUAGES, OUTCOMES, STAGES, TEXTS, category_name, loading, page_language
 
 _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -36,20 +35,6 @@ def _passage(**changes: str) -> Passage:
 def _html_of_question(turn: Turn) -> str:
     content: Any = entries(turn, "en")[0]["content"]
     return "".join(block.value for block in content)
-
-
-def _info(**changes: str) -> DocumentInfo:
-    given = {"id": "d", "title": "Notes", "source": "documents", "owner": "o", "url": "", "language": "en", "name": ""}
-    return DocumentInfo(**{**given, **changes}, passages=1, characters=9, added=0.0)
-
-
-_TEXT = "# Penicillin\n\n- Fleming discovered penicillin in London in 1928.\n- It was a mould.\n"
-_DOCUMENT = Document("d", "Penicillin", _TEXT, "documents")
-
-
-def _place(text: str) -> Passage:
-    start = _TEXT.index(text)
-    return Passage("d#0", text, "Penicillin", "documents", "d", start=start, end=start + len(text))
 
 
 @pytest.mark.parametrize("text", [_SCRIPT, "a < b && c &lt; d", "![x](http://h/p.png)", "<b>bold</b> <!-- c --> <?p?>"])
@@ -81,9 +66,6 @@ def test_no_text_of_a_document_model_or_person_becomes_markup() -> None:
         banner("off", _SCRIPT),
         _html_of_question(Turn('t" onclick="a', _SCRIPT)),
         note(_SCRIPT),
-        document_list([_info(id='i" onclick="a', title=_SCRIPT, name=_SCRIPT)], "en"),
-        document_page(Document('d" onclick="a', _SCRIPT, _SCRIPT, "documents", name=_SCRIPT), None, "", "en"),
-        document_page(_DOCUMENT, passage, _SCRIPT * 3, "en"),
     ):
         assert "<script" not in html
         assert "<img" not in html
@@ -98,41 +80,6 @@ def test_a_message_is_shown_exactly_as_typed() -> None:
     assert shown
     assert unescape(shown[1]) == typed
     assert f'data-gc-text="{shown[1]}"' in html
-
-
-def test_only_the_quoted_words_are_marked_in_a_document() -> None:
-    quote = "Fleming discovered penicillin in London in 1928"
-    passage = _place("- Fleming discovered penicillin in London in 1928.\n- It was a mould.")
-    page = document_page(_DOCUMENT, passage, f"{quote}. [1]", "en")
-    assert re.findall("<mark[^>]*>(.*?)</mark>", page) == [quote]
-    assert "gc-quoted" in page
-
-
-def test_a_passage_that_was_not_quoted_is_shown_as_a_place_and_a_whole_file_without_marks() -> None:
-    place = document_page(_DOCUMENT, _place("- It was a mould."), "Something else altogether.", "en")
-    assert re.findall("<mark[^>]*>(.*?)</mark>", place) == ["It was a mould."]
-    assert "gc-quoted" not in place
-    assert "<mark" not in document_page(_DOCUMENT, None, "Fleming discovered penicillin in London in 1928.", "en")
-
-
-def test_marks_that_span_lines_of_a_document_stay_within_each_line() -> None:
-    page = document_page(_DOCUMENT, _place(_TEXT), _TEXT, "en")
-    assert [part.strip() for part in re.findall("<mark[^>]*>(.*?)</mark>", page, re.DOTALL)] == [
-        "Penicillin",
-        "Fleming discovered penicillin in London in 1928.",
-        "It was a mould",
-    ]
-
-
-def test_a_listed_document_names_its_file_beside_its_title() -> None:
-    html = document_list([_info(title="Staff handbook", name="handbook.md")], "en")
-    assert "1 passage · handbook.md" in html
-    assert 'title="Staff handbook (handbook.md)"' in html
-    assert document_list([_info(title="notes.txt", name="notes.txt")], "en").count("notes.txt") == 4
-
-
-def test_a_document_that_is_gone_can_be_closed() -> None:
-    assert "data-gc-close" in document_gone("zh")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

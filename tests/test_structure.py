@@ -141,6 +141,7 @@ _DISTRIBUTION = {
     "Stemmer": "pystemmer",
     "gradio_client": "gradio-client",
     "huggingface_hub": "huggingface-hub",
+    "PIL": "pillow",
 }
 
 

@@ -29,8 +29,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "moderation_off": "Moderation is off: nothing is screened.",
         "documents": "My documents",
         "upload": "Upload",
-        "documents_none": "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, HTML, text, CSV, code. Only you can search "
-        "what you upload.",
+        "documents_none": "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, HTML, text, CSV, code. "
+        "Only you can search what you upload.",
         "documents_passages": "{count} passages",
         "documents_one_passage": "1 passage",
         "delete": "Delete {title}",
@@ -248,6 +248,7 @@ _LOADING_ZH = {
     "Loading the moderator": "正在加载审核模型",
     "Loading the reader": "正在加载阅读器",
     "Indexing the starter library": "正在索引入门资料库",
+    "Going on with uploads": "正在继续处理上传的文件",
     "Choosing a chat model": "正在选择聊天模型",
     "Ready": "就绪",
 }
