@@ -109,7 +109,12 @@ def _viewed(line: str, at: int, taken: Sequence[Mark], kind: str) -> str:
 
 def upload_list(uploads: Sequence[Upload], language: str) -> str:
     """Files on their way into the index, how far each is, and what can be done with it."""
-    return f'<div role="status">{"".join(_upload(upload, language) for upload in uploads)}</div>' if uploads else ""
+    ready = [upload for upload in uploads if upload.state is State.READY]
+    many = len(ready) > _MOST_READY
+    lines = [_upload(upload, language) for upload in uploads if not (many and upload.state is State.READY)]
+    if many:
+        lines.append(f'<div class="gc-line gc-done">{escape(say(language, "uploads_ready", count=len(ready)))}</div>')
+    return f'<div role="status">{"".join(lines)}</div>' if lines else ""
 
 
 def _upload(upload: Upload, language: str) -> str:
@@ -143,6 +148,8 @@ def backfill_line(progress: BackfillProgress, language: str) -> str:
     return f'<div class="gc-line gc-busy">{escape(says or say(language, "backfill", percent=percent))}</div>'
 
 
+_MOST_READY = 2
+"""More than this are told together."""
 _WITH_BAR = (State.READING, State.STOPPED)
 _ACTS = {
     State.WAITING: ("drop",),

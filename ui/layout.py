@@ -227,13 +227,13 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
 
 def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:
     gr.Markdown(i18n("documents"), elem_classes="gc-heading")
-    listing = gr.HTML("", js_on_load=None, elem_id="gc-documents")
-    status = gr.HTML("", js_on_load=None, elem_id="gc-upload-status")
     # Gradio takes a translated label, though its types name only strings.
     label: Any = i18n("upload")
     upload = gr.UploadButton(
         label, file_count="multiple", file_types=list(options.file_types), size="sm", elem_id="gc-upload"
     )
+    status = gr.HTML("", js_on_load=None, elem_id="gc-upload-status")
+    listing = gr.HTML("", js_on_load=None, elem_id="gc-documents")
     bridge = gr.HTML("", html_template="<span></span>", js_on_load=_DOCUMENT, elem_classes="gc-bridge")
     return DocumentsPanel(listing, status, upload, bridge, gr.Timer(_LOOK_S, active=False))
 

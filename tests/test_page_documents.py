@@ -1,0 +1,51 @@
+"""Files of every kind, uploaded and asked about in a real Chromium. python -m pytest tests/test_page_documents.py"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import Visit
+from tests.visitor import ask, upload
+
+_FILES = Path(__file__).parent / "files"
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "answer", "place"),
+    [
+        ("report.pdf", "How many steps does the tower have?", "214 steps", "page 1"),
+        ("report.pdf", "How much did the gallery railing cost?", "£48,300", "page 2"),
+        ("report.docx", "How many visitors came in August?", "4,388", ""),
+        ("report.odt", "灯塔建于哪一年？", "一八六一年", ""),
+        ("report.rtf", "Who made the new balusters?", "blacksmith from Tarn Quay", ""),
+        ("page.pdf", "Which variety of pear is picked in mid October?", "Glou Morceau", "page 1"),
+        ("page.html", "متى تنضج الكمثرى؟", "بأسبوعين", ""),
+        ("manual.docx", "How many paddles does the wheel have?", "twenty-eight paddles", ""),
+        ("manual.epub", "When was the South stone last dressed?", "March 2031", ""),
+        ("manual.odt", "How long does the miller wait at spring tides?", "hour and a half", ""),
+        ("sheets.xlsx", "What were the takings of the sea chart?", "3,520", "sheet"),
+        ("sheets.ods", "When was the tin whistle first sold?", "7 March 2031", "sheet"),
+        ("slides.pptx", "How much does a smoker cost?", "£35", "slide 2"),
+        ("slides.odp", "Who must be told about every hive?", "fire brigade", "slide 1"),
+    ],
+)
+def test_a_file_of_every_kind_is_asked_about(visit: Visit, name: str, question: str, answer: str, place: str) -> None:
+    page = visit()
+    page.get_by_label("Starter library").uncheck()
+    upload(page, _FILES / name)
+    expect(page.locator("#gc-documents li")).to_have_count(1)
+    reply = ask(page, question)
+    expect(reply).to_contain_text(answer)
+    source = reply.locator(".gc-source").first
+    expect(source.locator("summary")).to_contain_text(place)
+    source.locator("summary").click()
+    source.get_by_role("button", name="Show in the document").click()
+    shown = page.locator("#gc-viewer article")
+    expect(shown).to_contain_text(answer)
+    expect(shown.locator("mark").first).to_be_visible()
+    if re.search(r"\d", place):
+        expect(shown.locator(".gc-place").filter(has_text=place)).to_have_count(1)
