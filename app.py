@@ -32,11 +32,13 @@ from retrieval.index import DocumentIndex
 from serving.health import health_route
 from settings import Settings
 from ui.layout import Options, translations
-from ui.page import Parts, page
+from ui.page import AT_ONCE, Parts, page
 from ui.theme import LOGO, SCRIPT, STYLE, theme
 from wiring import DOCUMENTS, wire
 
 _ROOT = Path(__file__).parent
+_OTHER_THREADS = 64
+"""For all that is no message: each of those may hold a thread while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,6 @@ def build_app(settings: Settings) -> App:
         options=_options(settings, core.assistant.sources.all),
         uploads=core.uploads,
         documents_source=DOCUMENTS,
-        users=settings.users,
     )
     return App(page(parts, i18n), core.assistant.startup, core.index, i18n)
 
@@ -116,6 +117,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         quiet=True,
         show_error=True,
         ssr_mode=False,
+        max_threads=AT_ONCE + _OTHER_THREADS,
         max_file_size=int(settings.upload_limit_mb * 1_000_000) + 1_000_000,
         enable_monitoring=False,
         run_history=False,

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from tests.chat_server import ChatServer, chunk
-from tests.conftest import Visit
+from tests.conftest import Running, Visit
 from tests.serving import Serving
 from tests.tiny_model import DIALOGUES, make_endless_model, shared_tiny_model
 from tests.visitor import ask, whole
@@ -123,3 +124,25 @@ def test_code_is_coloured_and_copied_as_it_was_written(visitor: Page) -> None:
         visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
         visitor.locator("#gc-chat pre button, #gc-chat .code_wrap button").last.click()
         assert visitor.evaluate("navigator.clipboard.readText()").strip() == code
+
+
+def test_whoever_waits_sees_the_place_in_the_queue(visitor: Page, running: Running, tmp_path: Path) -> None:
+    model = make_endless_model(tmp_path / "crowded")
+    load(visitor, str(model), model.name)
+    client = Client(running.url, verbose=False)
+    told = {"api_name": "/chat", "retrieval": [], "moderation": False}
+    jobs = [client.submit(message="Tell me a story", **told) for _ in range(4)]
+    try:
+        for job in jobs:
+            next(iter(job))
+        box = visitor.locator("#gc-message textarea")
+        box.fill("And me?")
+        box.press("Enter")
+        expect(visitor.locator("#gc-chat .gc-status")).to_contain_text("place in the queue: 1")
+        expect(visitor.locator("#gc-chat .gc-typed")).to_have_text("And me?")
+        visitor.locator("#gc-message .stop-button").click()
+        expect(whole(visitor, 0)).to_contain_text("Stopped")
+    finally:
+        for job in jobs:
+            job.cancel()
+        client.close()

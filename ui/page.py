@@ -25,6 +25,9 @@ from ui.slash import SlashCommands
 from ui.theme import LOGO
 
 _ANSWERS = "answers"
+AT_ONCE = 256
+"""Messages that may be on their way at once: all that Gradio lets wait, since it does not show them. The engines have
+queues of their own, and tell everybody their place in them."""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -42,7 +45,6 @@ class Parts:
     options: Options
     uploads: Uploads
     documents_source: str
-    users: int
 
 
 def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
@@ -59,23 +61,23 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         models = ModelHandlers(
             layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.forecast, parts.options
         )
-        _wire_chat(layout, chat, parts.users)
+        _wire_chat(layout, chat)
         _wire_documents(layout, documents)
         _wire_models(layout.models, models)
         _wire_opening(opened, layout, chat, documents, models)
         api = Api(parts.assistant, parts.store, parts.sampling, forced)
-        blocks_api(api.chat, api_name="chat", concurrency_limit=parts.users, concurrency_id=_ANSWERS)
-        blocks_api(api.search, api_name="search", concurrency_limit=parts.users)
-    blocks: gr.Blocks = opened.queue(api_open=False, max_size=64 * parts.users)
+        blocks_api(api.chat, api_name="chat", concurrency_limit=AT_ONCE, concurrency_id=_ANSWERS)
+        blocks_api(api.search, api_name="search", concurrency_limit=AT_ONCE)
+    blocks: gr.Blocks = opened.queue(api_open=False, max_size=AT_ONCE)
     return blocks
 
 
-def _wire_chat(layout: Layout, handlers: ChatHandlers, users: int) -> None:
+def _wire_chat(layout: Layout, handlers: ChatHandlers) -> None:
     pane, switches = layout.chat, layout.switches
     how = [layout.browser, pane.tab, switches.retrieval, switches.sources, switches.moderation]
     shown = [pane.chatbot, pane.message, pane.note, pane.tab]
     commanded = [*shown, switches.retrieval, switches.sources, switches.moderation, layout.models.now]
-    answers = {**_QUIET, "concurrency_limit": users, "concurrency_id": _ANSWERS}
+    answers = {**_QUIET, "concurrency_limit": AT_ONCE, "concurrency_id": _ANSWERS}
     at_once = {**_QUIET, "queue": False}
     # The box is emptied in the browser, before anything can be typed into it anew.
     pane.message.submit(None, pane.message, pane.message, js=TAKEN, trigger_mode="multiple", **_QUIET)
