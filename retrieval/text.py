@@ -4,8 +4,9 @@ The same function analyses documents and questions, so a word meets itself whate
 
 1. Unicode NFKC, case folding; “U.S.” is one word, “1,000” is one number, a possessive 's falls off. Traditional
    Chinese becomes simplified, character by character, and everyday words become those that books use (月亮, 月球).
-2. Words are stemmed with the Snowball stemmer of `language` (English where the language has none: the English stemmer
-   leaves other scripts alone), then stripped of accents. British and American spellings of a word are one.
+2. Words are stemmed with the Snowball stemmer of `language` (English where the language has none), those in another
+   script with that script's, so that a passage in Arabic is found in an English report; then stripped of accents.
+   British and American spellings of a word are one.
 3. Scripts that do not mark off words by spaces become overlapping pairs of characters; a Chinese character also
    stands alone.
 4. Words that carry no topic fall out of questions (`STOPWORDS`), unless nothing else is left; so do pairs that straddle
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any
 
-ANALYSIS = 2
+ANALYSIS = 3
 """Number of this analysis. An index made with another one must be made anew: its terms are not these."""
 
 HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -81,6 +82,18 @@ _STEMMERS = {
     "ta": "tamil",
     "tr": "turkish",
 }
+_SCRIPT_STEMMERS = (
+    ("\u0370", "\u03ff", "el"),
+    ("\u0400", "\u052f", "ru"),
+    ("\u0530", "\u058f", "hy"),
+    ("\u0600", "\u06ff", "ar"),
+    ("\u0900", "\u097f", "hi"),
+    ("\u0b80", "\u0bff", "ta"),
+    ("\u1f00", "\u1fff", "el"),
+)
+"""(first letter, last letter, stemmer) of scripts other than the Latin one."""
+_SCRIPT_OF = {"el": "el", "ru": "ru", "sr": "ru", "hy": "hy", "ar": "ar", "hi": "hi", "ne": "hi", "ta": "ta"}
+"""Stemmers of languages that are not written in Latin letters, and the stemmer of their script."""
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0dff"
 _UNSPACED = CJK + "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"  # and Thai, Lao, Burmese, Khmer
 _RUN = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
@@ -213,8 +226,18 @@ _AMERICAN = dict(pair.split() for pair in _SPELLINGS.replace("\n", "|").split("|
 
 @lru_cache(maxsize=50_000)
 def _stemmed(word: str, language: str) -> str:
+    script = _script(word)
+    if script != _SCRIPT_OF.get(language, _DEFAULT):
+        language = script
     stem = fold_accents(_stemmer(language, threading.get_ident()).stemWord(word))
     return _AMERICAN.get(stem, stem) if language == _DEFAULT else stem
+
+
+def _script(word: str) -> str:
+    """The stemmer of the script that a word is written in."""
+    if word.isascii():
+        return _DEFAULT
+    return next((stemmer for first, last, stemmer in _SCRIPT_STEMMERS if first <= word[0] <= last), _DEFAULT)
 
 
 @lru_cache(maxsize=256)

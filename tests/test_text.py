@@ -70,7 +70,7 @@ def test_scripts_side_by_side_stay_apart() -> None:
     assert analyse("NFL的球队2016年") == ["nfl", "球", "队", "球队", "2016", "年"]
     assert analyse("カタカナ") == ["カタ", "タカ", "カナ"]
     assert analyse("한국의 수도") == ["한국", "국의", "수도"]
-    assert analyse("हिन्दी भाषा") == ["हिन्दी", "भाषा"]
+    assert analyse("हिन्दी भाषा") == analyse("हिन्दी भाषा", "hi")
 
 
 def test_stemming_follows_the_language() -> None:
@@ -127,3 +127,11 @@ def test_accents_of_other_scripts_are_spelling() -> None:
 )
 def test_language_of_short_questions(text: str, code: str) -> None:
     assert language(text) == code
+
+
+@pytest.mark.parametrize(
+    ("word", "inflected"), [("المنارة", "منارة"), ("маяки", "маяка"), ("φάρος", "φάρο"), ("lighthouses", "lighthouse")]
+)
+def test_a_word_is_stemmed_by_its_own_script_whatever_language_surrounds_it(word: str, inflected: str) -> None:
+    terms = {tuple(analyse(each, code)) for each in (word, inflected) for code in ("en", "ar", "ru", "el", "zh", "hi")}
+    assert len(terms) == 1
