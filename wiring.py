@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from activity import Activity
 from chat import catalogue, weights
 from chat.assistant import Assistant
 from chat.base import Sampling
@@ -69,7 +70,8 @@ def wire(
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
-    index = DocumentIndex(settings.data_dir / "index", encoder)
+    activity = Activity()
+    index = DocumentIndex(settings.data_dir / "index", encoder, activity)
     vectors = UnitVectors(encoder, index)
     reader = Reader(vectors)
     models = ModelSlot(reader)
@@ -103,6 +105,7 @@ def wire(
         screen=screen,
         startup=startup,
         answer_limit_s=settings.answer_limit_s,
+        activity=activity,
     )
     return Core(
         assistant=assistant,
