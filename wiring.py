@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from activity import Activity
 from chat import catalogue, weights
 from chat.assistant import Assistant
 from chat.base import Sampling
@@ -79,7 +80,8 @@ def wire(
     `gpu` is what lends GPUs on a Space with ZeroGPU; without it chat models run on the CPU there.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
-    index = DocumentIndex(settings.data_dir / "index", encoder)
+    activity = Activity()
+    index = DocumentIndex(settings.data_dir / "index", encoder, activity)
     uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)
     reader = Reader(vectors)
@@ -120,6 +122,7 @@ def wire(
         screen=screen,
         startup=startup,
         answer_limit_s=settings.answer_limit_s,
+        activity=activity,
     )
     return Core(
         assistant=assistant,

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from activity import Activity
 from chat.base import ChatRequest, Message, RawModel, Role, Sampling
 from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Kind, Outcome, Turn
@@ -69,7 +70,9 @@ class Assistant:
         screen: Screen,
         startup: Startup,
         answer_limit_s: float = 600.0,
+        activity: Activity | None = None,
     ) -> None:
+        """`activity` is told while an answer is written, so that background work makes way."""
         self.models = models
         self.sources = sources
         self.guide = guide
@@ -77,6 +80,7 @@ class Assistant:
         self._reranker = reranker
         self._screen = screen
         self._limit_s = answer_limit_s
+        self._activity = activity or Activity()
 
     def search(self, query: str, names: Sequence[str], k: int, owner: str = "") -> list[Passage]:
         """The k best passages of the named sources, best first. Raises `SourceError` when one cannot answer."""
@@ -109,7 +113,8 @@ class Assistant:
         try:
             for says in self.startup.wait(ask.cancel):
                 yield Status(Stage.LOADING, says)
-            yield from self._way(ask, chosen, turn)
+            with self._activity:
+                yield from self._way(ask, chosen, turn)
         except Exception as error:
             yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error, language(ask.question))))
         finally:

@@ -175,7 +175,11 @@ class Backfill:
         if len(listed) == _LISTED:
             self._ranges.append((first, listed[-1][0] - 1))
         there = file.has(np.array([key for _, key, _ in listed], np.int64))
-        missing = [(number, address) for (number, _, address), has in zip(listed, there, strict=True) if not has]
+        # By key, the latest passage of each: equal ones share their vectors.
+        new = {
+            key: (n, address) for (n, key, address), has in zip(reversed(listed), there[::-1], strict=True) if not has
+        }
+        missing = sorted(new.values(), key=lambda one: -one[0])
         try:
             yield missing
         finally:

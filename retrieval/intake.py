@@ -163,7 +163,8 @@ class Intake:
     def add(self, given: Iterable[tuple[Incoming, float]]) -> None:
         """Add documents from the beginning: those that fit into a batch in one commit, and each wholly or not at all.
 
-        With each goes when it was added, as Unix time in seconds. Raises `DocumentError` when one cannot be read or holds no word; what was committed before it stays.
+        With each goes when it was added, as Unix time in seconds. Raises `DocumentError` when one cannot be read or
+        holds no word; what was committed before it stays.
         """
         with self._claims() as claim:
             batch = _Batch()

@@ -212,6 +212,8 @@ class Splitter:
             elif not blank:
                 self.paragraph = base + line if self.paragraph < 0 else self.paragraph
                 yield from self._cut()
+            if self.filled and self.line - self.end >= LONGEST:  # nothing has been said for long: wait no longer
+                yield from self._flush()
         if final:
             self.within_line = False
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class Unfinished:
     """Unix time in seconds."""
 
 
+_PASSAGE = attrgetter(*(field.name for field in fields(Passage) if field.name != "score"))
+_INFO = attrgetter(*(field.name for field in fields(DocumentInfo)))
+"""Values in the order of the fields: that is how both are stored."""
+
+
 def schema() -> Any:
     import tantivy
 
@@ -85,7 +91,7 @@ def entry(tile: Tile, version: str, owner: str, info: DocumentInfo | None = None
     passage = tile.passage
     heard = f"{passage.title}\n{passage.section}\n{passage.text}"
     first = {"stemmer": stemmed_alike(passage.language)} if passage.id.endswith("#0") else {}
-    last = {"part": LAST, "info": packed(astuple(info))} if info else {}
+    last = {"part": LAST, "info": packed(_INFO(info))} if info else {}
     return tantivy.Document(
         id=passage.id,
         document=passage.document,
@@ -95,7 +101,7 @@ def entry(tile: Tile, version: str, owner: str, info: DocumentInfo | None = None
         language=passage.language,
         body=" ".join(analyse(heard, passage.language, stopwords=True)),
         key=vector_key(encoded_texts(passage, units(passage.text))),
-        passage=packed(astuple(passage)[:-1]),
+        passage=packed(_PASSAGE(passage)),
         around=packed((tile.before, tile.after, tile.left_out, tile.marks)),
         **first,
         **last,

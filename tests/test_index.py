@@ -264,22 +264,6 @@ def test_what_words_miss_is_found_by_meaning(tmp_path: Path, encoder: SentenceEn
     index.close()
 
 
-def test_documents_of_an_older_analysis_are_indexed_anew(tmp_path: Path) -> None:
-    older = DocumentIndex(tmp_path, _Knows())  # type: ignore[arg-type]  # stands for an encoder
-    older.open()
-    older.add([_document("a", MOON), _document("b", "Another text.", owner="me")])
-    before = [older.document("a", ""), older.document("b", "me")]
-    older.close()
-    (tmp_path / FOLDER).rename(tmp_path / "bm25")
-    (tmp_path / "bm25-0").mkdir()
-    index = DocumentIndex(tmp_path, _Knows())  # type: ignore[arg-type]  # stands for an encoder
-    index.open()
-    assert _found(index, "natural satellite")
-    assert [index.document("a", ""), index.document("b", "me")] == before
-    assert not (tmp_path / "bm25").exists() and (tmp_path / "bm25-0").exists()
-    index.close()
-
-
 def test_a_closed_index_says_so(tmp_path: Path) -> None:
     index = DocumentIndex(tmp_path, SentenceEncoder())
     with pytest.raises(SourceError, match="are closed"):
