@@ -99,6 +99,16 @@ def _locked_book(path: Path) -> None:
     _archive(path, {"META-INF/encryption.xml": encryption}, like="manual.epub")
 
 
+def _row_number(number: bytes) -> Callable[[Path], object]:
+    """A workbook whose second row says that it is another."""
+    member = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(FILES / "sheets.xlsx") as real:
+        sheet = real.read(member)
+    assert b'<row r="3"' in sheet
+    changed = sheet.replace(b'<row r="3"', b'<row r="%s"' % number)
+    return lambda path: _archive(path, {member: changed}, like="sheets.xlsx")
+
+
 @pytest.mark.parametrize(
     ("make", "name", "why"),
     [
@@ -135,6 +145,7 @@ def _locked_book(path: Path) -> None:
         (_cut("manual.epub"), "a.epub", "is damaged"),
         (lambda path: _archive(path, {"word/document.xml": b"<w>"}, like="report.docx"), "a.docx", "is damaged"),
         (lambda path: _archive(path, {"xl/worksheets/sheet1.xml": b"<w>"}, like="sheets.xlsx"), "a.xlsx", "damaged"),
+        (_row_number(b"x"), "a.xlsx", "is damaged"),
         (_locked_book, "a.epub", "is locked by its seller's copy protection"),
         (_bytes(b"<html><script>x()</script></html>"), "a.html", "holds no text"),
         (_bytes(b"word " * 20_000_000), "a.txt", "has 95.4 MB, more than the 64.0 MB allowed"),
@@ -146,6 +157,12 @@ def test_a_bad_file_gets_one_sentence(tmp_path: Path, make: Callable[[Path], obj
     before = sorted(tmp_path.rglob("*"))
     assert why in _sentence(path, name)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_row_that_says_it_is_the_ten_billionth_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    _row_number(b"9999999999")(path)
+    assert "Name: 王小梅; Duty: 售票员; Since: 2019" in text(path)
 
 
 def test_a_member_that_states_too_little_is_damaged(tmp_path: Path) -> None:

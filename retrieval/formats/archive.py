@@ -112,6 +112,13 @@ def resolved(folder: str, target: str) -> str:
     return posixpath.normpath("/" + joined).lstrip("/")
 
 
+def whole(stated: str | None, otherwise: int, most: int) -> int:
+    """The number that an attribute states, from 0 to `most`; `otherwise` where it states none that makes sense."""
+    if stated is None or not (stated.isascii() and stated.isdigit()):
+        return otherwise
+    return min(int(stated[:9]), most)
+
+
 def parse_xml(data: bytes, name: str) -> Any:
     """The root element. Entities are not resolved and nothing is fetched."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)

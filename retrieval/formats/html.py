@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from lxml import etree
 
 from retrieval.base import Part
-from retrieval.formats.archive import broken
+from retrieval.formats.archive import broken, whole
 from retrieval.formats.base import File
 from retrieval.formats.blocks import code, heading, item, one_line, packed, table
 from retrieval.formats.encoding import decode
@@ -98,6 +99,9 @@ _CHARSET = re.compile(
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 _MAIN = "//main | //*[@role='main'] | //article"
 _MOST_OF_IT = 0.4
+_FEW_BROKEN = 0.01
+_AS_READ = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "us-ascii": "utf-8"}
+"""What a page states, and what browsers read it as (WHATWG's Encoding standard)."""
 _DEEPEST = 200
 
 
@@ -129,10 +133,10 @@ def _decoded(data: bytes, name: str) -> str:
     stated = _CHARSET.search(data[:4096])
     if stated and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         codec = (stated[1] or stated[2]).decode("ascii").lower()
-        try:
-            return data.decode({"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252"}.get(codec, codec))
-        except (LookupError, UnicodeDecodeError):
-            pass
+        with suppress(LookupError):
+            text = data.decode(_AS_READ.get(codec, codec), "replace")
+            if text.count("�") <= _FEW_BROKEN * len(text):
+                return text
     return decode(data, name)
 
 
@@ -273,8 +277,7 @@ def _table(element: Any) -> str:
         cells = [cell for cell in line.iterchildren("td", "th") if _wanted(cell)]
         texts: list[str] = []
         for cell in cells:
-            wide = cell.get("colspan", "1")
-            texts += [_cell(cell), *[""] * (min(int(wide), 64) - 1 if wide.isdigit() else 0)]
+            texts += [_cell(cell), *[""] * (whole(cell.get("colspan"), 1, most=64) - 1)]
         stated |= not rows and len(cells) > 1 and all(cell.tag == "th" for cell in cells)
         rows.append(texts)
     above = one_line(" ".join(caption.itertext())) if caption is not None else ""

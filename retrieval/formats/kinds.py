@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -200,8 +199,3 @@ def _mismatch(name: str, kind: Kind, content: str) -> DocumentError:
         f"“{name}” is not {kind.name}, whatever its name says: it holds {holds}; give the file itself.",
         zh=f"“{name}”的内容是{zh}，与文件名不符；请上传原来的文件。",
     )
-
-
-def suffixes() -> Iterator[str]:
-    """Every suffix that can be read, as a file dialog takes them."""
-    yield from sorted(READABLE)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from retrieval.formats.archive import Archive
+from retrieval.formats.archive import Archive, whole
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _BULLET = "-"
@@ -92,4 +92,4 @@ def _level(element: Any) -> _Level:
         found = element.find(f"{_W}{name}")
         return otherwise if found is None else found.get(f"{_W}val", otherwise)
 
-    return _Level(int(value("start", "1")), value("numFmt", "decimal"), value("lvlText", ""))
+    return _Level(whole(value("start", ""), 1, _MOST), value("numFmt", "decimal"), value("lvlText", ""))

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from retrieval.base import Part
-from retrieval.formats.archive import Archive, elements
+from retrieval.formats.archive import Archive, elements, whole
 from retrieval.formats.base import File, encrypted
 from retrieval.formats.blocks import heading, item, joined, one_line, packed, table
 from retrieval.formats.grid import sheet_blocks
@@ -86,7 +86,7 @@ def _cells(line: Any) -> list[str]:
     for cell in line.iterchildren(*_CELLS):
         text = "\n".join(_content(paragraph, []) for paragraph in cell.iterchildren(_P, _H))
         # A repeated empty cell at the end fills the row up to the last column there can be.
-        cells += [text] * min(int(cell.get(f"{_TABLE}number-columns-repeated", "1")), _MOST_REPEATED)
+        cells += [text] * whole(cell.get(f"{_TABLE}number-columns-repeated"), 1, _MOST_REPEATED)
     while cells and not cells[-1]:
         cells.pop()
     return cells
@@ -134,7 +134,7 @@ class _Text:
             return self._table(element)
         text = _content(element, self._notes)
         if element.tag == _H:
-            return heading(int(element.get(f"{_TEXT}outline-level", "1")), text)
+            return heading(whole(element.get(f"{_TEXT}outline-level"), 1, 6), text)
         if element.get(f"{_TEXT}style-name") == "Title":
             return heading(1, text)
         depth = sum(1 for _ in element.iterancestors(f"{_TEXT}list"))
@@ -156,7 +156,7 @@ def _content(element: Any, notes: list[str]) -> str:
         written.append(node.text or "")
         for child in node:
             if child.tag == f"{_TEXT}s":
-                written.append(" " * min(int(child.get(f"{_TEXT}c", "1")), 80))
+                written.append(" " * whole(child.get(f"{_TEXT}c"), 1, 80))
             elif child.tag == f"{_TEXT}tab":
                 written.append(" ")
             elif child.tag == f"{_TEXT}line-break":

@@ -133,7 +133,10 @@ class _Pages:
         return self._laid[number]
 
     def has_pictures(self, number: int) -> bool:
-        page = self._document[number]
+        try:
+            page = self._document[number]
+        except pypdfium2.PdfiumError:
+            return False
         try:
             return any(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3))
         finally:

@@ -15,6 +15,8 @@ _GAP = 0.9  # of the letters' size; a wider one may be the space between columns
 _SPACE = 0.12
 _RAISED = 0.8
 _MARK = re.compile(r"\d{1,3}|[*†‡§¶]{1,3}")
+LEADER = " … "
+"""What dots that lead to a page number become."""
 _LEADER = re.compile(r"(?:[.·…_]\s?){4,}")
 
 
@@ -63,13 +65,13 @@ def _text(words: Sequence[Word], largest: Word) -> str:
     written: list[str] = []
     last: Word | None = None
     for word in words:
-        if last is not None and _distance(last, word) > _SPACE * min(last.size, word.size):
+        if last is not None and (word.spaced or _distance(last, word) > _SPACE * min(last.size, word.size)):
             written.append(" ")
         raised = word.size < _RAISED * largest.size and word.base < largest.base
         written.append(f"[{word.text}]" if raised and _MARK.fullmatch(word.text) else word.text)
         last = word
     text = "".join(written)
-    return _LEADER.sub(" ", text).strip() if "...." in text or ". ." in text or not text.isascii() else text
+    return _LEADER.sub(LEADER, text).strip() if "...." in text or ". ." in text or not text.isascii() else text
 
 
 _size = attrgetter("size")

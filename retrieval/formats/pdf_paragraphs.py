@@ -10,7 +10,7 @@ from statistics import mode
 
 from retrieval.formats.blocks import heading, item, one_line, table
 from retrieval.formats.pdf_columns import Box
-from retrieval.formats.pdf_lines import Piece, rows, usual_pitch, whole
+from retrieval.formats.pdf_lines import LEADER, Piece, rows, usual_pitch, whole
 from retrieval.formats.pdf_tables import Table, aligned
 
 TEXT, HEADING, TABLE, NOTE = "text", "heading", "table", "note"
@@ -24,6 +24,7 @@ _NO_CASE = re.compile(f"[{_CJK}\u0590-\u08ff]")
 _NUMBER_ONLY = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|[•‣▪●○◦■□➢✓·–—*-]")
 _CUT = re.compile(r"[^\W\d_]-$")
 _SMALLER = 0.93
+_USUAL = 0.9  # a few lines may be longer, of code for one
 _HEADING_LETTERS, _HEADING_LINES = 200, 3
 
 
@@ -134,7 +135,7 @@ def _paragraphs(lines: Sequence[Piece], style: Style) -> Iterator[Block]:
     if not lines:
         return
     left = mode(round(line.left) for line in lines)
-    right = max(line.right for line in lines)
+    right = sorted(line.right for line in lines)[int(_USUAL * (len(lines) - 1))]
     pitch = usual_pitch(lines)
     start = 0
     for i in range(1, len(lines) + 1):
@@ -170,6 +171,10 @@ def _fits(above: Piece, line: Piece, left: float, right: float) -> bool:
     return room > (word.right - word.left) + 0.6 * line.size
 
 
+def _ends_early(above: Piece, line: Piece, left: float, right: float) -> bool:
+    return LEADER in above.text or _fits(above, line, left, right)
+
+
 def _block(lines: Sequence[Piece], left: float, right: float, style: Style) -> Block:
     text = _text(lines, left, right)
     level = style.level(lines, text)
@@ -193,7 +198,7 @@ def _text(lines: Sequence[Piece], left: float, right: float) -> str:
     """The lines as one text: words cut at a line's end mended, a line that ends early for itself."""
     text = lines[0].text
     for above, line in pairwise(lines):
-        text = together(text, line.text, above.hyphen, "\n" if _fits(above, line, left, right) else " ")
+        text = together(text, line.text, above.hyphen, "\n" if _ends_early(above, line, left, right) else " ")
     return "\n".join(_BETWEEN_CJK.sub("", one_line(part)) for part in text.split("\n"))
 
 

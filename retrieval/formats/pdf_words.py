@@ -20,6 +20,7 @@ import pypdfium2.raw as pdfium
 _RUN = re.compile(r"[^\s\ufffe\x02\x00\u00ad]+[\ufffe\x02\u00ad]?")
 _HYPHENS = "\ufffe\x02\u00ad"
 """What PDFium gives for a hyphen at the end of a line."""
+_SPACES = " \t\u00a0\u3000"
 _MARKS = re.compile(r"(?<=.)[\d*†‡§¹²³]|[\d*†‡§¹²³](?=.)")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _LTR_RUN = re.compile(
@@ -49,6 +50,8 @@ class Word(NamedTuple):
     rtl: bool = False
     hyphen: bool = False
     """Whether it was cut at the end of a line, with a hyphen that is not part of it."""
+    spaced: bool = False
+    """Whether a space is stored before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +163,14 @@ class _Reader:
         bold = pdfium.FPDFText_GetFontWeight(page, start) >= _BOLD
         hyphen = text[end - 1] in _HYPHENS
         written = text[start : end - hyphen]
+        spaced = start > 0 and text[start - 1] in _SPACES
         if written.isascii() or not _RTL.search(written):
             left = self._place(start)[0]
             right = self._place(end - 1)[1] if end - start > 1 else self._place(start)[1]
-            return Word(_plain(written), min(left, right), max(left, right), base, size, bold, False, hyphen)
+            return Word(_plain(written), min(left, right), max(left, right), base, size, bold, False, hyphen, spaced)
         places = [self._place(i) for i in range(start, end - hyphen)]
         left, right = min(x for x, _ in places), max(x for _, x in places)
-        return Word(_plain(_reordered(written, places)), left, right, base, size, bold, True, hyphen)
+        return Word(_plain(_reordered(written, places)), left, right, base, size, bold, True, hyphen, spaced)
 
     def _place(self, i: int) -> tuple[float, float]:
         """(left, right) of a character as shown."""

@@ -6,16 +6,19 @@ A formula stands for the value that it had when the file was saved. Left out: co
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 from retrieval.base import Part
 from retrieval.formats.archive import Archive
-from retrieval.formats.base import File
+from retrieval.formats.base import File, damaged
 from retrieval.formats.blocks import packed
 from retrieval.formats.grid import sheet_blocks
 from retrieval.formats.number_format import shown
+
+_MOST_ROWS = 2**20
+"""Of a sheet, in Excel."""
 
 
 def title(file: File) -> str:
@@ -27,18 +30,37 @@ def parts(file: File, start: int) -> Iterator[Part]:
 
 
 def _parts(file: File) -> Iterator[Part]:
-    from openpyxl import load_workbook
-
     _check(Archive(file))
     with warnings.catch_warnings(), file.path.open("rb") as stream:
         warnings.simplefilter("ignore")  # openpyxl tells what else in the file it does not read
-        book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-        sheets = book.worksheets
+        sheets = _opened(stream, file.name)
         for number, sheet in enumerate(sheets):
-            sheet.reset_dimensions()  # some programs state too few, others every column there can be
-            blocks = sheet_blocks(sheet.title, (_cells(cells) for cells in sheet.iter_rows()))
+            blocks = sheet_blocks(sheet.title, map(_cells, _rows(sheet, file.name)))
             done = (number + 1) / len(sheets)
             yield from packed(((block, done) for block in blocks), f"sheet {sheet.title}")
+
+
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, SyntaxError, TypeError, ValueError)
+"""What openpyxl raises at a workbook that is not as the standard has it."""
+
+
+def _opened(stream: BinaryIO, name: str) -> Sequence[Any]:
+    from openpyxl import load_workbook
+
+    try:
+        return list(load_workbook(stream, read_only=True, data_only=True, keep_links=False).worksheets)
+    except _DAMAGE as error:
+        raise damaged(name) from error
+
+
+def _rows(sheet: Any, name: str) -> Iterator[list[tuple[Any, str]]]:
+    """(value, number format) of the cells of each row."""
+    sheet.reset_dimensions()  # some programs state too few, others every column there can be
+    try:
+        for cells in sheet.iter_rows(max_row=_MOST_ROWS):  # rows that a row's number leaves out come empty
+            yield [(cell.value, cell.number_format) if cell.value is not None else (None, "") for cell in cells]
+    except _DAMAGE as error:
+        raise damaged(name) from error
 
 
 def _check(archive: Archive) -> None:
@@ -48,8 +70,8 @@ def _check(archive: Archive) -> None:
             archive.open(member).close()
 
 
-def _cells(cells: tuple[Any, ...]) -> list[str]:
-    written = [shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in cells]
+def _cells(cells: list[tuple[Any, str]]) -> list[str]:
+    written = ["" if value is None else shown(value, number_format) for value, number_format in cells]
     while written and not written[-1]:
         written.pop()
     return written

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from retrieval.base import Part
-from retrieval.formats.archive import Archive
+from retrieval.formats.archive import Archive, whole
 from retrieval.formats.base import File
 from retrieval.formats.blocks import heading, item, joined, one_line, table
 
@@ -80,7 +80,7 @@ def _kind(shape: Any) -> str:
 
 def _depth(paragraph: Any) -> int:
     properties = paragraph.find(f"{_A}pPr")
-    return 0 if properties is None else min(int(properties.get("lvl", "0")), 8)
+    return 0 if properties is None else whole(properties.get("lvl"), 0, 8)
 
 
 def _paragraphs(element: Any) -> list[str]:

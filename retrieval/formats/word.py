@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from retrieval.base import Part
-from retrieval.formats.archive import Archive, elements
+from retrieval.formats.archive import Archive, elements, whole
 from retrieval.formats.base import File
 from retrieval.formats.blocks import heading, item, one_line, packed, table
 from retrieval.formats.numbering import Numbering
@@ -102,9 +102,9 @@ class _Document:
             for cell in line.iter(f"{_W}tc"):
                 if next(cell.iterancestors(f"{_W}tbl")) is element:
                     span = cell.find(f"{_W}tcPr/{_W}gridSpan")
-                    wide = int(span.get(f"{_W}val", "1")) if span is not None else 1
+                    wide = 1 if span is None else whole(span.get(f"{_W}val"), 1, most=64)
                     texts = [self._text(paragraph) for paragraph in cell.iter(f"{_W}p")]
-                    cells += [one_line(" ".join(texts)), *[""] * (min(wide, 64) - 1)]
+                    cells += [one_line(" ".join(texts)), *[""] * (wide - 1)]
             stated |= not rows and line.find(f"{_W}trPr/{_W}tblHeader") is not None
             rows.append(cells)
         return table(rows, header=True if stated else None)
@@ -158,14 +158,14 @@ def _stated(properties: Any, style: _Style) -> _Style:
     level, list_id, depth = style.level, style.list_id, style.depth
     outline = properties.find(f"{_W}outlineLvl")
     if outline is not None:
-        stated = int(outline.get(f"{_W}val", "9"))
+        stated = whole(outline.get(f"{_W}val"), 9, 9)
         level = stated + 1 if stated < 9 else 0
     listed = properties.find(f"{_W}numPr/{_W}numId")
     if listed is not None:
         list_id = listed.get(f"{_W}val", "").removeprefix("0")
     deep = properties.find(f"{_W}numPr/{_W}ilvl")
     if deep is not None:
-        depth = min(int(deep.get(f"{_W}val", "0")), 8)
+        depth = whole(deep.get(f"{_W}val"), 0, 8)
     return _Style(level, list_id, depth)
 
 
