@@ -25,6 +25,7 @@ from chat.sources import Source
 from chat.startup import Startup
 from chat.store import ConversationStore
 from errors import SettingsError
+from retrieval.corpora import Corpora
 from retrieval.index import DocumentIndex
 from serving.health import health_route
 from settings import Settings
@@ -43,6 +44,7 @@ class App:
     blocks: gr.Blocks
     startup: Startup
     index: DocumentIndex
+    corpora: Corpora
     i18n: gr.I18n
 
 
@@ -63,7 +65,7 @@ def build_app(settings: Settings) -> App:
         upload_limit_mb=settings.upload_limit_mb,
         users=settings.users,
     )
-    return App(page(parts, i18n), core.assistant.startup, core.index, i18n)
+    return App(page(parts, i18n), core.assistant.startup, core.index, core.corpora, i18n)
 
 
 def _options(settings: Settings, sources: Sequence[Source]) -> Options:
@@ -112,7 +114,10 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         print(_shared(share_url), flush=True)
     app.startup.start()
     if block:
-        app.blocks.block_thread()
+        try:
+            app.blocks.block_thread()
+        finally:
+            app.corpora.close()
     return str(local_url)
 
 
