@@ -27,6 +27,7 @@ from chat.startup import Startup
 from chat.store import ConversationStore
 from chat.zerogpu import Gpu
 from errors import SettingsError
+from retrieval.corpora import Corpora
 from retrieval.formats.kinds import READABLE
 from retrieval.index import DocumentIndex
 from serving.health import health_route
@@ -48,6 +49,7 @@ class App:
     blocks: gr.Blocks
     startup: Startup
     index: DocumentIndex
+    corpora: Corpora
     i18n: gr.I18n
 
 
@@ -67,7 +69,7 @@ def build_app(settings: Settings) -> App:
         uploads=core.uploads,
         documents_source=DOCUMENTS,
     )
-    return App(page(parts, i18n), core.assistant.startup, core.index, i18n)
+    return App(page(parts, i18n), core.assistant.startup, core.index, core.corpora, i18n)
 
 
 def _gpu(settings: Settings) -> Gpu | None:
@@ -134,7 +136,10 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         print(_shared(share_url), flush=True)
     app.startup.start()
     if block:
-        app.blocks.block_thread()
+        try:
+            app.blocks.block_thread()
+        finally:
+            app.corpora.close()
     return str(local_url)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from chat.placement import ZEROGPU
 from errors import SettingsError
 
 PREFIX = "GROUNDCHAT_"
+_HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class Secret(str):
@@ -103,6 +105,13 @@ def _languages(text: str) -> frozenset[str]:
     return codes
 
 
+def _hosts(text: str) -> frozenset[str]:
+    hosts = frozenset(host.strip().lower() for host in text.split(",") if host.strip())
+    if not hosts or not all(_HOST.fullmatch(host) for host in hosts):
+        raise ValueError("use host names, each with or without a port, like wiki.example:8080,10.0.0.5")
+    return hosts
+
+
 def _wikipedia_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or "{language}" not in text:
@@ -174,7 +183,14 @@ class Settings:
     )
     network: bool = _setting(True, _boolean, "off: no source may leave this machine")
     wikipedia_url: str = _setting("https://{language}.wikipedia.org", _wikipedia_url, "base address of Wikipedia")
+    allow_hosts: frozenset[str] = _setting(
+        frozenset(), _hosts, "hosts inside your network that may be fetched from, separated by commas"
+    )
     contact: str = _setting("", _text, "e-mail or page named in the User-Agent, as Wikipedia asks of operators")
+    documents_folder: Path | None = _setting(None, _folder, "folder whose files everybody may search; it is watched")
+    documents_urls: Path | None = _setting(
+        None, _folder, "text file with one URL a line, whose pages everybody may search; they are kept up to date"
+    )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
     moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
@@ -277,7 +293,7 @@ def _flags(argv: Sequence[str], program: str) -> dict[str, str]:
     for name, f in _FIELDS.items():
         # A switch may stand alone: --share means --share on.
         optional: dict[str, Any] = {"nargs": "?", "const": "on"} if f.type == "bool" else {}
-        shown = "" if f.default in ("", Secret(""), (), None) else f" (default: {_shown(f.default)})"
+        shown = "" if f.default in ("", Secret(""), (), frozenset(), None) else f" (default: {_shown(f.default)})"
         says = f"{f.metadata['help']}{shown}".replace("%", "%%")
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=says, **optional)
     return dict(vars(parser.parse_args(list(argv))))

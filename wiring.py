@@ -29,12 +29,19 @@ from encoder import SentenceEncoder
 from errors import ModelError
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
+from retrieval.corpora import Corpora
+from retrieval.corpus import SHARED, Corpus
+from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
+from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.pace import Pace
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
+from retrieval.url_list import UrlList
+from retrieval.watched_folder import WatchedFolder
 from retrieval.wikipedia import Wikipedia
 from settings import Settings
 
@@ -43,10 +50,13 @@ DOCUMENTS = "documents"
 """The source that holds what visitors upload."""
 
 _ROOT = Path(__file__).parent
+_PAGE_LIMITS = Limits(seconds=300, bytes=500 * 2**20)
+"""For a document of the operator's list; what a question waits for has the source's own limit."""
 _LABELS = {
     LIBRARY: {"en": "Starter library", "zh": "入门资料库"},
     GUIDE: {"en": "Guide to Groundchat", "zh": "Groundchat 指南"},
     DOCUMENTS: {"en": "My documents", "zh": "我的文档"},
+    SHARED: {"en": "Shared documents", "zh": "共享文档"},
     "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
 }
 
@@ -58,6 +68,8 @@ class Core:
     assistant: Assistant
     index: DocumentIndex
     uploads: Uploads
+    corpora: Corpora
+    """The operator's documents; followed once the start has come to them, until they are closed."""
     reader: Reader
     make_model: MakeModel
     forecast: Callable[[str], str]
@@ -73,7 +85,7 @@ def wire(
     ready: Callable[[], None] | None = None,
     gpu: Gpu | None = None,
 ) -> Core:
-    """Put the parts together. Raises `SettingsError` for a policy that cannot be used.
+    """Put the parts together. Raises `SettingsError` for a policy, a folder or a list that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
@@ -88,7 +100,9 @@ def wire(
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier(encoder)
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
-    sources = _sources(settings, index, uploads)
+    pace = Pace()
+    corpora = _corpora(settings, index, pace)
+    sources = _sources(settings, index, corpora, pace, uploads)
 
     lender = Lender(gpu) if gpu is not None else None
     placement = _placement(settings, lender)
@@ -111,6 +125,7 @@ def wire(
     steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
     if uploads:
         steps.append(Step("Going on with uploads", lambda report: uploaded.start()))
+    steps.append(Step("Following the shared documents", lambda report: corpora.start()))
     if ready is not None:
         steps.append(Step("Ready", lambda report: ready()))
     startup = Startup(steps)
@@ -128,6 +143,7 @@ def wire(
         assistant=assistant,
         index=index,
         uploads=uploaded,
+        corpora=corpora,
         reader=reader,
         make_model=make_model,
         forecast=forecast,
@@ -144,21 +160,43 @@ def _policy(settings: Settings) -> Policy:
     return Policy.load(Path(settings.moderation_policy) if settings.moderation_policy else None)
 
 
-def _sources(settings: Settings, index: DocumentIndex, uploads: bool) -> list[Source]:
+def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
+    folder = settings.data_dir / "shared"
+    found: list[Corpus] = []
+    if settings.documents_folder is not None:
+        found.append(WatchedFolder(settings.documents_folder, leave_out=settings.data_dir))
+    if settings.documents_urls is not None:
+        fetcher = Fetcher(_user_agent(settings), allowed_hosts=settings.allow_hosts, limits=_PAGE_LIMITS, pace=pace)
+        found.append(
+            UrlList(settings.documents_urls, HttpCache(fetcher, folder / "pages") if settings.network else None)
+        )
+    return Corpora(index, found, folder)
+
+
+def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: Pace, uploads: bool) -> list[Source]:
     sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY])]
+    if settings.documents_folder is not None or settings.documents_urls is not None:
+        shared = index.retriever(SHARED)
+        sources.append(Source(shared, _LABELS[SHARED], empty=lambda owner: not corpora.status().documents))
     if uploads:
         uploaded = index.retriever(DOCUMENTS)
         sources.append(Source(uploaded, _LABELS[DOCUMENTS], empty=lambda owner: not index.documents(DOCUMENTS, owner)))
     if settings.network:
-        contact = f"; {settings.contact}" if settings.contact else ""
         wikipedia = Wikipedia(
             settings.wikipedia_url,
-            user_agent=f"Groundchat/{VERSION} (self-hosted chat{contact})",
+            user_agent=_user_agent(settings),
+            allowed_hosts=settings.allow_hosts,
             cache_folder=settings.data_dir / "wikipedia",
+            pace=pace,
             time_limit_s=settings.source_limit_s,
         )
         sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True))
     return sources
+
+
+def _user_agent(settings: Settings) -> str:
+    contact = f"; {settings.contact}" if settings.contact else ""
+    return f"Groundchat/{VERSION} (self-hosted chat{contact})"
 
 
 def _steps(

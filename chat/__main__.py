@@ -55,6 +55,7 @@ def main() -> int:
         return 1
     finally:
         if core.assistant.startup.ready:
+            core.corpora.close()
             core.index.close()
 
 

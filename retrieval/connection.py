@@ -6,7 +6,6 @@ A network backend for httpcore (its documented seam below HTTP and TLS): `fetch.
 from __future__ import annotations
 
 import concurrent.futures
-import ipaddress
 import socket
 import threading
 import time
@@ -19,35 +18,39 @@ from typing import Any
 import httpcore
 
 from errors import SourceError
+from retrieval.address import check_addresses, inside_a_network
 
 Resolve = Callable[[str, int], list[str]]
 """Host name and port to the addresses it has; raises `OSError` when it has none."""
 
-_SLICE_S = 0.1
+SLICE_S = 0.1
 """How long a wait may ignore a cancel."""
-_NOT_PUBLIC = tuple(
-    ipaddress.ip_network(block)
-    for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
-)
-"""Beside what `ipaddress` knows, which differs between Python's versions: special blocks (IANA's registries), tunnels,
-and the one metadata address of a cloud that is not private."""
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_HEAD_BYTES = 2**18
+"""What may arrive before a body: headers, and announcements (1xx) before them."""
 
 
 class Cancelled(SourceError):
     """The person who asked does not wait any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Budget:
-    """How long one request may still go on."""
+    """What one request may still take: time, and bytes on the wire."""
 
     host: str
     deadline: float
+    """On `time.monotonic()`'s clock."""
     seconds: float
     """What was granted at the start, for the message."""
     cancel: threading.Event
+    named: bool = False
+    """Whether the operator named the host, so that it may lie inside a network."""
+    limit: int = 2**20
+    """Bytes of the decompressed body."""
+    answered: bool = False
+    """Whether the headers are read to their end."""
+    wire: int = _HEAD_BYTES
+    """Bytes that may still arrive."""
 
     def left(self) -> float:
         """Seconds left, above 0. Raises `Cancelled` or `SourceError` when there are none."""
@@ -69,32 +72,58 @@ class Budget:
             zh=f"{self.host} 在 {self.seconds:.2g} 秒内没有回应，请稍后再试。",
         )
 
+    def took(self, arrived: int) -> None:
+        """Count bytes that arrived. Raises `SourceError` when they are more than the answer may need."""
+        self.wire -= arrived
+        if self.wire < 0:
+            raise self.too_long() if self.answered else self.headers_too_long()
+
+    def body_follows(self) -> None:
+        """The headers are read. A body within the limit takes less than twice its length, whatever frames it."""
+        self.answered = True
+        self.wire += 2 * self.limit
+
+    def too_long(self) -> SourceError:
+        megabytes = f"{self.limit / 2**20:.3g} MB"
+        return SourceError(
+            f"{self.host} sent more than {megabytes}, which is over the limit; ask for less.",
+            zh=f"{self.host} 发来的内容超过了 {megabytes} 的上限，请缩小范围。",
+        )
+
+    def headers_too_long(self) -> SourceError:
+        return SourceError(
+            f"{self.host} sent headers that are too long, so it was cut off; check the address.",
+            zh=f"{self.host} 发来的标头过长，已中断读取，请检查网址。",
+        )
+
 
 class _Current(threading.local):
     """The budget of the request that this thread is making: kept connections serve many requests."""
 
-    budget: Budget | None = None
+    given: Budget | None = None
 
-    def left(self) -> float:
-        return self.budget.left() if self.budget else _SLICE_S
+    @property
+    def budget(self) -> Budget:
+        if self.given is None:
+            raise RuntimeError("a connection was used outside of a request")
+        return self.given
 
 
 class CheckedBackend(httpcore.NetworkBackend):
     """Opens connections, only to addresses that may be reached and within the budget."""
 
-    def __init__(self, allowed_hosts: frozenset[str], resolve: Resolve) -> None:
-        self._allowed_hosts = allowed_hosts
+    def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
         self._plain = httpcore.SyncBackend()
         self._current = _Current()
 
     @contextmanager
     def within(self, budget: Budget) -> Iterator[None]:
-        self._current.budget = budget
+        self._current.given = budget
         try:
             yield
         finally:
-            self._current.budget = None
+            self._current.given = None
 
     def connect_tcp(
         self,
@@ -104,15 +133,17 @@ class CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        deadline = time.monotonic() + self._current.left()
+        budget = self._current.budget
+        deadline = time.monotonic() + budget.left()
 
         def connect() -> httpcore.NetworkStream:
             addresses = self._resolve(host, port)
-            if not {host.lower(), f"{host}:{port}".lower()} & self._allowed_hosts:
-                _refuse_private(host, addresses)
+            check_addresses(budget.host, addresses, budget.named)
+            if not budget.named and any(map(_is_this_machine, addresses)):
+                raise inside_a_network(budget.host)
             return self._first(addresses, port, deadline, socket_options)
 
-        return BudgetedStream(_waited_for(connect, self._current), self._current)
+        return BudgetedStream(_waited_for(connect, budget), self._current)
 
     def _first(
         self, addresses: list[str], port: int, deadline: float, options: Iterable[httpcore.SOCKET_OPTION] | None
@@ -136,28 +167,21 @@ def addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def _refuse_private(host: str, addresses: list[str]) -> None:
-    if not all(_is_public(ipaddress.ip_address(address)) for address in addresses):
-        raise SourceError(
-            f"{host} is inside a private network and is not fetched; the operator can allow it by name.",
-            zh=f"{host} 位于内部网络，不予读取；管理员可以按名称放行。",
-        )
+def _is_this_machine(address: str) -> bool:
+    """Whether a public address is this machine's own, behind whose firewall we stand.
 
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether the whole internet can reach the address, or the IPv4 address that it stands for."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return _is_public(address.ipv4_mapped)
-        if address in _NAT64:
-            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address not in _GLOBAL_UNICAST:
+    A datagram socket that is "connected" sends nothing; it tells from which address it would send, and to itself a
+    machine sends from the same.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))
+        except OSError:  # no way there, so it is not here
             return False
-    special = address.is_multicast or address.is_reserved or any(address in block for block in _NOT_PUBLIC)
-    return address.is_global and not special
+        return bool(probe.getsockname()[0] == address)
 
 
-def _waited_for(connect: Callable[[], httpcore.NetworkStream], current: _Current) -> httpcore.NetworkStream:
+def _waited_for(connect: Callable[[], httpcore.NetworkStream], budget: Budget) -> httpcore.NetworkStream:
     """Resolve and connect in a thread and stop waiting when the budget ends: a name server may take half a minute."""
     future: concurrent.futures.Future[httpcore.NetworkStream] = concurrent.futures.Future()
 
@@ -176,12 +200,12 @@ def _waited_for(connect: Callable[[], httpcore.NetworkStream], current: _Current
     threading.Thread(target=run, name="fetch-connect", daemon=True).start()
     while True:
         try:
-            left = current.left()
+            left = budget.left()
         except SourceError:
             if future.cancel():
                 raise
-            left = _SLICE_S
-        concurrent.futures.wait([future], min(left, _SLICE_S))
+            left = SLICE_S
+        concurrent.futures.wait([future], min(left, SLICE_S))
         if future.done():
             return future.result()
 
@@ -194,14 +218,17 @@ class BudgetedStream(httpcore.NetworkStream):
         self._current = current
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        budget = self._current.budget
         while True:
             try:
-                return self._inner.read(max_bytes, min(self._current.left(), _SLICE_S))
+                arrived = self._inner.read(max_bytes, min(budget.left(), SLICE_S))
             except httpcore.ReadTimeout:
                 continue
+            budget.took(len(arrived))
+            return arrived
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._current.left())
+        self._inner.write(buffer, self._current.budget.left())
 
     def close(self) -> None:
         self._inner.close()
@@ -209,7 +236,7 @@ class BudgetedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        secured = self._inner.start_tls(ssl_context, server_hostname, self._current.left())
+        secured = self._inner.start_tls(ssl_context, server_hostname, self._current.budget.left())
         return BudgetedStream(secured, self._current)
 
     def get_extra_info(self, info: str) -> Any:

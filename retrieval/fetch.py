@@ -1,12 +1,14 @@
 """The one way out to the network: GET a public http(s) address within limits, or say in one sentence why not.
 
-Covered: only http and https, no credentials in the URL. A host is resolved once for each connection, every address it
-has must be public, and the connection goes to the address that was checked (no DNS rebinding); redirects are capped
-and each hop is checked again. One deadline holds over DNS, connecting, TLS, headers, body, redirects and slow drips,
-and a cancel is noticed within 0.1 s (within the deadline during a TLS handshake). Bytes are counted after
-decompression, and never inflated beyond the limit. Hosts that the operator names may be private.
+Covered: only http and https, no credentials in the URL, hosts spelled plainly (`address.py`). A host is resolved once
+for each connection, every address it has must be public, and the connection goes to the address that was checked (no
+DNS rebinding); redirects are capped and each hop is checked again. One deadline holds over DNS, connecting, TLS,
+headers, body, redirects and slow drips, and a cancel is noticed within 0.1 s (within the deadline during a TLS
+handshake). Bytes are counted as they arrive and after decompression, and never inflated beyond the limit. Hosts are
+asked at most as often as `pace.py` allows. Hosts that the operator names may be private, but a page elsewhere cannot
+lead there. Cookies, credentials and proxies, those of the environment too, are never used.
 
-Not covered: limits per host, conditional requests (ETag), HTTP proxies, HTTP/2.
+Not covered: HTTP/2, robots.txt.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ import socket
 import ssl
 import threading
 import time
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpcore
 import httpx
 
 from errors import SourceError
-from retrieval.connection import Budget, CheckedBackend, Resolve, addresses_of
+from retrieval.address import check_outside, host_of, names_of, parsed
+from retrieval.body import BrokenOffError, broken_off, header, pieces
+from retrieval.connection import Budget, Cancelled, CheckedBackend, Resolve, addresses_of
+from retrieval.pace import MOST_AT_ONCE, Pace
+
+__all__ = ["Answer", "BrokenOffError", "Cancelled", "Fetched", "Fetcher", "Known", "Limits", "StatusError"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_RETRY_AFTER_S = 3600.0
@@ -45,6 +52,31 @@ class Fetched:
     url: str
     """Where the body came from in the end, after redirects."""
     body: bytes
+    content_type: str
+    """In lower case, without parameters; empty where the host named none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The version of a body that one has already (RFC 9110, 8.8)."""
+
+    url: str
+    """Where it came from in the end; elsewhere its validators mean nothing."""
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said of a body. `changed` is false where the host confirmed the version that is `Known`."""
+
+    url: str
+    headers: Mapping[str, str]
+    changed: bool
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class StatusError(SourceError):
@@ -56,14 +88,14 @@ class StatusError(SourceError):
         self.retry_after_s = retry_after_s
 
 
-class BrokenOffError(SourceError):
-    """The answer broke off or was garbled on its way; a second try may do."""
+Write = Callable[[bytes], object]
 
 
 class Fetcher:
     """Fetches within `limits`. `allowed_hosts` (`host` or `host:port`) may lie inside private networks.
 
-    Safe to call from several threads; connections are kept for a while and shared between them.
+    Fetchers that share a `pace` share its limits per host. Safe to call from several threads; connections are kept for
+    a while and shared between them.
     """
 
     def __init__(
@@ -72,13 +104,16 @@ class Fetcher:
         *,
         allowed_hosts: Iterable[str] = (),
         limits: Limits = Limits(),
-        resolve: Resolve | None = None,
+        pace: Pace | None = None,
+        resolve: Resolve = addresses_of,
     ) -> None:
-        self._user_agent = user_agent
+        self._user_agent = " ".join(user_agent.split()).encode("ascii", "replace")
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._limits = limits
-        self._backend = CheckedBackend(frozenset(host.lower() for host in allowed_hosts), resolve or addresses_of)
+        self._pace = pace or Pace()
+        self._backend = CheckedBackend(resolve)
         self._lock = threading.Lock()
-        self._pools: dict[str, httpcore.ConnectionPool] = {}
+        self._pools: dict[tuple[str, bool], httpcore.ConnectionPool] = {}
 
     def get(
         self,
@@ -93,19 +128,39 @@ class Fetcher:
         Raises `StatusError` when the host answers with anything but success, `BrokenOffError` when a second try
         may do, `Cancelled` after `cancel` was set, `SourceError` otherwise.
         """
-        target = _parsed(url)
-        now = time.monotonic()
-        until = min(now + self._limits.seconds, math.inf if deadline is None else deadline)
-        for _ in range(self._limits.redirects + 1):
-            budget = Budget(target.host, until, until - now, cancel or threading.Event())
-            found = self._hop(target, accept, budget)
-            if isinstance(found, bytes):
-                return Fetched(str(target), found)
-            target = found
-        raise SourceError(
-            f"{_parsed(url).host} redirected more than {self._limits.redirects} times; check the address.",
-            zh=f"{_parsed(url).host} 的重定向超过了 {self._limits.redirects} 次，请检查网址。",
-        )
+        body: list[bytes] = []
+        answer = self._follow(url, accept, None, body.append, deadline, cancel)
+        return Fetched(answer.url, b"".join(body), answer.content_type)
+
+    def download(
+        self,
+        url: str,
+        file: Path,
+        *,
+        known: Known | None = None,
+        accept: str = "*/*",
+        deadline: float | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Answer:
+        """Write the body at `url` into `file` piece by piece, unless it is still the `known` one.
+
+        There is no file where the body has not changed or could not be had. Raises what `get` raises.
+        """
+        complete = False
+        try:
+            with file.open("wb") as opened:
+                answer = self._follow(url, accept, known, lambda piece: _write(opened.write, piece), deadline, cancel)
+            complete = answer.changed
+            return answer
+        except OSError as error:
+            raise _not_written(error) from error
+        finally:
+            if not complete:
+                file.unlink(missing_ok=True)
+
+    def may_lie_inside(self, url: str) -> bool:
+        """Whether the operator allows the URL's host by name. Raises `SourceError` when it is none."""
+        return self._is_named(parsed(url))
 
     def close(self) -> None:
         """Close the connections that were kept; the next `get` opens new ones."""
@@ -114,76 +169,140 @@ class Fetcher:
         for pool in pools.values():
             pool.close()
 
-    def _hop(self, target: httpx.URL, accept: str, budget: Budget) -> bytes | httpx.URL:
-        """One request: its body, or where it redirects to."""
+    def _follow(
+        self,
+        url: str,
+        accept: str,
+        known: Known | None,
+        write: Write,
+        deadline: float | None,
+        cancel: threading.Event | None,
+    ) -> Answer:
+        first = target = parsed(url)
+        now = time.monotonic()
+        until = min(now + self._limits.seconds, math.inf if deadline is None else deadline)
+        cancel = cancel or threading.Event()
+        named = True
+        for _ in range(self._limits.redirects + 1):
+            # A page elsewhere must not lead to a host that is reachable only because the operator named it.
+            named = named and self._is_named(target)
+            budget = Budget(host_of(target), until, until - now, cancel, named, self._limits.bytes)
+            found = self._hop(target, accept, known, budget, write)
+            if isinstance(found, Answer):
+                return found
+            target = found
+        raise SourceError(
+            f"{host_of(first)} redirected more than {self._limits.redirects} times; check the address.",
+            zh=f"{host_of(first)} 的重定向超过了 {self._limits.redirects} 次，请检查网址。",
+        )
+
+    def _is_named(self, target: httpx.URL) -> bool:
+        return not self._allowed_hosts.isdisjoint(names_of(target))
+
+    def _hop(
+        self, target: httpx.URL, accept: str, known: Known | None, budget: Budget, write: Write
+    ) -> Answer | httpx.URL:
+        """One request: what came of it, or where it redirects to."""
+        if not budget.named:
+            check_outside(target)
+        url = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
+        conditions = _conditions(target, known)
         headers = [
             (b"Host", target.netloc),
-            (b"User-Agent", self._user_agent.encode("ascii", "replace")),
+            (b"User-Agent", self._user_agent),
             (b"Accept", accept.encode("ascii")),
             (b"Accept-Encoding", b"gzip"),
+            *conditions,
         ]
-        url = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
-        extensions = {"timeout": {"pool": budget.left()}}
-        with _as_source_errors(budget), self._backend.within(budget):
-            request = self._connections(target.scheme).stream("GET", url, headers=headers, extensions=extensions)
-            with request as response:
-                location = _header(response, b"location")
+        with self._pace.turn(budget), _as_source_errors(budget), self._backend.within(budget):
+            pool = self._connections(target.scheme, budget.named)
+            with pool.stream("GET", url, headers=headers) as response:
+                location = _location(response)
                 if response.status in _REDIRECTS and location:
-                    return _parsed(str(target.join(location)))
-                if not 200 <= response.status < 300:
-                    raise _status_error(target.host, response)
-                return _body(response, target.host, self._limits.bytes)
+                    return _onward(target, location)
+                if response.status == 304 and conditions:
+                    return Answer(str(target), _headers(response), changed=False)
+                if response.status not in (200, 203):
+                    raise _status_error(budget.host, response)
+                budget.body_follows()
+                for piece in pieces(response, budget):
+                    write(piece)
+                return Answer(str(target), _headers(response), changed=True)
 
-    def _connections(self, scheme: str) -> httpcore.ConnectionPool:
+    def _connections(self, scheme: str, named: bool) -> httpcore.ConnectionPool:
+        """The connections of a kind. Those into private networks serve only requests that may go there."""
         with self._lock:
-            if scheme not in self._pools:
-                self._pools[scheme] = httpcore.ConnectionPool(
+            if (scheme, named) not in self._pools:
+                self._pools[scheme, named] = httpcore.ConnectionPool(
                     ssl_context=httpx.create_ssl_context() if scheme == "https" else None,
                     network_backend=self._backend,
-                    max_connections=32,
+                    max_connections=MOST_AT_ONCE,
                     max_keepalive_connections=8,
                     keepalive_expiry=30.0,
                 )
-            return self._pools[scheme]
+            return self._pools[scheme, named]
 
 
-def _parsed(url: str) -> httpx.URL:
+def _conditions(target: httpx.URL, known: Known | None) -> list[tuple[bytes, bytes]]:
+    """Headers that ask for the body only if it is another than the one that is known."""
+    if known is None or known.url != str(target):
+        return []
+    validators = ((b"If-None-Match", known.etag), (b"If-Modified-Since", known.last_modified))
+    return [(name, value.encode("latin-1")) for name, value in validators if value]
+
+
+def _location(response: httpcore.Response) -> str:
+    """Where a redirect leads. Some servers write it in UTF-8 where they should percent-encode it."""
+    given = header(response, b"location").encode("latin-1")
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise SourceError("The address to fetch is malformed; check it.", zh="网址格式不正确，请检查。") from error
-    if parsed.scheme not in ("http", "https"):
-        raise SourceError(
-            f"“{parsed.scheme}:” addresses are not fetched; give one that starts with https://.",
-            zh=f"不能读取“{parsed.scheme}:”开头的网址，请给出以 https:// 开头的网址。",
-        )
-    if not 0 < (parsed.port or 80) < 2**16:
-        raise SourceError(
-            "The address to fetch has a port that does not exist; check it.", zh="网址中的端口不存在，请检查。"
-        )
-    if parsed.userinfo:
-        raise SourceError(
-            f"Addresses with a user name or password are not fetched; leave them out for {parsed.host}.",
-            zh=f"不能读取带用户名或密码的网址，请从 {parsed.host} 的网址中去掉它们。",
-        )
-    if not parsed.host:
-        raise SourceError("The address to fetch names no host; check it.", zh="网址中没有主机名，请检查。")
-    return parsed
+        return given.decode()
+    except UnicodeDecodeError:
+        return given.decode("latin-1")
 
 
-def _header(response: httpcore.Response, name: bytes) -> str:
-    """The first header of this (lower-case) name, or nothing."""
-    return next((value.decode("latin-1").strip() for key, value in response.headers if key.lower() == name), "")
+def _onward(target: httpx.URL, location: str) -> httpx.URL:
+    """Where a redirect leads from `target`. Raises `SourceError`."""
+    try:
+        url = str(target.join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SourceError(
+            f"{host_of(target)} redirected to an address that cannot be fetched; check the address.",
+            zh=f"{host_of(target)} 重定向到了不能读取的网址，请检查网址。",
+        ) from error
+    return parsed(url)
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1"): header(response, name) for name in {key.lower() for key, _ in response.headers}}
+
+
+def _write(write: Write, piece: bytes) -> None:
+    try:
+        write(piece)
+    except OSError as error:
+        raise _not_written(error) from error
+
+
+def _not_written(error: OSError) -> SourceError:
+    return SourceError(
+        f"What was fetched could not be written to this machine's disk ({error.strerror}); free some space.",
+        zh=f"无法把读取的内容写入本机磁盘（{error.strerror}），请腾出磁盘空间。",
+    )
 
 
 def _status_error(host: str, response: httpcore.Response) -> StatusError:
-    wait = _retry_after(_header(response, b"retry-after"))
-    when, later = (f"in {math.ceil(wait)} s", f"{math.ceil(wait)} 秒后") if wait else ("later", "稍后")
+    status = response.status
+    wait = _retry_after(header(response, b"retry-after"))
+    if 400 <= status < 500 and status not in (408, 425, 429):
+        todo, then = "check the address", "请检查网址"
+    else:
+        when, later = (f"in {math.ceil(wait)} s", f"{math.ceil(wait)} 秒后") if wait else ("later", "稍后")
+        todo, then = f"try again {when}", f"请{later}再试"
     return StatusError(
-        f"{host} answered with HTTP status {response.status}; try again {when}.",
-        response.status,
+        f"{host} answered with HTTP status {status}; {todo}.",
+        status,
         wait,
-        zh=f"{host} 返回了 HTTP 状态 {response.status}，请{later}再试。",
+        zh=f"{host} 返回了 HTTP 状态 {status}，{then}。",
     )
 
 
@@ -199,54 +318,12 @@ def _retry_after(value: str) -> float:
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
 
 
-def _body(response: httpcore.Response, host: str, limit: int) -> bytes:
-    """The decompressed body. Raises `SourceError` as soon as it is longer than `limit`."""
-    too_long = SourceError(
-        f"{host} sent more than {limit / 2**20:.3g} MB, which is over the limit; ask for less.",
-        zh=f"{host} 发来的内容超过了 {limit / 2**20:.3g} MB 的上限，请缩小范围。",
-    )
-    broken = _broken_off(host)
-    encoding = _header(response, b"content-encoding").lower()
-    if encoding not in ("", "identity", "gzip"):
-        raise SourceError(
-            f"{host} sent its answer in an encoding that was not asked for; try again later.",
-            zh=f"{host} 发来的内容采用了未要求的编码，请稍后再试。",
-        )
-    length = _header(response, b"content-length")
-    if length.isdecimal() and float(length[:20]) > limit:
-        raise too_long
-    inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    parts: list[bytes] = []
-    size = 0
-    for chunk in response.iter_stream():
-        try:
-            part = inflate.decompress(chunk, limit - size + 1) if inflate else chunk
-        except zlib.error as error:
-            raise broken from error
-        size += len(part)
-        if size > limit:
-            raise too_long
-        parts.append(part)
-    if inflate and not inflate.eof:
-        raise broken
-    return b"".join(parts)
-
-
-def _broken_off(host: str) -> BrokenOffError:
-    return BrokenOffError(f"{host} broke off its answer; try again later.", zh=f"{host} 的回应中断了，请稍后再试。")
-
-
 @contextmanager
 def _as_source_errors(budget: Budget) -> Iterator[None]:
     """What the connection reports, as one sentence for a person."""
     host = budget.host
     try:
         yield
-    except httpcore.PoolTimeout as error:
-        raise SourceError(
-            f"Too many requests to {host} are under way; try again in a moment.",
-            zh=f"正在向 {host} 发送的请求太多，请稍后再试。",
-        ) from error
     except httpcore.TimeoutException as error:
         raise budget.spent() from error
     except socket.gaierror as error:
@@ -254,8 +331,12 @@ def _as_source_errors(budget: Budget) -> Iterator[None]:
             f"{host} was not found; check the address and this machine's network.",
             zh=f"找不到 {host}，请检查网址和本机的网络。",
         ) from error
+    except httpcore.RemoteProtocolError as error:
+        if getattr(error.args[0], "error_status_hint", 0) == 431:  # h11's, for headers without an end
+            raise budget.headers_too_long() from error
+        raise broken_off(host) from error
     except (httpcore.ProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
-        raise _broken_off(host) from error
+        raise broken_off(host) from error
     except (httpcore.NetworkError, OSError) as error:
         if error.args and isinstance(error.args[0], ssl.SSLCertVerificationError):
             raise SourceError(
@@ -265,9 +346,4 @@ def _as_source_errors(budget: Budget) -> Iterator[None]:
         raise SourceError(
             f"{host} could not be reached; check this machine's network, or try later.",
             zh=f"无法连接 {host}，请检查本机的网络，或稍后再试。",
-        ) from error
-    except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
-        raise SourceError(
-            f"{host} redirected to an address that cannot be fetched; check the address.",
-            zh=f"{host} 重定向到了不能读取的网址，请检查网址。",
         ) from error

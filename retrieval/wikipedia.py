@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,16 +26,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import wikipediaapi
 
 from errors import SettingsError, SourceError
+from retrieval.address import names_of, parsed
 from retrieval.base import Document, Passage, SearchRequest
 from retrieval.cache import Cache
-from retrieval.connection import Cancelled
-from retrieval.fetch import BrokenOffError, Fetcher, Limits, StatusError
+from retrieval.fetch import BrokenOffError, Cancelled, Fetcher, Limits, StatusError
 from retrieval.keywords import any_of, key_terms
 from retrieval.mediawiki import blocks, encoded
+from retrieval.pace import Pace
 from retrieval.split import passages
 from retrieval.text import analyse, language
 
@@ -60,9 +60,10 @@ _EDITIONS = {"nb": "no"}
 class Wikipedia:
     """Live passages of the Wikipedia in the question's language; a `Retriever`.
 
-    `url` may hold `{language}`; a host without it may be a private one (a mirror inside the network). `user_agent`
-    should name a way to reach the operator, as Wikimedia's policy asks. `pages` are fetched side by side for each
-    question. Safe to call from several threads. Raises `SettingsError` when `url` is not an http(s) address.
+    `url` may hold `{language}`; a host without it may be a private one (a mirror inside the network), and so may
+    `allowed_hosts`. `user_agent` should name a way to reach the operator, as Wikimedia's policy asks. `pages` are
+    fetched side by side for each question. Safe to call from several threads. Raises `SettingsError` when `url` is not
+    an http(s) address.
     """
 
     name = "wikipedia"
@@ -72,7 +73,9 @@ class Wikipedia:
         url: str = URL,
         *,
         user_agent: str = USER_AGENT,
+        allowed_hosts: Iterable[str] = (),
         cache_folder: Path | None = None,
+        pace: Pace | None = None,
         time_limit_s: float = 6.0,
         max_bytes: int = 2 * 2**20,
         pages: int = 4,
@@ -84,8 +87,9 @@ class Wikipedia:
         library = wikipediaapi.USER_AGENT.partition(";")[0]
         self._fetcher = Fetcher(
             f"{user_agent} {library}",
-            allowed_hosts=_own_hosts(self._url),
+            allowed_hosts=[*allowed_hosts, *_own_hosts(self._url)],
             limits=Limits(seconds=time_limit_s, bytes=max_bytes),
+            pace=pace,
         )
         self._cache = Cache(cache_folder)
         self._pause = _Pause(clock)
@@ -353,11 +357,15 @@ def _encodes(char: str, encoding: str) -> bool:
 def _own_hosts(url: str) -> list[str]:
     """`host:port` of an address without `{language}` in its host: the operator named it, so it may be private."""
     try:
-        address = httpx.URL(url.replace("{language}", "en"))
-    except httpx.InvalidURL:
-        address = httpx.URL("")
-    if address.scheme not in ("http", "https") or not address.host or address.userinfo or address.query:
-        raise SettingsError(f"The Wikipedia address “{url}” cannot be used; give one such as {URL}.")
+        address = parsed(url.replace("{language}", "en"))
+    except SourceError as error:
+        raise _not_wikipedia(url) from error
+    if address.query:
+        raise _not_wikipedia(url)
     if "{language}" in url.split("/")[2]:
         return []
-    return [f"{address.host}:{address.port or (443 if address.scheme == 'https' else 80)}"]
+    return [names_of(address)[1]]
+
+
+def _not_wikipedia(url: str) -> SettingsError:
+    return SettingsError(f"The Wikipedia address “{url}” cannot be used; give one such as {URL}.")

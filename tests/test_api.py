@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -124,6 +125,19 @@ def test_another_owner_cannot_go_on_with_a_conversation(client: Client) -> None:
     first = _chat(client, "Who discovered penicillin?", owner="anna's key")
     with pytest.raises(AppError, match="There is no conversation"):
         _chat(client, "and where was he born?", conversation_id=first["conversation_id"], owner="ben's key")
+
+
+def test_whoever_has_no_key_deletes_nothing_of_everybodys(client: Client, running: Running) -> None:
+    """The page's own handler, called with a forged browser state."""
+    found = client.predict(query="penicillin", sources=["library"], api_name="/search")
+    document = found[0]["id"].rpartition("#")[0]
+    handlers = httpx.get(f"{running.url}config").json()["dependencies"]
+    press = next(handler["id"] for handler in handlers if handler["api_name"] == "press")
+    data = [json.dumps(["delete", document, ""]), {"owner": ""}, ""]
+    call = {"data": data, "fn_index": press, "session_hash": "forged"}
+    httpx.post(f"{running.url}gradio_api/queue/join", json=call).raise_for_status()
+    httpx.get(f"{running.url}gradio_api/queue/data", params={"session_hash": "forged"}, timeout=30).raise_for_status()
+    assert client.predict(query="penicillin", sources=["library"], api_name="/search") == found
 
 
 def test_the_queue_cannot_be_bypassed(running: Running) -> None:

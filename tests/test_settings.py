@@ -74,6 +74,11 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         (["--max-memory", "0:nan"], {}, "--max-memory"),
         (["--max-memory", "disk:5"], {}, "--max-memory"),
         (["--offload-dir", " "], {}, "it is empty"),
+        (["--documents-folder", " "], {}, "it is empty"),
+        (["--allow-hosts", "http://wiki.example/"], {}, "use host names, each with or without a port, like"),
+        (["--allow-hosts", "*"], {}, "--allow-hosts in the flags is “*”"),
+        (["--allow-hosts", "user@wiki.example"], {}, "--allow-hosts"),
+        (["--allow-hosts", ","], {}, "--allow-hosts"),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_the_setting(argv: list[str], environ: dict[str, str], said: str) -> None:
@@ -96,6 +101,11 @@ def test_an_unknown_name_in_dotenv_is_named_with_its_origin(tmp_path: Path) -> N
     (tmp_path / ".env").write_text("GROUNDCHAT_X=1", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"GROUNDCHAT_X in \.env"):
         settings.load([], {}, tmp_path / ".env")
+
+
+def test_allowed_hosts_are_read_one_by_one() -> None:
+    found = settings.load(["--allow-hosts", "Wiki.Example, 10.0.0.5:8080,[::1]:80"], {})
+    assert found.allow_hosts == {"wiki.example", "10.0.0.5:8080", "[::1]:80"}
 
 
 def test_a_secret_shows_itself_nowhere() -> None:

@@ -109,7 +109,8 @@ class DocumentHandlers:
         language, owner = spoken(request), browser["owner"]
         held = {info.id: info.title for info in self._index.documents(self._source, owner)}
         try:
-            deleted = document_id in held and self._index.delete(document_id, owner)
+            # A browser may claim any key; to claim none must not mean to own what is everybody's.
+            deleted = bool(owner) and document_id in held and self._index.delete(document_id, owner)
             says = _line("done", say(language, "deleted", title=held[document_id])) if deleted else ""
         except AppError as error:
             says = _line("failed", error.told(language))

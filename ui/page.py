@@ -18,6 +18,7 @@ from retrieval.uploads import Uploads
 from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
+from ui.fetching import fetch_nothing
 from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
 from ui.pane import Pane
@@ -50,6 +51,7 @@ class Parts:
 def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
     """The page, ready to be launched."""
     forced = parts.options.moderation_forced
+    fetch_nothing()
     with gr.Blocks(
         title="Groundchat", analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 86400)
     ) as opened:
