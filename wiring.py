@@ -26,6 +26,7 @@ from encoder import SentenceEncoder
 from errors import ModelError
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
+from retrieval.documents import FetchedDocuments, IndexedDocuments
 from retrieval.index import DocumentIndex
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
 from retrieval.rerank import Reranker
@@ -119,10 +120,18 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _sources(settings: Settings, index: DocumentIndex, uploads: bool) -> list[Source]:
-    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY])]
+    library = IndexedDocuments(index, LIBRARY)
+    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY], documents=library)]
     if uploads:
-        uploaded = index.retriever(DOCUMENTS)
-        sources.append(Source(uploaded, _LABELS[DOCUMENTS], empty=lambda owner: not index.documents(DOCUMENTS, owner)))
+        uploaded = IndexedDocuments(index, DOCUMENTS, personal=True)
+        sources.append(
+            Source(
+                index.retriever(DOCUMENTS),
+                _LABELS[DOCUMENTS],
+                empty=lambda owner: not index.documents(DOCUMENTS, owner),
+                documents=uploaded,
+            )
+        )
     if settings.network:
         contact = f"; {settings.contact}" if settings.contact else ""
         wikipedia = Wikipedia(
@@ -131,7 +140,7 @@ def _sources(settings: Settings, index: DocumentIndex, uploads: bool) -> list[So
             cache_folder=settings.data_dir / "wikipedia",
             time_limit_s=settings.source_limit_s,
         )
-        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True))
+        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=FetchedDocuments(wikipedia)))
     return sources
 
 

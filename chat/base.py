@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from retrieval.base import Passage
+from retrieval.overview import Overview
 
 
 class Role(StrEnum):
@@ -65,6 +66,8 @@ class ChatRequest:
     """Labels of the sources that were searched for `passages`."""
     unsearched: tuple[str, ...] = ()
     """Labels of the sources that could be switched on."""
+    overviews: tuple[Overview, ...] = ()
+    """Where an overview of documents is asked for: what to say of each, in sentences of `passages`."""
     sampling: Sampling = Sampling()
     cancel: threading.Event = field(default_factory=threading.Event)
     begun: str = ""

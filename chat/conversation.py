@@ -59,6 +59,8 @@ class Turn:
     new_topic: bool = False
     model: str = ""
     moderated: bool = True
+    asked: float = 0.0
+    """When, in Unix time; 0 where it is not known."""
 
     @property
     def remembered(self) -> bool:
