@@ -64,7 +64,7 @@ _SAID = (
         "rows": "a table of {n} rows with the columns {columns}",
         "language": "in {language}",
         "outline": "Its parts: {outline}",
-        "documents": "You have {n} documents:",
+        "documents": "{n} documents, in a few words each:",
         "more": "and {n} more",
         "further": "And {n} more: {names}.",
         "about": "What is {title} about?",
@@ -74,7 +74,7 @@ _SAID = (
         "sampled": "{title} is long: its beginning, its end and places spread over it were read, {read} of {count} "
         "passages.",
         "off": "Retrieval is off, so there is no document to sum up. Turn it on and choose {off}.",
-        "switched off": "{off} is not switched on: switch it on, and ask again.",
+        "switched off": "The source “{off}” is not switched on: switch it on, and ask again.",
         "could switch on": "You could switch on {off}, and ask again.",
         "not there": "There is no document called {title} in {on}.",
         "no own": "You have not uploaded a document yet: upload one, then ask what it is about.",
@@ -93,7 +93,7 @@ _SAID = (
         "rows": "{n} 行的表格，列为{columns}",
         "language": "{language}",
         "outline": "各部分：{outline}",
-        "documents": "你有 {n} 个文档：",
+        "documents": "{n} 个文档，各摘几句：",
         "more": "另有 {n} 个",
         "further": "另有 {n} 个：{names}。",
         "about": "{title}讲了什么？",
@@ -102,7 +102,7 @@ _SAID = (
         "tied": "有 {n} 个文档符合这个名字，这里说的是最新的一个。其他的是：{names}。请用全名指明。",
         "sampled": "{title}很长：读了开头、结尾和均匀分布的各处，共 {count} 段中的 {read} 段。",
         "off": "检索已关闭，没有可以概括的文档。请打开检索并选择{off}。",
-        "switched off": "{off}没有打开：请先打开它再问。",
+        "switched off": "“{off}”没有打开：请先打开它再问。",
         "could switch on": "可以打开{off}再问。",
         "not there": "{on}里没有叫{title}的文档。",
         "no own": "你还没有上传文档：请先上传，再问它讲了什么。",
@@ -264,7 +264,7 @@ def missing(
     elif request.naming is Naming.DESCRIBED and off:
         lines.append(said["could switch on"].format(off=either.join(off)))
     elif personal_off:
-        lines.append(said["switched off"].format(off=either.join(personal_off)))
+        lines.append(said["switched off"].format(off=personal_off[0]))
     else:
         lines.append(said["no own"])
     if not request.names and not own:

@@ -17,13 +17,13 @@ from chat.overview_texts import missing, notices, question_about
 from chat.sources import Source
 from errors import SourceError
 from retrieval.base import Passage, SearchRequest
-from retrieval.overview import Overview, Quote, overview
+from retrieval.overview import PASSAGES, Overview, Quote, overview
 from retrieval.overview_choice import Choice, Cited, Why, choose
 from retrieval.overview_request import Naming, OverviewRequest, another, overview_request
 from retrieval.query import Query
 
-_SENTENCES, _PASSAGES = 1, 2
-"""Of each document, where there are several."""
+_SENTENCES, _PASSAGES = 6, 2
+"""Of several documents together, and of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,9 @@ def _read(choice: Choice, sentences: int) -> tuple[list[Overview], list[SourceEr
     failures: list[SourceError] = []
     for document in choice.documents:
         try:
-            several = len(choice.documents) > 1
-            found.append(overview(document, _SENTENCES, _PASSAGES) if several else overview(document, sentences))
+            several = len(choice.documents)
+            wanted = sentences if several == 1 else max(_SENTENCES // several, 1)
+            found.append(overview(document, wanted, PASSAGES if several == 1 else _PASSAGES))
         except SourceError as error:
             failures.append(error)
     return [each for each in found if each.passages], failures

@@ -37,8 +37,9 @@ _BEGINS = (
         Task.WRITE,
         any_of(rf"""
     {_POLITELY}(?:write|compose|draft|translate|paraphrase|rephrase|rewrite|proofread|brainstorm)\b
-    {_POLITELY}(?:summari[sz]e|sum up|recap) (?:(?:this|the following|my)\b[^:]{{0,30}}: |your (?:answer|reply)
-      |your last (?:answer|reply)|(?:our|this) (?:conversation|chat|discussion)|what (?:you|we) (?:have |just )?(?:said|discussed|talked))
+    {_POLITELY}(?:summari[sz]e|sum up|recap) (?:this|the following|my)\b[^:]{{0,30}}:[ ]
+    {_POLITELY}(?:summari[sz]e|sum up|recap) (?:(?:our|this) (?:conversation|chat|discussion)|your (?:last )?(?:answer
+      |reply)|what (?:you|we) (?:have |just )?(?:said|discussed|talked))
     {_POLITELY}generate (?!electric)\w+\b
     {_POLITELY}tell (?:me|us) (?:a|another|some) (?:\w+ )?(?:jokes?|story|stories|riddles?|poems?)\b
     {_POLITELY}make up (?:a|an|some)\b

@@ -6,19 +6,23 @@ million passages must not be read whole for it. So a document is its count of pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from retrieval.base import Passage, Retriever, SearchRequest
 from retrieval.index import DocumentIndex, DocumentInfo
-from retrieval.text import analyse
+from retrieval.text import HAN, analyse
 
 _AT_ONCE = 64
 """Passages that one look-up asks for."""
 _CANDIDATES = 60
 """Passages among whose documents a title is looked for."""
 _WHOLE_ARTICLES = 10_000
+_MOST_PAIRS = 0.8
+_HAN = re.compile(f"[{HAN}]")
+_FILE_NAME = re.compile(r"\S[^\n]*\.\w{1,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,16 @@ class IndexedDocuments:
         found = self.index.search(replace(request, k=_CANDIDATES, owner=""), self.name)
         firsts = {passage.document: passage for passage in reversed(found)}
         order = dict.fromkeys(passage.document for passage in found)
-        return [_Indexed(self.index, _about(firsts[document]), "") for document in order]
+        by_title = [_Indexed(self.index, _about(firsts[document]), "") for document in order]
+        if by_title and not _FILE_NAME.fullmatch(request.query):
+            return by_title
+        # Only the whole list knows names of files, and titles that are misspelt.
+        return [*by_title, *(self._listed(info, "") for info in self.index.documents(self.name, ""))]
 
     def telling(self, request: SearchRequest) -> Readable | None:
         for passage in self.index.search(replace(request, k=_CANDIDATES), self.name):
-            wanted = set(analyse(request.query, passage.language))
-            if wanted <= set(analyse(f"{passage.title}\n{passage.section}\n{passage.text}", passage.language)):
+            text = f"{passage.title}\n{passage.section}\n{passage.text}"
+            if share_held(request.query, set(analyse(text, passage.language)), passage.language):
                 return self.holding(passage, request)
         return None
 
@@ -122,6 +130,16 @@ class IndexedDocuments:
             return None
         own = (document for document in self.own(request.owner) if document.about.id == there.document)
         return next(own, None) or _Indexed(self.index, _about(there), "")
+
+
+def share_held(name: str, terms: set[str], language: str = "en") -> float:
+    """Share of a name's terms that a text has, where it is said to hold the name; else 0.
+
+    That is all of them, and most of a Chinese name's, whose terms are pairs: “年度工作总结” holds “年度总结”.
+    """
+    wanted = set(analyse(name, language))
+    share = len(wanted & terms) / len(wanted) if wanted else 0.0
+    return share if share >= (_MOST_PAIRS if _HAN.search(name) else 1.0) else 0.0
 
 
 def _about(passage: Passage) -> About:

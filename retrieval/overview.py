@@ -13,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,10 @@ _FEWEST, _MOST, _PER_ROOT = 3, 6, 1.2
 _LONGEST_LIST = 20
 _MOST_SENTENCES = 2000
 """Sentences that are compared with one another: 4,000,000 likenesses, 16 MB."""
-_BEGINS, _LIKE, _SAME_PART, _UNFIT = 0.3, 0.5, 0.3, -2.0
+_BEGINS, _LIKE, _SAME_PART, _UNFIT, _REPEATED = 0.3, 0.5, 0.3, -2.0, -1.0
 """What the beginning of a part gains; what likeness to a chosen sentence, and a chosen one's part, cost."""
+_OFTEN, _SAME = 3, 0.95
+"""Times from which a sentence is said again and again; likeness from which two are the same."""
 _POOR = -0.2
 """What weighs less is no good opening."""
 _STRETCHES = 6
@@ -131,25 +133,34 @@ class _Sentence:
     part: str
     begins: bool
     """Whether it is the first of a part that can stand alone."""
+    repeated: bool
+    """Whether it stands in the document again and again, but for its numbers: a running head, a footer."""
 
 
 def _sentences(read: Sample, title: Span | None) -> list[_Sentence]:
     """What can be quoted, in order: a title that is told anyway is left out."""
     found: list[_Sentence] = []
     begun = set[str]()
+    said = Counter(_numberless(each.text) for passage in read.passages for each in candidates(passage))
     for index, passage in enumerate(read.passages):
         part = read.heading(passage) if read.depth else str(index * _STRETCHES // len(read.passages))
         for candidate in candidates(passage):
             if index == 0 and title is not None and candidate.span.end <= title.end:
                 continue
-            begins = read.depth > 0 and candidate.fit and part not in begun
+            repeated = said[_numberless(candidate.text)] >= _OFTEN
+            begins = read.depth > 0 and candidate.fit and part not in begun and not repeated
             begun |= {part} if begins else set()
-            found.append(_Sentence(candidate, index, part, begins))
+            found.append(_Sentence(candidate, index, part, begins, repeated))
     if len(read.passages) <= _STRETCHES and not read.depth:
-        found = [
-            _Sentence(s.candidate, s.passage, str(i * _STRETCHES // len(found)), False) for i, s in enumerate(found)
-        ]
+        found = [replace(each, part=str(i * _STRETCHES // len(found))) for i, each in enumerate(found)]
     return found[:_MOST_SENTENCES]
+
+
+_NUMBER = re.compile(r"\d+")
+
+
+def _numberless(text: str) -> str:
+    return _NUMBER.sub("0", text)
 
 
 def _table(read: Sample, found: Sequence[_Sentence]) -> Table | None:
@@ -169,7 +180,10 @@ def _number(found: Sequence[_Sentence], read: Sample) -> int:
 
 def _scores(found: Sequence[_Sentence], central: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much speaks for each sentence, shape (n,)."""
-    own = [each.candidate.worth + _BEGINS * each.begins + _UNFIT * (not each.candidate.fit) for each in found]
+    own = [
+        each.candidate.worth + _BEGINS * each.begins + _REPEATED * each.repeated + _UNFIT * (not each.candidate.fit)
+        for each in found
+    ]
     scores: NDArray[np.float32] = central + np.array(own, np.float32)
     return scores
 
@@ -178,7 +192,8 @@ def _order(found: Sequence[_Sentence], scores: NDArray[np.float32], likeness: Ma
     """Indices of sentences, each the most welcome after those before it; enough for the quotes and the passages."""
     fit = [i for i, each in enumerate(found) if each.candidate.fit]
     # Nothing stands before the first sentence that it could lean on.
-    opening = next((i for i in fit if found[i].candidate.weight > _POOR), fit[0] if fit else None)
+    good = (i for i in fit if found[i].candidate.weight > _POOR and not found[i].repeated)
+    opening = next(good, fit[0] if fit else None)
     return list(_best(found, scores, likeness, opening, max(wanted, 4 * PASSAGES)))
 
 
@@ -192,9 +207,10 @@ def _best(
     for _ in range(min(most, len(found))):
         welcome = left - _LIKE * nearest - _SAME_PART * np.array([used[each.part] for each in found], np.float32)
         best = int(welcome.argmax()) if used or opening is None else opening
-        if opening is not None and not found[best].candidate.fit:
+        if left[best] == -np.inf or (opening is not None and not found[best].candidate.fit):
             return
         yield best
+        left[likeness[best] >= _SAME] = -np.inf
         left[best] = -np.inf
         nearest = np.maximum(nearest, likeness[best])
         used[found[best].part] += 1

@@ -17,7 +17,7 @@ from typing import TypeVar
 from errors import SourceError
 from retrieval import overview_phrases as say
 from retrieval.base import Passage, SearchRequest
-from retrieval.documents import About, NamedDocuments, Readable
+from retrieval.documents import About, NamedDocuments, Readable, share_held
 from retrieval.overview_request import Naming, OverviewRequest, is_noun
 from retrieval.text import HAN, analyse, simplified
 
@@ -31,9 +31,6 @@ _EXACT, _STEM, _NEAR, _PART = 1.0, 0.95, 0.85, 0.5
 _SURE = 0.8
 _TIED = 0.04
 _NEAR_CHARS = 5
-_MOST_PAIRS = 0.8
-"""Share of a Chinese name's characters and pairs that a title holds: “年度总结” is part of “年度工作总结”."""
-_PARTICULAR = (Naming.QUOTED, Naming.DESCRIBED, Naming.FILE)
 
 
 class Why(Enum):
@@ -161,7 +158,8 @@ def _document(asked: OverviewRequest, look: _Look) -> Choice | None:
     if asked.which == "other" and quoted:
         own = [each for each in own if each.about.id != quoted[0].about.id]
     if asked.which:
-        return _newest(own[::-1] if asked.which == "oldest" else own) or Choice(Why.MISSING)
+        wanted = own[::-1] if asked.which == "oldest" else own
+        return Choice(Why.NAMED, (wanted[0],)) if wanted else Choice(Why.MISSING)
     if spoken_of:
         here = [each for each in quoted if each.about in _abouts(spoken_of)]
         return _talked_about(here, own) if here else _tied(spoken_of)
@@ -181,7 +179,7 @@ def _newest(own: Sequence[Readable]) -> Choice | None:
 def _spoken_of(asked: OverviewRequest, own: Sequence[Readable]) -> list[Readable]:
     """Of the visitor's own, those that the word for a document fits: by the kind of their file, by their name."""
     suffixes = next((ends.split() for words, ends in say.KINDS.items() if re.search(words, asked.noun)), [])
-    terms = set(analyse(asked.noun, "en")) if is_noun(asked.noun, "weak") else set()
+    terms = set(analyse(asked.noun, "en")) if is_noun(asked.noun, "weak", "generic") else set()
     by_kind = [each for each in own if _suffix(each.about.name) in suffixes]
     return by_kind or [each for each in own if terms and terms <= _terms(each.about)]
 
@@ -197,11 +195,23 @@ def _named(asked: OverviewRequest, look: _Look) -> Choice | None:
     if good:
         best = max(score for score, _ in good)
         return _tied([each for score, each in good if score >= best - _TIED])
+    if not asked.sums and asked.naming is not Naming.FILE:
+        return None  # “what is in my report about holidays?”
     described = asked.naming is Naming.DESCRIBED
     told = look.telling(asked.names[0]) if described or asked.naming is Naming.QUOTED or asked.noun else None
     if told and (described or told.about.owner):
         return Choice(Why.NAMED, (told,))
     return None if perhaps else Choice(Why.MISSING)
+
+
+def _files(asked: OverviewRequest, look: _Look) -> Choice | None:
+    """“report.pdf and notes.txt”: several files, where every name is one."""
+    parts = _AND.split(asked.names[0])
+    if len(parts) < 2 or not all(_SUFFIX.search(part.casefold()) for part in parts):
+        return _named(asked, look)
+    choices = [_named(replace(asked, names=(part,)), look) for part in parts[:MOST]]
+    found = {each.about.id: each for choice in choices if choice for each in choice.documents}
+    return Choice(Why.NAMED, tuple(found.values())) if found else Choice(Why.MISSING)
 
 
 def _tied(found: Sequence[Readable]) -> Choice:
@@ -214,7 +224,8 @@ _BY_NAMING: dict[Naming, Callable[[OverviewRequest, _Look], Choice | None]] = {
     Naming.ALL: _all,
     Naming.THIS: _this,
     Naming.DOCUMENT: _document,
-    **dict.fromkeys((*_PARTICULAR, Naming.PERHAPS), _named),
+    Naming.FILE: _files,
+    **dict.fromkeys((Naming.QUOTED, Naming.DESCRIBED, Naming.PERHAPS), _named),
 }
 
 
@@ -229,6 +240,7 @@ _BETWEEN = re.compile(r"[\s_\-–—.,:;!?'\"“”‘’«»《》〈〉「」�
 _LEADING = re.compile(r"\A(?:the|a|an|my|our|this|that) (?=\S)")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}]) | (?=[{HAN}])")
 _DIGITS = re.compile(r"\d+")
+_AND = re.compile(r"\s*(?:,|、|，|\band\b|\b以及\b|和|与)\s*", re.IGNORECASE)
 
 
 def match(names: Sequence[str], about: About) -> float:
@@ -250,11 +262,9 @@ def _match(name: str, about: About) -> float:
     near = max((_likeness(_plain(stem), title) for title in stems), default=0.0)
     if near >= _NEAR:
         return near * _STEM
-    terms, held = set(analyse(stem, "en")), _terms(about)
-    least = _MOST_PAIRS if re.search(f"[{HAN}]", stem) else 1.0
-    if not terms or len(terms & held) < least * len(terms):
-        return 0.0
-    return _PART + 0.3 * len(terms & held) / len(held)
+    held = _terms(about)
+    share = share_held(stem, held)
+    return _PART + 0.3 * share * len(set(analyse(stem, "en"))) / max(len(held), 1) if share else 0.0
 
 
 def _plain(name: str) -> str:

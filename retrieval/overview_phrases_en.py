@@ -118,11 +118,14 @@ _NOUNS = {
         powerpoints?|epubs?|e-?books?|markdown (?:files?|documents?)|readme(?: file)?|html (?:files?|pages?)
         (?:word|google) docs?
     """),
-    "generic": "texts?|sources?|passages?|paragraphs?|content|material|writing|piece|webpage",
+    "generic": any_of("""
+        texts?|sources?|passages?|paragraphs?|content|material|writing|piece|webpage|one|books?|stories|story|novels?
+        poems?
+    """),
     "article": "articles?|(?:wikipedia |wiki )(?:articles?|pages?|entry|entries)|entry|entries",
     "weak": any_of(r"""
-        reports?|papers?|books?|stories|story|letters?|e-?mails?|contracts?|agreements?|minutes|notes?|memos?|essays?
-        chapters?|manuals?|handbooks?|guidelines?|polic(?:y|ies)|poems?|novels?|transcripts?|thesis|theses|cv|resume
+        reports?|papers?|letters?|e-?mails?|contracts?|agreements?|minutes|notes?|memos?|essays?
+        chapters?|manuals?|handbooks?|guidelines?|polic(?:y|ies)|transcripts?|thesis|theses|cv|resume
         résumé|stud(?:y|ies)|brochures?|leaflets?|lists?|tables?|recipes?|proposals?|plans?|specs?|specifications?|faqs?
         drafts?|publications?|scripts?|speech(?:es)?|lectures?|cases?|invoices?|statements?|announcements?|newsletters?
     """),

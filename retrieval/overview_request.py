@@ -163,7 +163,7 @@ def another(message: str) -> OverviewRequest | None:
     name = _meant(_tongue("zh" if _HAN.search(text) else "en"), text[start:end])
     if name is None or name.naming in (Naming.THIS, Naming.ALL):
         return None
-    return OverviewRequest(*name, sums=False)
+    return OverviewRequest(*name)
 
 
 def _straightened(message: str) -> str:
