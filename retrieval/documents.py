@@ -111,7 +111,7 @@ class IndexedDocuments:
         found = self.index.search(replace(request, k=_CANDIDATES, owner=""), self.name)
         firsts = {passage.document: passage for passage in reversed(found)}
         order = dict.fromkeys(passage.document for passage in found)
-        by_title = [_Indexed(self.index, _about(firsts[document]), "") for document in order]
+        by_title: list[Readable] = [_Indexed(self.index, _about(firsts[document]), "") for document in order]
         if by_title and not _FILE_NAME.fullmatch(request.query):
             return by_title
         # Only the whole list knows names of files, and titles that are misspelt.

@@ -174,7 +174,7 @@ _NEVER = any_of(r"""
       service|system|project|button|switch|setting|option|error|message|warning|model|company|place)(?: here)?
     (?:our|the|this|my|your)(?: \w+)? (?:conversation|chat|discussion|dialogue|talk|answers?|reply|response|thread)
       (?: (?:so far|above|until now))?
-    what (?:you|we|i) .*|your .*|ground ?chat|(?:the |today's )?(?:news|weather)|there
+    what (?:you|we|i) .*|your .*|ground ?chat|(?:the |today's )?(?:news|weather)|there|about\b.*
     (?:does|do|did|is|are|was|were|can|could|will|would|should|has|have|had)\b.*
     (?:how|why|who|whom|whose|when|where|which|what|whether|if)\b.*|it (?:all|that)\b.*|that .*\bis\b.*
     (?:the )?following(?: \w+)?[:,]? ?.*|(?:this|the|my|following)(?: \w+)?: ?\S.*
