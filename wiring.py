@@ -31,6 +31,7 @@ from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
 from retrieval.corpora import Corpora
 from retrieval.corpus import SHARED, Corpus
+from retrieval.documents import FetchedDocuments, IndexedDocuments
 from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
 from retrieval.http_cache import HttpCache
@@ -174,13 +175,27 @@ def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
 
 
 def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: Pace, uploads: bool) -> list[Source]:
-    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY])]
+    library = IndexedDocuments(index, LIBRARY)
+    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY], documents=library)]
     if settings.documents_folder is not None or settings.documents_urls is not None:
-        shared = index.retriever(SHARED)
-        sources.append(Source(shared, _LABELS[SHARED], empty=lambda owner: not corpora.status().documents))
+        sources.append(
+            Source(
+                index.retriever(SHARED),
+                _LABELS[SHARED],
+                empty=lambda owner: not corpora.status().documents,
+                documents=IndexedDocuments(index, SHARED),
+            )
+        )
     if uploads:
-        uploaded = index.retriever(DOCUMENTS)
-        sources.append(Source(uploaded, _LABELS[DOCUMENTS], empty=lambda owner: not index.documents(DOCUMENTS, owner)))
+        uploaded = IndexedDocuments(index, DOCUMENTS, personal=True)
+        sources.append(
+            Source(
+                index.retriever(DOCUMENTS),
+                _LABELS[DOCUMENTS],
+                empty=lambda owner: not index.documents(DOCUMENTS, owner),
+                documents=uploaded,
+            )
+        )
     if settings.network:
         wikipedia = Wikipedia(
             settings.wikipedia_url,
@@ -190,7 +205,7 @@ def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: P
             pace=pace,
             time_limit_s=settings.source_limit_s,
         )
-        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True))
+        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=FetchedDocuments(wikipedia)))
     return sources
 
 

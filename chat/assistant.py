@@ -9,17 +9,19 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from activity import Activity
+from chat import overviews
 from chat.base import ChatRequest, Message, RawModel, Role, Sampling
 from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, scope, talk
-from chat.sources import Source, Sources
+from chat.sources import Search, Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
 from errors import AppError, InputError, SourceError
@@ -27,6 +29,7 @@ from moderation.base import Action, Exchange, Side
 from moderation.policy import Decision, Screen
 from moderation.stream import Retraction, screened
 from retrieval.base import Passage
+from retrieval.overview_request import OverviewRequest
 from retrieval.query import Query, standalone
 from retrieval.query import Turn as Talked
 from retrieval.rerank import Reranker
@@ -108,8 +111,14 @@ class Assistant:
 
     def _reply(self, ask: Ask, chosen: list[Source]) -> Generator[Event, None, None]:
         yield Status(Stage.CHECKING)
-        kind = Kind.RAW if ask.raw else Kind.MESSAGE
-        turn = Turn(ask.turn_id, ask.question, moderated=ask.moderation, model=self.models.current.name, kind=kind)
+        turn = Turn(
+            ask.turn_id,
+            ask.question,
+            moderated=ask.moderation,
+            model=self.models.current.name,
+            asked=time.time(),
+            kind=Kind.RAW if ask.raw else Kind.MESSAGE,
+        )
         try:
             for says in self.startup.wait(ask.cancel):
                 yield Status(Stage.LOADING, says)
@@ -148,12 +157,21 @@ class Assistant:
     def _answer(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
         query = standalone(ask.question, _talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
-        guide = [self.guide] if self._guided(query.text) else []
-        searches = self.sources.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel)
+        wanted = overviews.asked(ask.question, ask.conversation)
+        searches = [] if wanted else self._searches(ask, chosen, query)
         turn = yield from self._checked(ask, turn, query.language)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
         yield Status(Stage.SEARCHING)
+        if wanted:
+            given = (chosen, ask.conversation, query.language, self.sources.limit_s, ask.cancel)
+            ready = overviews.ready(wanted, *given)
+            if ready is not None and (ready.overviews or wanted.certain or self.models.current.least == 0):
+                yield from self._overview(ask, turn, chosen, query, wanted, ready)
+                return
+            query = overviews.plainly(wanted, query)
+            turn = dataclasses.replace(turn, query=query.text)
+            searches = self._searches(ask, chosen, query)
         candidates, notices = self.sources.collect(searches, ask.cancel)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
@@ -168,6 +186,31 @@ class Assistant:
         yield Found(passages)
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
+
+    def _searches(self, ask: Ask, chosen: list[Source], query: Query) -> list[Search]:
+        guide = [self.guide] if self._guided(query.text) else []
+        return self.sources.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel)
+
+    def _overview(
+        self, ask: Ask, turn: Turn, chosen: list[Source], query: Query, wanted: OverviewRequest, ready: overviews.Ready
+    ) -> Iterator[Event]:
+        """Answer with overviews of documents, or say that there is no such document."""
+        for notice in ready.notices:
+            turn = _noted(turn, notice)
+            yield Notice(notice)
+        if not ready.overviews:
+            text = overviews.none(wanted, chosen, self.sources.all, ask.conversation.owner, query.language)
+            yield Delta(text)
+            yield Done(dataclasses.replace(turn, answer=text, outcome=Outcome.UNANSWERED))
+            return
+        query = dataclasses.replace(query, text=ready.query or query.text)
+        turn = dataclasses.replace(
+            turn, query=query.text, passages=ready.passages, given=tuple(range(len(ready.passages)))
+        )
+        yield Found(ready.passages)
+        yield Status(Stage.WRITING)
+        request = self._request(ask, chosen, query, ready.passages)
+        yield from self._write(ask, turn, dataclasses.replace(request, overviews=ready.overviews))
 
     def _guided(self, question: str) -> bool:
         """Whether the app's guide is searched. The reader judges by itself what is about the app; a chat model that is

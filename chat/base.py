@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from chat.bilingual import Bilingual
 from retrieval.base import Passage
+from retrieval.overview import Overview
 
 
 class Role(StrEnum):
@@ -66,6 +67,8 @@ class ChatRequest:
     """Labels of the sources that were searched for `passages`."""
     unsearched: tuple[str, ...] = ()
     """Labels of the sources that could be switched on."""
+    overviews: tuple[Overview, ...] = ()
+    """Where an overview of documents is asked for: what to say of each, in sentences of `passages`."""
     sampling: Sampling = Sampling()
     cancel: threading.Event = field(default_factory=threading.Event)
     begun: str = ""

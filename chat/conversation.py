@@ -70,6 +70,8 @@ class Turn:
     model: str = ""
     moderated: bool = True
     kind: Kind = Kind.MESSAGE
+    asked: float = 0.0
+    """When, in Unix time; 0 where it is not known."""
 
     @property
     def remembered(self) -> bool:

@@ -42,13 +42,7 @@ _SHORT = {
     "gona": "going to",
     "gonna": "going to",
 }
-_GOES_ON = re.compile(r"\n {6,}(?=\S)")
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
-
-
-def any_of(lines: str) -> str:
-    """One pattern for any of the patterns on the lines; a line set in by six blanks goes on the one before."""
-    return "(?:" + re.sub(r"\n\s*", "|", _GOES_ON.sub("", lines.rstrip()).strip()) + ")"
 
 
 def plain(message: str) -> str:

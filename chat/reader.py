@@ -20,6 +20,7 @@ import numpy as np
 from chat.answering import Question, Sentence, describe, merit, opening, read_question, sentences
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
+from chat.overview_texts import written
 from chat.rarity import Rarity, read_rarity
 from chat.replies import ask_back, cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
@@ -120,6 +121,8 @@ class Reader:
         yield Chunk(finish=reply.finish)
 
     def _reply(self, request: ChatRequest) -> Reply:
+        if request.overviews:
+            return Reply(written(request.overviews, request.passages, request.language), Finish.STOP)
         said = talk(request.question)
         if said is not None:
             return Reply(self._from_guide(said, request) or small_talk(said, request.language), Finish.STOP)

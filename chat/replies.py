@@ -28,7 +28,7 @@ _TALK = {
         Talk.LANGUAGES: "I answer in English and Chinese: ask in either, and I quote sources in that language. "
         "Documents that you upload may be in other languages too; I find them by their words.",
         Talk.DOCUMENTS: "The documents you have uploaded are listed in the sidebar, where you can open or delete each. "
-        "I cannot sum them up, but ask for something that stands in one, and I will quote it.",
+        "Ask “What is in my documents?” for a line of each, or “Summarise” and a name for one of them.",
         Talk.SUGGEST: "Ask about a planet, a person or a place, for example “Who discovered penicillin?” or “Which "
         "planet is the hottest?”; or upload a document and ask about it.",
         Talk.LAUGHTER: "Glad that amused you. Ask on whenever you like.",
@@ -55,7 +55,8 @@ _TALK = {
         Talk.MODEL: "现在回答的不是语言模型，也没有隐藏的指令：内置阅读器摘引最可能回答问题的原句。可以加载聊天模型。",
         Talk.SOMEONE_ELSE: "不是，我是 Groundchat，一个程序：我只摘引可以打开核对的资料原句，自己不写内容。",
         Talk.LANGUAGES: "我会用中文和英文回答：用哪种语言提问，就摘引哪种语言的资料。上传的文档也可以是其他语言。",
-        Talk.DOCUMENTS: "你上传的文档列在侧栏里，可以在那里打开或删除。我不能概括它们，但能摘引原句：请就内容提问。",
+        Talk.DOCUMENTS: "你上传的文档列在侧栏里，可以在那里打开或删除。"
+        "问“我的文档里有什么？”可以看到每个文档的一句话，说“总结”加名字可以看其中一个。",
         Talk.SUGGEST: "可以问人物、地点或行星，例如“谁发现了青霉素？”或“长城有多长？”；也可以上传文档再就它提问。",
         Talk.LAUGHTER: "能让你开心就好。随时可以继续提问。",
         Talk.APOLOGY: "没关系。随时可以继续提问。",

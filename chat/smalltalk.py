@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from chat.phrases import any_of, plain
+from chat.phrases import plain
 from chat.talk_phrases import HELLO, PATTERNS, Talk
+from retrieval.patterns import any_of
 
 __all__ = ["Scope", "Talk", "scope", "talk", "without_greeting"]
 

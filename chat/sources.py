@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from chat.bilingual import Bilingual, said
 from errors import InputError, SourceError
 from retrieval.base import Passage, Retriever, SearchRequest
+from retrieval.documents import NamedDocuments
 from retrieval.query import Query
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class Source:
     """Whether searching it sends the query to another machine."""
     empty: Callable[[str], bool] = lambda owner: False
     """Whether an owner has nothing in it; then it is not named among what was searched."""
+    documents: NamedDocuments | None = None
+    """Its documents as wholes, where they can be named."""
 
     @property
     def name(self) -> str:
@@ -55,7 +58,7 @@ class Sources:
 
     def __init__(self, sources: Sequence[Source], limit_s: float) -> None:
         self.all = tuple(sources)
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="search")
 
     def named(self, names: Sequence[str]) -> list[Source]:
@@ -76,14 +79,14 @@ class Sources:
             k=_CANDIDATES,
             owner=owner,
             language=query.language,
-            deadline=time.monotonic() + self._limit_s,
+            deadline=time.monotonic() + self.limit_s,
             cancel=cancel,
         )
         return [Search(source, self._threads.submit(source.retriever.search, request)) for source in chosen]
 
     def collect(self, searches: Sequence[Search], cancel: threading.Event) -> tuple[list[Passage], list[Bilingual]]:
         """Candidates of every search that ended in time, and one sentence for each that did not."""
-        until = time.monotonic() + self._limit_s
+        until = time.monotonic() + self.limit_s
         pending = [search.result for search in searches]
         while pending and not cancel.is_set() and time.monotonic() < until:
             pending = list(wait(pending, timeout=_POLL_S).not_done)
@@ -95,7 +98,7 @@ class Sources:
             except SourceError as error:
                 notices.append(said(error))
             except TimeoutError:
-                notices.append(_late(search.source, self._limit_s))
+                notices.append(_late(search.source, self.limit_s))
             except Exception:
                 logger.exception("The source %s failed", search.source.name)
                 notices.append(_failed(search.source))

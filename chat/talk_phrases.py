@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from chat.phrases import any_of
+from retrieval.patterns import any_of
 
 
 class Talk(Enum):

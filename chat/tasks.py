@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from chat.phrases import any_of, plain
+from chat.phrases import plain
+from retrieval.patterns import any_of
 
 
 class Task(Enum):
     """What the reader cannot do."""
 
     WRITE = "write"
-    """Something is to be made: a poem, a translation, a summary."""
+    """Something is to be made: a poem, a translation, a summary of what was said or pasted."""
     CALCULATE = "calculate"
     CLOCK = "clock"
     WEATHER = "weather"
@@ -35,11 +36,16 @@ _BEGINS = (
     (
         Task.WRITE,
         any_of(rf"""
-    {_POLITELY}(?:write|compose|draft|translate|summari[sz]e|paraphrase|rephrase|rewrite|proofread|brainstorm)\b
+    {_POLITELY}(?:write|compose|draft|translate|paraphrase|rephrase|rewrite|proofread|brainstorm)\b
+    {_POLITELY}(?:summari[sz]e|sum up|recap) (?:this|the following|my)\b[^:]{{0,30}}:[ ]
+    {_POLITELY}(?:summari[sz]e|sum up|recap) (?:(?:our|this) (?:conversation|chat|discussion)|your (?:last )?(?:answer
+      |reply)|what (?:you|we) (?:have |just )?(?:said|discussed|talked))
     {_POLITELY}generate (?!electric)\w+\b
     {_POLITELY}tell (?:me|us) (?:a|another|some) (?:\w+ )?(?:jokes?|story|stories|riddles?|poems?)\b
     {_POLITELY}make up (?:a|an|some)\b
-    {_PLEASE}(?:写(?!过|的|于|了|成|作|明|着)(?:一|篇|首|个|封|段|作文|诗|信|代码)|翻译|总结|改写|润色|续写)
+    {_PLEASE}(?:写(?!过|的|于|了|成|作|明|着)(?:一|篇|首|个|封|段|作文|诗|信|代码)|翻译|改写|润色|续写)
+    {_PLEASE}(?:总结|概括|归纳)(?:一下|下)?(?:我们的?|刚才的?|以下|下面|你的?)
+      (?:的?(?:对话|聊天|讨论|回答|文字|内容|话|这段).{{0,6}})?(?:[：:]|$)
     {_PLEASE}(?:讲|说|来)一?(?:个|则)(?:笑话|故事|谜语)
 """),
     ),

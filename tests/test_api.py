@@ -45,6 +45,33 @@ def test_a_chinese_question_is_answered_in_chinese(client: Client) -> None:
     assert reply["sources"][0]["source"] == "library"
 
 
+def test_an_article_is_summed_up_by_its_name_or_as_what_was_talked_about(client: Client) -> None:
+    first = _chat(client, "Summarise the article on penicillin")
+    assert first["reply"].startswith("“Penicillin” is an article in the starter library: about ")
+    assert {source["title"] for source in first["sources"]} == {"Penicillin"}
+    assert len({source["section"] for source in first["sources"]}) >= 3
+    again = _chat(client, "用一句话概括它", conversation_id=first["conversation_id"])
+    assert again["reply"].startswith("《Penicillin》是入门资料库中的文章")
+    assert len(again["sources"]) == 1
+
+
+def test_a_wikipedia_article_is_summed_up_where_it_is_switched_on(client: Client, running: Running) -> None:
+    running.wikipedia.mode = "ok"
+    asked = "Summarise the Wikipedia article on the Antikythera mechanism"
+    reply = _chat(client, asked, retrieval=["library", "wikipedia"])
+    assert "“Antikythera mechanism” is a Wikipedia article" in reply["reply"]
+    assert {source["source"] for source in reply["sources"]} == {"wikipedia"}
+    without = _chat(client, asked, retrieval=["library"])
+    assert without["verdict"]["outcome"] == "unanswered"
+    assert "You could switch on" in without["reply"] and "Wikipedia" in without["reply"]
+
+
+def test_without_a_document_it_says_so(client: Client) -> None:
+    reply = _chat(client, "What is this document about?")
+    assert reply["verdict"]["outcome"] == "unanswered"
+    assert "You have not uploaded a document yet" in reply["reply"]
+
+
 def test_the_reply_streams_and_ends_whole(client: Client) -> None:
     job = client.submit(message="Who discovered penicillin?", api_name="/chat")
     final = job.result()

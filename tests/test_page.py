@@ -34,6 +34,22 @@ def test_an_example_is_answered_when_clicked(visit: Visit) -> None:
     expect(whole(page, 0)).to_contain_text("Fleming")
 
 
+def test_what_a_document_is_about_is_told_and_every_sentence_opens_in_it(visit: Visit) -> None:
+    page = visit()
+    ask(page, "Who discovered penicillin?")
+    upload(page, Path(__file__).parent / "overviews" / "annual-report.md")
+    expect(page.locator("#gc-upload-status")).to_contain_text("is ready")
+    reply = ask(page, "What is this about?")
+    expect(reply).to_contain_text("“Nordvik Ferries: Annual Report 2023” (annual-report.md) is one of your documents")
+    expect(reply.locator(".message li, .prose li")).to_have_count(6)
+    expect(reply).to_contain_text("Its parts: Traffic · Finances · Electric ferries · Safety · Outlook · Contact")
+    reply.locator(".gc-cite").nth(2).click()
+    source = reply.locator(".gc-source[open]")
+    expect(source.locator("mark")).to_contain_text("812 million kroner")
+    source.get_by_role("button", name="Show in the document").click()
+    expect(page.locator("#gc-viewer mark")).to_contain_text("812 million kroner")
+
+
 def test_a_follow_up_says_what_was_searched_for(visit: Visit) -> None:
     page = visit()
     ask(page, "Who discovered penicillin?")

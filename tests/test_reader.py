@@ -188,7 +188,7 @@ def test_small_talk_is_quoted_from_the_guide_where_it_was_found(reader: Reader) 
     assert text.startswith("Hello, I am Groundchat, and I answer questions with quotes. [4]")
 
 
-@pytest.mark.parametrize("question", ["Write a poem about the Nile", "Please summarise the article about the Titanic"])
+@pytest.mark.parametrize("question", ["Write a poem about the Nile", "Please summarise our conversation"])
 def test_it_says_that_it_cannot_make_things_up(reader: Reader, question: str) -> None:
     text, finish = answer(reader, request(question))
     assert finish is Finish.UNANSWERED
