@@ -141,6 +141,14 @@ def elements(stream: IO[bytes], name: str, tags: tuple[str, ...]) -> Iterator[An
         raise damaged(name) from error
 
 
+def forget(element: Any) -> None:
+    """Drop an element that was read and what stands before it, so that a long member does not fill the memory."""
+    element.clear(keep_tail=False)
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
 def broken(error: Any, name: str) -> Exception:
     """What an error of libxml2's parser means."""
     return MemoryError() if error.code == etree.ErrorTypes.ERR_NO_MEMORY else damaged(name)

@@ -8,12 +8,47 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
+from functools import cache
 
 _CURRENCY = re.compile(r"\[\$([^\]-]*)(?:-[0-9A-Fa-f]*)?\]")
 _BRACKETED = re.compile(r"\[(?!(?:h+|m+|s+)\])[^\]]*\]", re.IGNORECASE)
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|_.|\*.')
-_DIGITS = re.compile(r"[#0?][#0?,]*(?:\.[#0?]*)?(?:[eE][+-]?[#0?]+)?")
+_DIGITS = re.compile(r"[#0?][#0?,]*(?:\.[#0?]*)?,*(?:[eE][+-]?[#0?]+)?")
+_FRACTION = re.compile(r"s\.0+", re.IGNORECASE)
 _DATE = re.compile(r"y+|m+|d+|h+|s+(?:\.0+)?|\[h+\]|\[m+\]|\[s+\]|am/pm|a/p", re.IGNORECASE)
+_MINUTES_AND_SECONDS = re.compile(r"\[[hms]+\]", re.IGNORECASE)
+BUILT_IN = {
+    "1": "0",
+    "2": "0.00",
+    "3": "#,##0",
+    "4": "#,##0.00",
+    "9": "0%",
+    "10": "0.00%",
+    "11": "0.00E+00",
+    "12": "# ?/?",
+    "13": "# ??/??",
+    "14": "mm-dd-yy",
+    "15": "d-mmm-yy",
+    "16": "d-mmm",
+    "17": "mmm-yy",
+    "18": "h:mm AM/PM",
+    "19": "h:mm:ss AM/PM",
+    "20": "h:mm",
+    "21": "h:mm:ss",
+    "22": "m/d/yy h:mm",
+    "37": "#,##0;(#,##0)",
+    "38": "#,##0;(#,##0)",
+    "39": "#,##0.00;(#,##0.00)",
+    "40": "#,##0.00;(#,##0.00)",
+    "45": "mm:ss",
+    "46": "[h]:mm:ss",
+    "47": "mm:ss.0",
+    "48": "##0.0E+0",
+    "49": "@",
+    **{str(number): "mm-dd-yy" for number in (*range(27, 32), 36, *range(50, 55), 57, 58)},
+}
+"""Formats that a file only names by number; those of East Asian dates are told as other dates."""
+_FIRST_DAY, _FIRST_DAY_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)
 _HELD = "\ue000"  # stands for literal text while the rest of a format is read
 
 
@@ -29,6 +64,33 @@ def shown(value: object, number_format: str) -> str:
         seconds = round(value.total_seconds())
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return str(value)
+
+
+@cache
+def is_date(number_format: str) -> bool:
+    """Whether numbers of this format are shown as dates, times or lengths of time."""
+    pattern, _ = _held(number_format.split(";")[0])
+    return (
+        pattern.strip().lower() != "general"
+        and not re.search(r"[#0?@]", _FRACTION.sub("", pattern))
+        and (_DATE.search(pattern) is not None)
+    )
+
+
+def moment(number: float, number_format: str, from_1904: bool) -> datetime | time | timedelta:
+    """What a number stands for in a format of dates: days since the last of 1899, or the first of 1904.
+
+    Raises `OverflowError` where there is no such day.
+    """
+    length = timedelta(days=number)
+    if _MINUTES_AND_SECONDS.search(number_format):
+        return length
+    first = _FIRST_DAY_1904 if from_1904 else _FIRST_DAY
+    if not from_1904 and 0 < number < 60:
+        length += timedelta(days=1)  # before the 29 February 1900 that spreadsheets have and calendars do not
+    exact = first + length
+    rounded = (exact + timedelta(microseconds=500_000)).replace(microsecond=0)
+    return rounded.time() if 0 <= number < 1 and not re.search("[dy]", number_format.lower()) else rounded
 
 
 def _plain(value: float) -> str:
@@ -80,9 +142,9 @@ def _digits(value: float, pattern: str) -> str:
     mantissa, exponent, _ = (
         re.split(r"([eE][+-]?)", pattern, maxsplit=1) if "e" in pattern.lower() else (pattern, "", "")
     )
-    whole, _, decimals = mantissa.partition(".")
-    while whole.endswith(","):  # each scales by a thousand
-        whole, value = whole[:-1], value / 1000
+    scaled = mantissa.rstrip(",")  # each comma at the end stands for a thousand
+    value /= 1000 ** (len(mantissa) - len(scaled))
+    whole, _, decimals = scaled.partition(".")
     least, most = decimals.count("0"), len(decimals)
     if exponent:
         return f"{value:.{most}E}"

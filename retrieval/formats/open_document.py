@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from retrieval.base import Part
-from retrieval.formats.archive import Archive, elements, whole
+from retrieval.formats.archive import Archive, elements, forget, whole
 from retrieval.formats.base import File, encrypted
 from retrieval.formats.blocks import heading, item, joined, one_line, packed, table
 from retrieval.formats.grid import sheet_blocks
@@ -108,7 +108,7 @@ class _Text:
                 yield self._block(element), done
                 yield from ((note, done) for note in self._notes[told:])
                 told = len(self._notes)
-                _forget(element)
+                forget(element)
 
     def slide(self, page: Any) -> str:
         """A slide's title as heading, then its frames in the order in which they are drawn, then its notes."""
@@ -172,10 +172,3 @@ def _content(element: Any, notes: list[str]) -> str:
 
     write(element)
     return "".join(written)
-
-
-def _forget(element: Any) -> None:
-    element.clear(keep_tail=False)
-    parent = element.getparent()
-    while parent is not None and element.getprevious() is not None:
-        del parent[0]

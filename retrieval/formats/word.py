@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from retrieval.base import Part
-from retrieval.formats.archive import Archive, elements, whole
+from retrieval.formats.archive import Archive, elements, forget, whole
 from retrieval.formats.base import File
 from retrieval.formats.blocks import heading, item, one_line, packed, table
 from retrieval.formats.numbering import Numbering
@@ -76,7 +76,7 @@ class _Document:
                 done = min(1.0, stream.tell() / size)
                 yield block, done
                 yield from ((note, done) for note in self._told(told))
-                _forget(element)
+                forget(element)
 
     def _paragraph(self, paragraph: Any, numbering: Numbering) -> str:
         text = self._text(paragraph)
@@ -143,14 +143,6 @@ def _outermost(element: Any) -> bool:
     """Whether it stands in the text itself, not in a cell or a text box, nor among what was deleted."""
     inside = (f"{_W}tbl", f"{_W}p", *_SKIPPED)
     return next(element.iterancestors(*inside), None) is None
-
-
-def _forget(element: Any) -> None:
-    """Drop what was read, so that a long document does not fill the memory."""
-    element.clear()
-    parent = element.getparent()
-    while parent is not None and element.getprevious() is not None:
-        del parent[0]
 
 
 def _stated(properties: Any, style: _Style) -> _Style:
