@@ -23,19 +23,16 @@ import settings as configuration
 from chat import catalogue
 from chat.placement import ZEROGPU
 from chat.sources import Source
-from chat.startup import Startup
 from chat.store import ConversationStore
 from chat.zerogpu import Gpu
 from errors import SettingsError
-from retrieval.corpora import Corpora
 from retrieval.formats.kinds import READABLE
-from retrieval.index import DocumentIndex
 from serving.health import health_route
 from settings import Settings
 from ui.layout import Options, translations
 from ui.page import AT_ONCE, Parts, page
 from ui.theme import LOGO, SCRIPT, STYLE, theme
-from wiring import DOCUMENTS, wire
+from wiring import DOCUMENTS, Core, wire
 
 _ROOT = Path(__file__).parent
 _OTHER_THREADS = 64
@@ -47,14 +44,12 @@ class App:
     """The page, and what is loaded behind it."""
 
     blocks: gr.Blocks
-    startup: Startup
-    index: DocumentIndex
-    corpora: Corpora
+    core: Core
     i18n: gr.I18n
 
 
 def build_app(settings: Settings) -> App:
-    """Put every part together. Loads nothing; `App.startup.start()` does."""
+    """Put every part together. Loads nothing; `launch` does."""
     core = wire(settings, ready=lambda: print("Answers are ready.", flush=True), gpu=_gpu(settings))
     i18n = translations()
     parts = Parts(
@@ -69,7 +64,7 @@ def build_app(settings: Settings) -> App:
         uploads=core.uploads,
         documents_source=DOCUMENTS,
     )
-    return App(page(parts, i18n), core.assistant.startup, core.index, core.corpora, i18n)
+    return App(page(parts, i18n), core, i18n)
 
 
 def _gpu(settings: Settings) -> Gpu | None:
@@ -125,7 +120,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         run_history=False,
         footer_links=["api", "settings"],
         favicon_path=LOGO,
-        app_kwargs={"routes": [health_route(app.startup)]},
+        app_kwargs={"routes": [health_route(app.core.assistant.startup)]},
         i18n=app.i18n,
         theme=theme(),
         css_paths=STYLE,
@@ -134,12 +129,12 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
     print(f"Groundchat is open at {local_url}", flush=True)
     if settings.share:
         print(_shared(share_url), flush=True)
-    app.startup.start()
+    app.core.assistant.startup.start()
     if block:
         try:
             app.blocks.block_thread()
         finally:
-            app.corpora.close()
+            app.core.close()
     return str(local_url)
 
 

@@ -47,6 +47,8 @@ from retrieval.wikipedia import Wikipedia
 from settings import Settings
 
 VERSION = "0.1.0"
+_STARTING_S = 10.0
+"""How long the end of the program waits for its start."""
 DOCUMENTS = "documents"
 """The source that holds what visitors upload."""
 
@@ -76,6 +78,13 @@ class Core:
     forecast: Callable[[str], str]
     """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
     sampling: Sampling
+
+    def close(self) -> None:
+        """Stop what goes on in the background: a thread that the end of the program tears out of PyTorch aborts it."""
+        self.assistant.startup.join(_STARTING_S)
+        self.uploads.close()
+        self.corpora.close()
+        self.index.close()
 
 
 def wire(

@@ -55,8 +55,7 @@ def main() -> int:
         return 1
     finally:
         if core.assistant.startup.ready:
-            core.corpora.close()
-            core.index.close()
+            core.close()
 
 
 def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Terminal:

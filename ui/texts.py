@@ -253,6 +253,7 @@ _LOADING_ZH = {
     "Loading the reader": "正在加载阅读器",
     "Indexing the starter library": "正在索引入门资料库",
     "Going on with uploads": "正在继续处理上传的文件",
+    "Following the shared documents": "正在跟进共享文档",
     "Choosing a chat model": "正在选择聊天模型",
     "Ready": "就绪",
 }
