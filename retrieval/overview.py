@@ -141,10 +141,11 @@ def _sentences(read: Sample, title: Span | None) -> list[_Sentence]:
     """What can be quoted, in order: a title that is told anyway is left out."""
     found: list[_Sentence] = []
     begun = set[str]()
-    said = Counter(_numberless(each.text) for passage in read.passages for each in candidates(passage))
+    given = [candidates(passage) for passage in read.passages]
+    said = Counter(_numberless(each.text) for group in given for each in group)
     for index, passage in enumerate(read.passages):
         part = read.heading(passage) if read.depth else str(index * _STRETCHES // len(read.passages))
-        for candidate in candidates(passage):
+        for candidate in given[index]:
             if index == 0 and title is not None and candidate.span.end <= title.end:
                 continue
             repeated = said[_numberless(candidate.text)] >= _OFTEN
