@@ -19,21 +19,24 @@ from retrieval.text import analyse
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float32]
 
-_MOST_TERMS = 20_000
-
 
 def by_terms(sentences: Sequence[str], language: str) -> Matrix:
-    """Likeness of every two sentences, shape (n, n), 0..1."""
+    """Likeness of every two sentences, shape (n, n), 0..1: the cosine of their terms' weights."""
     counted = [Counter(analyse(sentence, language)) for sentence in sentences]
     holding = Counter(term for terms in counted for term in terms)
-    columns = {term: i for i, (term, _) in enumerate(holding.most_common(_MOST_TERMS))}
+    shared = (term for term, count in holding.items() if count > 1)  # the others make no two sentences alike
+    columns = {term: i for i, term in enumerate(shared)}
     weights = np.zeros((len(sentences), max(len(columns), 1)), np.float32)
+    lengths = np.zeros((len(sentences), 1), np.float32)
     for row, terms in enumerate(counted):
         for term, count in terms.items():
+            weight = (1 + math.log(count)) * math.log(1 + len(sentences) / holding[term])
+            lengths[row] += weight**2
             if term in columns:
-                weights[row, columns[term]] = (1 + math.log(count)) * math.log(1 + len(sentences) / holding[term])
-    weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-6)
+                weights[row, columns[term]] = weight
+    weights /= np.maximum(np.sqrt(lengths), 1e-6)
     likeness: Matrix = np.clip(weights @ weights.T, 0.0, 1.0)
+    np.fill_diagonal(likeness, 1.0)
     return likeness
 
 

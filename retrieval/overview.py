@@ -39,7 +39,7 @@ _BEGINS, _LIKE, _SAME_PART, _UNFIT, _REPEATED = 0.3, 0.5, 0.3, -2.0, -1.0
 """What the beginning of a part gains; what likeness to a chosen sentence, and a chosen one's part, cost."""
 _OFTEN, _SAME = 3, 0.95
 """Times from which a sentence is said again and again; likeness from which two are the same."""
-_POOR = -0.2
+_POOR = -0.36
 """What weighs less is no good opening."""
 _STRETCHES = 6
 """Parts that a document without headings is taken to have, all of the same length."""
@@ -140,18 +140,20 @@ class _Sentence:
 def _sentences(read: Sample, title: Span | None) -> list[_Sentence]:
     """What can be quoted, in order: a title that is told anyway is left out."""
     found: list[_Sentence] = []
+    parted = bool(read.outline)
     begun = set[str]()
-    said = Counter(_numberless(each.text) for passage in read.passages for each in candidates(passage))
+    given = [candidates(passage) for passage in read.passages]
+    said = Counter(_numberless(each.text) for group in given for each in group)
     for index, passage in enumerate(read.passages):
-        part = read.heading(passage) if read.depth else str(index * _STRETCHES // len(read.passages))
-        for candidate in candidates(passage):
+        part = read.heading(passage) if parted else str(index * _STRETCHES // len(read.passages))
+        for candidate in given[index]:
             if index == 0 and title is not None and candidate.span.end <= title.end:
                 continue
             repeated = said[_numberless(candidate.text)] >= _OFTEN
-            begins = read.depth > 0 and candidate.fit and part not in begun and not repeated
+            begins = parted and candidate.fit and part not in begun and not repeated
             begun |= {part} if begins else set()
             found.append(_Sentence(candidate, index, part, begins, repeated))
-    if len(read.passages) <= _STRETCHES and not read.depth:
+    if len(read.passages) <= _STRETCHES and not parted:
         found = [replace(each, part=str(i * _STRETCHES // len(found))) for i, each in enumerate(found)]
     return found[:_MOST_SENTENCES]
 

@@ -189,7 +189,7 @@ def _named(asked: OverviewRequest, look: _Look) -> Choice | None:
     own = [(match(asked.names, each.about), each) for each in look.own()]
     public = [] if perhaps and not asked.sums else look.called(asked.names[0])
     others = [(match(asked.names, each.about), each) for each in public]
-    least = _SURE if perhaps and not asked.sums else _PART
+    least = _SURE if perhaps and not asked.sums and not asked.noun else _PART
     good = [(score, each) for score, each in own if score >= least]
     good += [(score, each) for score, each in others if score >= (_SURE if perhaps else _PART)]
     if good:

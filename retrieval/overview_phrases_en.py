@@ -17,7 +17,6 @@ _SUMMARY = any_of(r"""
 """)
 _POINT = any_of(rf"""
     {_SUMMARY}|highlight|points?|ideas?|findings?|essence|conclusions?|messages?|themes?|topics?|subjects?|arguments?
-    facts?|parts?|things?|contents?|structure|headings
 """)
 _MADE_OF = any_of("summary|overview|synopsis|gist|outline")
 _DOCUMENT = any_of("document|doc|file|text|thing|paper|pdf|upload|attachment|book|article|writing|page")
@@ -35,11 +34,12 @@ _LISTS = {
     """),
     "points": rf"(?:{_ADJECTIVE},? (?:and )?)*{_POINT}(?: and (?:{_ADJECTIVE} )*{_POINT})?",
     "made of": _MADE_OF,
+    "aspects": rf"(?:{_ADJECTIVE},? (?:and )?)*(?:facts?|parts?|things?|contents?|structure|headings|purpose|use)",
     "subjects": "topics?|subjects?|themes?|points|things|issues",
     "of": "of|for|about|on|from|in|to|within|behind|covering",
     "mostly": "(?:(?:all|mainly|mostly|really|actually|basically|essentially|exactly|generally|primarily|just) )*",
     "says": any_of(r"""
-        say|says|said|covers?|covered|discuss|discusses|describes?|contains?|deals? with|talks? about|includes?|reports?
+        say|says|said|covers?|covered|discuss|discusses|describes?|deals? with|talks? about|reports?
         tells? (?:me|us|about)|treats?(?: of)?|focus(?:es)? on|speaks? (?:of|about)|explains?|presents?|goes? over
         concludes?|concerns?|mean to say|try to say|argues?|states?
     """),
@@ -67,15 +67,22 @@ _FRAMES = (
         what(?:'s| is| was| are| were|'re) {x} {mostly}about
         what(?:'s| is) {x} {mostly}(?:trying to|supposed to) (?:say|tell(?: me| us)?|convey)
         what (?:does|do|did|would) {x} {mostly}{says}
-        what(?:'s| is| are| was) (?:there )?(?:(?:written|contained|said|stated|described|covered) )?
-          (?:in|inside|on) {x}
         what {subjects} (?:does|do|are|is) {x} {mostly}(?:{says}|about)
         (?:what|which) {subjects} are (?:covered|discussed|treated|in) (?:in )?{x}
         what(?:'s| is| are| was| were) (?:the )?{points} {of} {x}
         what(?:'s| is| are) {x}'s? {points}
-        what(?:'s| is) the (?:point|purpose|use) of {x}
         what {x} (?:is|was|are|were) {mostly}about
         what {x} {mostly}{says}
+        """,
+    ),
+    Frames(  # of a thing in the world, these ask something else: “What is in it?”
+        False,
+        SURE,
+        """
+        what(?:'s| is| are| was) (?:there )?(?:(?:written|contained|said|stated|described|covered) )?
+          (?:in|inside|on) {x}
+        what (?:does|do|did) {x} {mostly}(?:contain|include|hold)
+        what(?:'s| is| are| was| were) (?:the )?{aspects} {of} {x}
         """,
     ),
     Frames(

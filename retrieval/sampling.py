@@ -6,6 +6,7 @@ How much is read does not grow with the document, but for the logarithm by which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +32,8 @@ class Sample:
     count: int
     """Passages of the document."""
     depth: int
-    """How many headings, counted from the outermost, tell its parts from one another; 0 where it has none."""
+    """How many headings, counted from the outermost, tell its parts from one another; 0 where it has none: then the
+    sheets of a workbook are its parts."""
 
     @property
     def whole(self) -> bool:
@@ -47,8 +49,14 @@ class Sample:
         return tuple(dict.fromkeys(each for each in map(self.heading, self.passages) if each))
 
 
+_SHEET = re.compile(r"sheet (?P<name>.+)")
+
+
 def heading(passage: Passage, depth: int) -> str:
-    """The heading at this depth above a passage, or the innermost where it has fewer; empty for depth 0."""
+    """The heading at this depth above a passage, or the innermost where it has fewer; for depth 0 its sheet's name."""
+    if depth == 0:
+        sheet = _SHEET.fullmatch(passage.place)
+        return sheet["name"] if sheet else ""
     above = passage.section.split(SEPARATOR)[:depth]
     return above[-1] if above else ""
 

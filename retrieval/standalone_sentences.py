@@ -26,7 +26,8 @@ _LEADERS = re.compile(r"(?:\. ?){4,}|…{2,}|_{4,}|\.{2,}\s*\d+\s*$")
 _QUESTION = re.compile(r"[?？][\"'”’»）)]*\s*\Z")
 _ENDED = re.compile(r"[.!…。！；;][\"'”’»）)\]]*\s*\Z")
 _ROW = re.compile(r"[^:;\n]{1,60}: [^;\n]*(?:; [^:;\n]{1,60}: [^;\n]*)+")
-_LETTERS = 0.6
+_CODE = re.compile(r"[{}\[\]<>=|$]|\w\(|::|\w\.\w+\(|\S {3,}\S")
+_LETTERS, _MOST_CODE = 0.6, 3
 _SHORT, _SHORT_CJK = 5, 8
 _CURTEST, _LONGEST = 8, 45
 """Words between which a sentence has a good length."""
@@ -79,7 +80,9 @@ _CUES = (
         """,
         -0.4,
     ),
-    (r"\A\w[\w ()/]{0,24}[:：] ?", -0.2),
+    (r"\A(?!q:|a:|q：|a：|问|答|問)\w[\w ()/]{0,24}[:：] ?", -0.2),
+    (r"[?？][ \t]*\n", 0.2),
+    (_ROW.pattern, -0.3),
     (
         r"""
         \A["“«「『]|\b(?:yours (?:faithfully|sincerely|truly)|best (?:wishes|regards)|kind regards)\b
@@ -117,7 +120,7 @@ class Candidate:
     weight: float
     """What speaks for and against it, but for where it stands in its document."""
     leans: bool
-    """Whether it begins with a word that points to what stands before it."""
+    """Whether it begins as something does that goes on from what stands before it."""
 
     @property
     def worth(self) -> float:
@@ -148,7 +151,7 @@ def _candidate(passage: Passage, span: Span) -> Candidate:
     weight += sum(weight for pattern, weight in _WEIGHED_HEADINGS if pattern.search(passage.section))
     weight += _UNENDED * (_ENDED.search(text) is None)
     weight += _TOO_LONG * (size(text) > _LONGEST) + _CURT * (size(text) < _CURTEST)
-    return Candidate(span, text, _fit(text), weight, _LEANS.match(text) is not None)
+    return Candidate(span, text, _fit(text), weight, text[:1].islower() or _LEANS.match(text) is not None)
 
 
 def _begun(text: str, span: Span) -> Span:
@@ -171,6 +174,7 @@ def _fit(text: str) -> bool:
         and not _QUESTION.search(text)
         and not _LEADERS.search(text)
         and not text.isupper()
+        and len(_CODE.findall(text)) <= _MOST_CODE
     )
 
 
@@ -182,7 +186,12 @@ def size(text: str) -> float:
 
 _TITLE_LINE = re.compile(r"\s*(?P<title>[^\n]{2,120}?)[ \t]*(?P<after>\n[ \t]*\n|\n|\Z)")
 _NO_TITLE = re.compile(
-    r"[.!?。！？,，;；:：][ \t]*\Z|\A\w[\w ]{0,24}[:：]|\A(?:dear|hello|hi|sehr geehrte|尊敬的|各位|亲爱的)\b", re.I
+    any_of(r"""
+        [.!?。！？,，;；:：][ \t]*\Z
+        \A\d{4}-\d\d|\A\w[\w ]{0,24}[:：]
+        \A(?:dear|hello|hi|sehr geehrte|尊敬的|各位|亲爱的)\b
+    """),
+    re.IGNORECASE,
 )
 _WORDS_OF_TITLE = range(4, 16)
 

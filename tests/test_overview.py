@@ -188,6 +188,15 @@ def test_the_beginning_of_every_section_is_found() -> None:
     assert begun == {f"Chapter {n}" for n in range(7)}
 
 
+def test_sheets_are_parts() -> None:
+    rows = (("Sales", "Umbrellas: 12 pieces were sold in March."), ("Staff", "Ines works in the shop on Mondays."))
+    made = [
+        Passage(f"d#{n}", text, "Shop", "documents", "d", place=f"sheet {sheet}", language="en")
+        for n, (sheet, text) in enumerate(rows)
+    ]
+    assert overview(Fetched(tuple(made))).outline == ("Sales", "Staff")
+
+
 def test_a_short_document_is_read_whole() -> None:
     taken = sample(Endless(WHOLE, parts=3))
     assert taken.whole

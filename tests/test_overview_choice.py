@@ -99,6 +99,7 @@ def taken(choice: Choice | None) -> str:
         ("what is “lighthouse” about?", "lighthouse.txt"),
         ("what is the lighthouse file about", "lighthouse.txt"),
         ("Summarise lighthouse.pdf", "lighthouse.txt"),
+        ("what is the 2022 report about?", "annual-report-2022.pdf"),
         ("Summarise lighthuose.txt", "lighthouse.txt"),
         ("summarise the annual report 2022", "annual-report-2022.pdf"),
         ("Summarise Annual_Report-2022", "annual-report-2022.pdf"),

@@ -50,6 +50,9 @@ REQUESTS_EN = [
     ("Overview of the contract please", DOCUMENT, "contract"),
     ("what's the main idea of this text", DOCUMENT, "text"),
     ("what topics does the document cover?", DOCUMENT, "document"),
+    ("what is in this file?", DOCUMENT, "file"),
+    ("What are the main parts of the document?", DOCUMENT, "document"),
+    ("what is the purpose of this document", DOCUMENT, "document"),
     ("Give me 5 bullet points on the report", DOCUMENT, "report"),
     ("Summarise the last file I uploaded", DOCUMENT, "file"),
     ("walk me through this document", DOCUMENT, "document"),
@@ -97,6 +100,8 @@ REQUESTS_ZH = [
     ("能不能帮我总结一下这个pdf", DOCUMENT, "pdf"),
     ("帮我看看这个文件写了什么", DOCUMENT, "文件"),
     ("这是什么文件", DOCUMENT, "文件"),
+    ("这个文件里面有什么", DOCUMENT, "文件"),
+    ("这份报告的结构是怎样的", DOCUMENT, "报告"),
     ("請總結這份文件", DOCUMENT, "文件"),
     ("幫我概括一下這篇文章的主要內容", DOCUMENT, "文章"),
     ("這個檔案在說什麼", DOCUMENT, "檔案"),
@@ -155,6 +160,10 @@ is this document about penicillin?
 What is the deadline in the contract?
 What's in it for me?
 What about Germany?
+What's in it?
+What does it contain?
+What are the main parts of it?
+What is the purpose of this?
 Is there a summary?
 """
 QUESTIONS_ZH = """
@@ -198,6 +207,8 @@ QUESTIONS_ZH = """
 那德国呢？
 珠穆朗玛峰有多高
 他的妻子是谁
+它里面有什么？
+它的结构是什么？
 """
 
 PERHAPS_THEY_ASK = [

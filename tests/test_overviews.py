@@ -17,19 +17,20 @@ from chat.base import ChatModel
 from chat.citations import cited, marks
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Event, Flagged, Found, Notice, Stage, Status
-from chat.overview_texts import written
+from chat.overview_texts import notices, written
 from chat.reader import Reader
 from chat.slot import ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup
 from encoder import SentenceEncoder
 from moderation.policy import Policy, Screen
-from retrieval.base import Document
+from retrieval.base import Document, Passage
 from retrieval.documents import Fetched, IndexedDocuments
 from retrieval.files import read_document
 from retrieval.index import DocumentIndex
 from retrieval.library import read_library
 from retrieval.overview import overview
+from retrieval.overview_choice import Choice, Why
 from retrieval.rerank import Reranker
 from retrieval.split import passages
 from retrieval.unit_vectors import UnitVectors
@@ -76,7 +77,7 @@ def index(encoder: SentenceEncoder, tmp_path_factory: pytest.TempPathFactory) ->
     index.close()
 
 
-def assistant(index: DocumentIndex, model: ChatModel) -> Assistant:
+def assistant(index: DocumentIndex, encoder: SentenceEncoder, model: ChatModel) -> Assistant:
     startup = Startup([])
     startup.start()
     labels = {
@@ -91,16 +92,16 @@ def assistant(index: DocumentIndex, model: ChatModel) -> Assistant:
         ModelSlot(model),
         Sources(sources, 5.0),
         Source(index.retriever("guide"), {"en": "Guide", "zh": "指南"}),
-        Reranker(UnitVectors(index._encoder, index), index),
+        Reranker(UnitVectors(encoder, index), index),
         Screen(Words(), Policy.load(None), limit_s=5.0),
         startup,
     )
 
 
 @pytest.fixture(scope="module")
-def reading(index: DocumentIndex) -> Assistant:
+def reading(index: DocumentIndex, encoder: SentenceEncoder) -> Assistant:
     """With the reader."""
-    return assistant(index, Reader(UnitVectors(index._encoder, index)))
+    return assistant(index, encoder, Reader(UnitVectors(encoder, index)))
 
 
 @pytest.fixture
@@ -282,18 +283,18 @@ def test_nobody_hears_of_another_visitors_documents(index: DocumentIndex, readin
     assert "4.1 million" not in spied.ask("summarise it").answer
 
 
-def test_a_refused_request_reads_nothing(index: DocumentIndex) -> None:
+def test_a_refused_request_reads_nothing(index: DocumentIndex, encoder: SentenceEncoder) -> None:
     engine = Engine()
-    visit = Visit(assistant(index, engine), "anna")
+    visit = Visit(assistant(index, encoder, engine), "anna")
     turn = visit.ask(f"Summarise {HARM}.pdf", moderation=True)
     assert turn.outcome is Outcome.QUESTION_REFUSED
     assert any(isinstance(event, Flagged) for event in visit.events)
     assert engine.asked == [] and turn.passages == ()
 
 
-def test_a_chat_model_is_given_the_whole_document_in_short(index: DocumentIndex) -> None:
+def test_a_chat_model_is_given_the_whole_document_in_short(index: DocumentIndex, encoder: SentenceEncoder) -> None:
     engine = Engine(["It is about ferries. [1]"], least=0.04)
-    turn = Visit(assistant(index, engine), "anna").ask("What is this about?")
+    turn = Visit(assistant(index, encoder, engine), "anna").ask("What is this about?")
     (asked,) = engine.asked
     assert asked.question == "What is this about?"
     assert [passage.section for passage in asked.passages] == [
@@ -312,10 +313,10 @@ def test_a_chat_model_is_given_the_whole_document_in_short(index: DocumentIndex)
     ("message", "asks_it"), [("tl;dr", True), ("What is this about?", True), ("Summarise report.pdf", False)]
 )
 def test_a_chat_model_may_know_what_is_meant_where_no_document_is(
-    index: DocumentIndex, message: str, asks_it: bool
+    index: DocumentIndex, encoder: SentenceEncoder, message: str, asks_it: bool
 ) -> None:
     engine = Engine(["You said that ferries are slow."], least=0.04)
-    Visit(assistant(index, engine), "nobody").ask(message)
+    Visit(assistant(index, encoder, engine), "nobody").ask(message)
     assert bool(engine.asked) is asks_it
 
 
@@ -325,7 +326,7 @@ def test_a_deleted_document_is_not_spoken_of(encoder: SentenceEncoder, tmp_path:
     index.add(
         [Document("d", "Mill", "# Mill\n\nThe mill by the river has a new wheel.", "documents", "anna", name="mill.md")]
     )
-    visit = Visit(assistant(index, Reader(UnitVectors(encoder, index))), "anna")
+    visit = Visit(assistant(index, encoder, Reader(UnitVectors(encoder, index))), "anna")
     assert "new wheel" in visit.ask("Summarise mill.md").answer
     index.delete("d", "anna")
     assert "new wheel" not in visit.ask("summarise it").answer
@@ -351,6 +352,19 @@ def test_odd_documents_are_put_in_words(text: str, language: str) -> None:
         one = overview(Fetched(given))
         said = written([one], one.passages, language)
         assert said.strip() and set(cited(said, 99)) <= set(range(1, len(one.passages) + 1))
+
+
+def test_that_not_all_was_read_is_told_and_how_many_pages_there_are() -> None:
+    made = [
+        Passage(f"d#{n}", f"Fact {n} is told here.", "Annals", "elsewhere", "d", place=f"page {n + 1}", language="en")
+        for n in range(300)
+    ]
+    document = Fetched(tuple(made))
+    one = overview(document)
+    (told,) = notices(Choice(Why.NAMED, (document,)), [one], "en")
+    assert told.startswith("“Annals” is long: its beginning, its end and places spread over it were read, ")
+    assert told.endswith(" of 300 passages.")
+    assert "about 300 pages, about 1,500 words" in written([one], one.passages, "en")
 
 
 def test_many_parts_are_counted_and_cut() -> None:
