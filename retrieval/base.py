@@ -32,7 +32,7 @@ class Part:
     """A stretch of a file in reading order: a page, a slide, a sheet, or a piece of a long text."""
 
     text: str
-    """Markdown where the file has structure: headings as `#`, a table's rows as lines of “Header: cell; Header: cell”."""
+    """Markdown where the file has structure: headings as `#`, rows of tables as “Header: cell; Header: cell”."""
     place: str = ""
     """Where it stands: `page 12`, `slide 3`, `sheet Sales`; empty where a file has no such places."""
     continues: bool = False
