@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from activity import Activity
 from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
@@ -209,7 +212,7 @@ class DocumentIndex:
         excluded = sorted(request.exclude)
         within = view.all_of(
             [("version", view.pending), ("document", excluded), ("id", excluded)],
-            scope=[scope(source, ""), scope(source, request.owner)],
+            scope=list(dict.fromkeys([scope(source, ""), scope(source, request.owner)])),
         )
         worded = Query.boolean_query(
             [(Occur.Must, Query.boolean_query(words)), (Occur.Must, Query.const_score_query(within, 0.0))]
@@ -243,6 +246,10 @@ class DocumentIndex:
     def backfill_progress(self) -> BackfillProgress:
         """How many passages have their vectors, of how many, and how fast that goes."""
         return self._backfill.progress
+
+    def passage_keys(self) -> NDArray[np.int64]:
+        """The `vector_key` of every passage of every owner."""
+        return self._storage.view.keys(frozenset("*"))
 
     def vectors(self, keys: Sequence[int]) -> list[Stored | None]:
         """The stored vectors of passages by `vector_key`; None where they are still missing."""

@@ -6,6 +6,7 @@ holds a lock on the folder as long as there is a writer, so a second process is 
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -22,6 +23,9 @@ from errors import DocumentError, SourceError
 from retrieval.stored import FOLDER, LAST, MARKER, DocumentInfo, closed, info_of, marked, schema, why_not
 
 _WRITER_BYTES = 64_000_000
+_BLOCK_BYTES = 4096
+"""Stored entries are compressed together up to this size, and unpacked together for one of them. Against tantivy's
+16384 a hundred passages are fetched in half the time, from files that are a sixth larger."""
 _FULL = re.compile(r"(?:code: |os error )(?:27|28|122)\b")
 """EFBIG, ENOSPC and EDQUOT in tantivy's messages."""
 _LITTLE_SPACE = 100_000_000
@@ -132,6 +136,8 @@ class Storage:
         folder = self.folder / FOLDER
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if not tantivy.Index.exists(str(folder)):
+                _create(folder)
             self._index = tantivy.Index(schema(), str(folder))
             self._index.config_reader("manual")
             self._writer = self._index.writer(_WRITER_BYTES, 1)
@@ -215,6 +221,19 @@ class Storage:
         pending = View(searcher, fields, stemmers, ()).markers()
         self._view = View(searcher, fields, stemmers, tuple(state["version"] for state in pending))
         return self._view
+
+
+def _create(folder: Path) -> None:
+    """An empty index. Tantivy keeps its settings in meta.json; its Python interface cannot set this one."""
+    import tantivy
+
+    tantivy.Index(schema(), str(folder))
+    path = folder / "meta.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    meta["index_settings"]["docstore_blocksize"] = _BLOCK_BYTES
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(meta), encoding="utf-8")
+    new.replace(path)
 
 
 def _unwritten(folder: Path, reason: str) -> dict[str, str]:

@@ -66,7 +66,7 @@ def test_an_unknown_id_is_named_without_a_network(monkeypatch: pytest.MonkeyPatc
 def test_a_local_folder_gives_the_same_vectors_and_another_hash_only_for_other_weights(
     encoder: SentenceEncoder,
 ) -> None:
-    other = SentenceEncoder(str(module._folder(module.EMBEDDED)))
+    other = SentenceEncoder(str(module.weights_folder(module.EMBEDDED)))
     assert other.hash == encoder.hash
     assert np.allclose(other.encode(["the same"]), encoder.encode(["the same"]), atol=1e-3)
 
