@@ -4,7 +4,8 @@ A format is data: the tokenizer's own chat template, OpenChatKit's `<human>`/`<b
 text. Every format is rendered by `apply_chat_template`, so one path escapes control tokens.
 
 What cannot open a turn, wherever it stands in a message or a source: the tokenizer's special tokens, the added tokens
-its template writes (both become plain text), and the role tags of the text formats (`<human>` becomes `‹human›`).
+its template writes (both become plain text), and role tags that are plain text (`<human>` becomes `‹human›`): those of
+the text formats, and those that `chat.role_tags` finds in a chat template.
 Not covered: look-alike tags with other letters, and a model that obeys a source although it was told not to.
 
 When the conversation is too long, `chat.budget` says what of it stays.
@@ -23,6 +24,7 @@ from chat.base import Message, Role
 from chat.bilingual import Bilingual
 from chat.budget import Ruler, fit
 from chat.left_out import what_was_left_out
+from chat.role_tags import LINE_START, RoleTags, tags_of
 from errors import InputError, ModelError
 from retrieval.base import Passage
 
@@ -55,8 +57,6 @@ class Format:
     """What a person should know of a model that is written to like this; told with the first answer."""
 
 
-_LINE_START = r"(?:^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
-
 FORMATS: MappingProxyType[str, Format] = MappingProxyType(
     {
         "chat-template": Format(),
@@ -80,7 +80,7 @@ FORMATS: MappingProxyType[str, Format] = MappingProxyType(
             ),
             stop=("\n\nUser:", "\nUser:", "\n\nAssistant:", "\nAssistant:"),
             lead=" ",
-            tags=re.compile(rf"{_LINE_START}(?P<tag>[ \t]*(?:user|assistant)[ \t]*)(?=:)", re.IGNORECASE),
+            tags=re.compile(rf"{LINE_START}(?P<tag>[ \t]*(?:user|assistant)[ \t]*)(?=:)", re.IGNORECASE),
             caution=(
                 Bilingual(
                     "This model has no chat template, so it is written to in plain lines of User and Assistant; if "
@@ -183,6 +183,7 @@ class PromptBuilder:
         self._tokenizer = tokenizer
         self._special = frozenset(id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special)
         self._system_role = self._knows_system()
+        self._tags = self._role_tags()
 
     def build(
         self,
@@ -225,7 +226,7 @@ class PromptBuilder:
         return Prompt(
             ids=(*ids, *tail),
             text=str(self._render(chat, started, tokenize=False)),
-            stop=self.format.stop,
+            stop=self._tags.stop,
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
@@ -245,7 +246,7 @@ class PromptBuilder:
                 "included; shorten it.",
                 zh=f"文本有 {len(ids):,} 个词元，此模型连同回答一次只能读 {self.context:,} 个；请缩短。",
             )
-        return Prompt(ids, text, self.format.stop, lead="", room=room, notices=())
+        return Prompt(ids, text, self._tags.stop, lead="", room=room, notices=())
 
     def _begun(self, answer: str) -> tuple[int, ...]:
         """Tokens of the beginning of an answer. Raises `InputError` when it leaves too little to go on."""
@@ -296,10 +297,17 @@ class PromptBuilder:
             spoken.insert(0, Message(Role.SYSTEM, turns.system))
         elif turns.system:
             spoken[0] = Message(Role.USER, f"{turns.system}\n\n{spoken[0].content}")
-        return [{"role": message.role.value, "content": self._escape(message.content)} for message in spoken]
+        return [{"role": message.role.value, "content": self._tags.quoted(message.content)} for message in spoken]
 
-    def _escape(self, text: str) -> str:
-        return self.format.tags.sub("‹\\g<tag>›", text) if self.format.tags else text
+    def _role_tags(self) -> RoleTags:
+        """The role tags of the format; those of the tokenizer's own template are found by letting it write."""
+        if self.format.template is not None:
+            return RoleTags((self.format.tags,) if self.format.tags else (), self.format.stop)
+
+        def render(chat: Sequence[dict[str, str]], answer: bool) -> str:
+            return str(self._render(chat, datetime.now(), tokenize=False, add_generation_prompt=answer))
+
+        return tags_of(render, [token.content for token in self._tokenizer.added_tokens_decoder.values()])
 
     def _render(self, chat: Sequence[dict[str, str]], started: datetime, **options: Any) -> Any:
         """`apply_chat_template`; thinking aloud is switched off where a template knows the switch."""

@@ -20,6 +20,7 @@ from chat.budget import Ruler
 from chat.budget import fit as budget_fit
 from chat.left_out import what_was_left_out
 from chat.prompt import HEAD_SHARE, SOURCES_HEAD, grounded_turn, turns_of
+from chat.role_tags import LINE_START
 from errors import InputError
 from retrieval.base import Passage
 
@@ -28,7 +29,6 @@ _MISTRAL = (
     "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|MODEL_SETTINGS|ARGS|CALL_ID|THINK|REF|"
     "IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|PREFIX|MIDDLE|SUFFIX|BOS|EOS|PAD|UNK|CLS|SEP|MASK|gMASK|sMASK"
 )
-_LINE_START = r"(?:^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
 
 CONTROL_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ChatML, Llama 3, Phi, Qwen, GPT: <|im_start|>", re.compile(r"<(?P<tag>\|[^<>|\s][^<>|\n]{0,60}\|?)>")),
@@ -43,9 +43,9 @@ CONTROL_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("OpenChatKit: <human>", re.compile(r"<(?P<tag>\s*/?\s*(?:human|bot)\s*)>", re.IGNORECASE)),
     (
         "Alpaca: ### Response:",
-        re.compile(rf"{_LINE_START}(?P<tag>[ \t]*#{{2,4}} (?:{_ROLES}|instruction|input|response)[ \t]*)(?=:)", re.I),
+        re.compile(rf"{LINE_START}(?P<tag>[ \t]*#{{2,4}} (?:{_ROLES}|instruction|input|response)[ \t]*)(?=:)", re.I),
     ),
-    ("Vicuna: ASSISTANT:", re.compile(rf"{_LINE_START}(?P<tag>[ \t]*(?:{_ROLES})[ \t]*)(?=:)", re.I)),
+    ("Vicuna: ASSISTANT:", re.compile(rf"{LINE_START}(?P<tag>[ \t]*(?:{_ROLES})[ \t]*)(?=:)", re.I)),
 )
 """Where each stands, and what is quoted. None of the quoted forms is a token of any of these models."""
 
