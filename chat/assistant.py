@@ -307,11 +307,23 @@ class Assistant:
 
 
 def _history(conversation: Conversation, query: Query) -> tuple[Message, ...]:
-    """Earlier turns. Once the topic has changed, only those that have words in common with the new question."""
+    """Earlier turns. Once the topic may have changed, each tells how many of the question's words it shares.
+
+    All are given: “Make it more formal” names nothing either, and only where room is short must one be left out.
+    """
+    said = conversation.messages()
     if not query.new_topic:
-        return conversation.messages()
+        return said
     asked = set(analyse(query.text, query.language))
-    return conversation.messages(lambda turn: bool(asked & set(analyse(f"{turn.question}\n{turn.answer}"))))
+
+    def relevance(turn: str) -> float:
+        return len(asked & set(analyse(turn))) / max(1, len(asked))
+
+    return tuple(
+        dataclasses.replace(message, relevance=relevance(f"{question.content}\n{answer.content}"))
+        for question, answer in zip(said[::2], said[1::2], strict=True)
+        for message in (question, answer)
+    )
 
 
 def check_question(text: str) -> str:

@@ -37,6 +37,8 @@ class Finish(StrEnum):
 class Message:
     role: Role
     content: str
+    relevance: float = 1.0
+    """How far it bears on the newest turn, 0 to 1; where a prompt is short of room, the least leave first."""
 
 
 @dataclass(frozen=True, slots=True)

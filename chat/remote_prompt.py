@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chat.base import Message, Role
+from chat.budget import Ruler
+from chat.budget import fit as budget_fit
 from chat.left_out import what_was_left_out
-from chat.prompt import grounded_turn, turns_of, whole_words
+from chat.prompt import HEAD_SHARE, SOURCES_HEAD, grounded_turn, turns_of
+from chat.role_tags import LINE_START
 from errors import InputError
 from retrieval.base import Passage
 
@@ -26,7 +29,6 @@ _MISTRAL = (
     "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|MODEL_SETTINGS|ARGS|CALL_ID|THINK|REF|"
     "IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|PREFIX|MIDDLE|SUFFIX|BOS|EOS|PAD|UNK|CLS|SEP|MASK|gMASK|sMASK"
 )
-_LINE_START = r"(?:^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))"
 
 CONTROL_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ChatML, Llama 3, Phi, Qwen, GPT: <|im_start|>", re.compile(r"<(?P<tag>\|[^<>|\s][^<>|\n]{0,60}\|?)>")),
@@ -41,9 +43,9 @@ CONTROL_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("OpenChatKit: <human>", re.compile(r"<(?P<tag>\s*/?\s*(?:human|bot)\s*)>", re.IGNORECASE)),
     (
         "Alpaca: ### Response:",
-        re.compile(rf"{_LINE_START}(?P<tag>[ \t]*#{{2,4}} (?:{_ROLES}|instruction|input|response)[ \t]*)(?=:)", re.I),
+        re.compile(rf"{LINE_START}(?P<tag>[ \t]*#{{2,4}} (?:{_ROLES}|instruction|input|response)[ \t]*)(?=:)", re.I),
     ),
-    ("Vicuna: ASSISTANT:", re.compile(rf"{_LINE_START}(?P<tag>[ \t]*(?:{_ROLES})[ \t]*)(?=:)", re.I)),
+    ("Vicuna: ASSISTANT:", re.compile(rf"{LINE_START}(?P<tag>[ \t]*(?:{_ROLES})[ \t]*)(?=:)", re.I)),
 )
 """Where each stands, and what is quoted. None of the quoted forms is a token of any of these models."""
 
@@ -51,8 +53,6 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _LETTERS_PER_TOKEN = 3
 _TURN_TOKENS = 8
 """What a template writes around a message."""
-_LEAST_SOURCE_TOKENS = 32
-"""A source of which less than this would fit is left out."""
 _CONTINUE = (
     "Your answer above was cut off by its length. Go on with it exactly where it stops, in the middle of the sentence "
     "if need be. Repeat nothing of it and do not comment on this."
@@ -101,11 +101,12 @@ def fit(
     turns = turns_of(messages)
     system = [Message(Role.SYSTEM, turns.system)] if turns.system else []
     after = [Message(Role.ASSISTANT, begun)] if begun else []
+    brief = False
     if begun and not continues:
         after.append(Message(Role.USER, _CONTINUE))
 
     def chat(history: Sequence[Message], sources: Sequence[Passage]) -> list[Message]:
-        spoken = [*system, *history, Message(Role.USER, grounded_turn(turns.question, sources)), *after]
+        spoken = [*system, *history, Message(Role.USER, grounded_turn(turns.question, sources, brief)), *after]
         return [Message(message.role, shielded(message.content)) for message in spoken]
 
     def length(history: Sequence[Message], sources: Sequence[Passage]) -> int:
@@ -122,28 +123,18 @@ def fit(
             zh=f"消息太长：它约有 {bare:,} 个词元，除去 {reserved:,} 个词元的回答，此模型只能读 {budget:,} 个；"
             "请缩短，或分几次发送。",
         )
-    sources = tuple(passages)
-    while sources and (over := length((), sources) - budget) > 0:
-        sources = _shorter(sources, over)
-    history = turns.history
-    while history and length(history, sources) > budget:
-        history = history[2:]
-    sent = chat(history, sources)
-    room = min(max_new_tokens, context - length(history, sources))
-    left_out = (len(turns.history) - len(history)) // 2
-    return Fitted(_sent(sent), room, what_was_left_out(left_out, passages, sources, context))
+    brief = budget - bare < HEAD_SHARE * tokens_of(SOURCES_HEAD)
+    kept = budget_fit(turns.history, passages, budget, reserved, Ruler(length, tokens_of, _cut))
+    room = min(max_new_tokens, context - length(kept.history, kept.sources))
+    return Fitted(_sent(chat(kept.history, kept.sources)), room, what_was_left_out(kept, passages, context))
 
 
 def _sent(spoken: Sequence[Message]) -> tuple[dict[str, str], ...]:
     return tuple({"role": message.role.value, "content": message.content} for message in spoken)
 
 
-def _shorter(sources: tuple[Passage, ...], over: int) -> tuple[Passage, ...]:
-    """Less of the last source, by about `over` tokens or more; without it where too little would stay."""
-    *rest, last = sources
-    text = last.text.removesuffix(" …")
-    keep = tokens_of(text) - over - 2
-    if keep < _LEAST_SOURCE_TOKENS:
-        return tuple(rest)
-    part = whole_words(text[: len(text) * keep // tokens_of(text)])
-    return (*rest, replace(last, text=f"{part} …"))
+def _cut(text: str, first: int, last: int) -> str:
+    """The beginning and the end of a text that take about so many tokens; seldom more."""
+    share = len(text) / max(1, tokens_of(text))
+    beginning, end = text[: int(first * share)], text[len(text) - int(last * share) :]
+    return f"{beginning} … {end}" if last else beginning

@@ -16,6 +16,7 @@ import pytest
 
 import errors
 from chat.bilingual import Bilingual, listed, said, told
+from chat.budget import Kept
 from chat.left_out import what_was_left_out
 from errors import ModelError
 from retrieval.base import Passage
@@ -139,10 +140,13 @@ def test_an_error_can_be_told_as_a_notice() -> None:
     assert told(said(ModelError("It is gone.", zh="它不见了。")), "zh") == "它不见了。"
 
 
-@pytest.mark.parametrize(("exchanges", "kept"), [(0, 1), (1, 2), (17, 2), (3, 0)])
-def test_what_was_left_out_is_told_with_the_same_numbers(exchanges: int, kept: int) -> None:
-    passages = [Passage(f"a#{n}", "text", "A", "library", "a") for n in range(3)]
-    notices = what_was_left_out(exchanges, passages, passages[:kept], 2048)
+@pytest.mark.parametrize(("oldest", "unrelated", "given"), [(0, 1, 1), (1, 0, 2), (17, 0, 2), (0, 3, 0)])
+@pytest.mark.parametrize("shortened", [False, True])
+def test_what_was_left_out_is_told_with_the_same_numbers(
+    oldest: int, unrelated: int, given: int, shortened: bool
+) -> None:
+    passages = tuple(Passage(f"a#{n}", "text", "A", "library", "a") for n in range(3))
+    notices = what_was_left_out(Kept((), passages[:given], oldest, unrelated, shortened), passages, 2048)
     assert notices
     for notice in notices:
         assert notice.endswith(".") and told(notice, "zh").endswith("。")

@@ -211,10 +211,11 @@ def test_last_sources_go_first_and_the_best_is_shortened(chatml: Any) -> None:
     text = "The river passes through ten countries on its way to the sea. "
     sources = [passage(text * 12, title=f"River {n}") for n in range(1, 5)]
     one = len(build(chatml, "Q?", passages=sources[:1]).ids)
-    prompt = build(chatml, "ancient " * 50, "ancient", "Q?", passages=sources, context=2 * one + 64)
+    prompt = build(chatml, "older", "older", "ancient " * 50, "ancient", "Q?", passages=sources, context=2 * one + 64)
     assert "[1] River 1" in prompt.text
     assert "[4] River 4" not in prompt.text
-    assert "ancient" not in prompt.text
+    assert "older" not in prompt.text
+    assert "ancient ancient<" in prompt.text
     assert len(prompt.ids) + prompt.room <= 2 * one + 64
     assert "shortened" in " ".join(prompt.notices)
     assert "[4] could not be given" in prompt.notices[-1]

@@ -67,20 +67,6 @@ def test_a_cut_answer_goes_on_where_it_stopped(make: Make) -> None:
     assert not any(isinstance(event, Found) for event in events)
 
 
-def test_a_new_topic_leaves_out_turns_that_do_not_bear_on_it(make: Make) -> None:
-    engine = Engine()
-    conversation = Conversation("c")
-    for number, (question, answer) in enumerate(
-        [("How long is the Danube?", "It is 2,850 km long."), ("Who painted the Mona Lisa?", "Leonardo da Vinci did.")]
-    ):
-        conversation = conversation.put(Turn(str(number), question, Outcome.ANSWERED, answer))
-    make(engine).reply("When did Leonardo paint the Last Supper?", conversation)
-    make(engine).reply("Which enzyme digests milk sugar in humans?", conversation)
-    said = [[message.content for message in request.messages] for request in engine.asked]
-    assert said[1] == ["Which enzyme digests milk sugar in humans?"]
-    assert "Leonardo da Vinci did." in said[0]
-
-
 @pytest.mark.parametrize(
     ("question", "told"),
     [("Hello there", "The model ended its turn without an answer."), ("你好吗？", "模型没有作答就结束了。")],
