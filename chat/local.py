@@ -95,7 +95,7 @@ class LocalModel:
     def _load(self, progress: Callable[[str], None]) -> None:
         from transformers.utils import logging as transformers_logging
 
-        progress(weights.forecast(self.model, self.placement, self.users, self.context_limit))
+        progress(weights.forecast(self.model, self.placement, self.users, self.context_limit, progress))
         folder = weights.fetch(self.model, progress)
         progress(Bilingual(f"Loading {self.name} into memory", zh=f"正在把 {self.name} 载入内存"))
         bars = transformers_logging.is_progress_bar_enabled()
@@ -103,7 +103,7 @@ class LocalModel:
         try:
             config = weights.open_config(folder, self.name)
             tokenizer = weights.open_tokenizer(folder, self.name)
-            net = weights.open_net(folder, self.name, config, self.placement)
+            net = weights.open_net(folder, self.name, config, self.placement, progress)
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
