@@ -138,10 +138,12 @@ class LocalModel:
         except Exception as error:
             logger.info("%s is written one answer at a time: %s", self.name, error)
             return plain.PlainDecoder(net)
-        free = weights.free_bytes(net)
-        return batching.BatchedDecoder(
-            net, most_rows=self.users, most_tokens=max(self.context, int(_MEMORY_SHARE * free / bytes_per_token))
-        )
+
+        def most_tokens(held: int) -> int:
+            """Asked for whenever more are needed: an old model's memory comes free only once nobody reads it."""
+            return held + int(_MEMORY_SHARE * weights.free_bytes(net) / bytes_per_token)
+
+        return batching.BatchedDecoder(net, most_rows=self.users, most_tokens=most_tokens)
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]:
         """Write the answer. Waits while too many others are being written; empty chunks mean that it still waits.

@@ -221,13 +221,17 @@ def _fit(name: str, config: Any, placement: Placement, users: int, context: int)
 
 
 def free_bytes(net: Any) -> int:
-    """Free memory where a network lies, in bytes: of its accelerators together, or the machine's."""
+    """Free memory where a network lies, in bytes: of its accelerators together, or the machine's.
+
+    What torch holds on a GPU without using it, a model's that was exchanged for one, is free too.
+    """
     import psutil
     import torch
 
     gpus = {tensor.device for tensor in net.parameters() if tensor.device.type == "cuda"}
     if gpus:
-        return sum(int(torch.cuda.mem_get_info(gpu)[0]) for gpu in gpus)
+        unused = sum(torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu) for gpu in gpus)
+        return unused + sum(int(torch.cuda.mem_get_info(gpu)[0]) for gpu in gpus)
     return int(psutil.virtual_memory().available)
 
 
