@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chat.decoding import Job, Waiting, failed_writing, no_memory, not_a_number
+from chat.decoding import MOST_WAITING, Job, Waiting, failed_writing, no_memory, not_a_number, queue_full
 from chat.masks import Masks
 from chat.row_table import Budget, Request, Row, RowTable
 from chat.sampler import NOT_A_NUMBER, Draw, pick
 from chat.weights import is_out_of_memory
-from errors import InputError, ModelError
+from errors import ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class BatchedDecoder:
     """
 
     def __init__(
-        self, net: Any, *, most_rows: int = 16, most_tokens: int | Budget = 65_536, most_waiting: int = 64
+        self, net: Any, *, most_rows: int = 16, most_tokens: int | Budget = 65_536, most_waiting: int = MOST_WAITING
     ) -> None:
         self._net = net
         self._masks = Masks(net.config, net.dtype, net.device)
@@ -60,7 +60,7 @@ class BatchedDecoder:
         self._thread: threading.Thread | None = None
 
     def write(self, job: Job) -> Generator[int | Waiting]:
-        """See `Decoder`. Raises `InputError` when the queue is full."""
+        """See `Decoder`."""
         needs, most = len(job.ids) + job.room, self._table.most_tokens
         if needs > most:
             raise ModelError(
@@ -71,10 +71,7 @@ class BatchedDecoder:
         request = Request(job, Draw(job.sampling, job.ids))
         with self._work:
             if len(self._waiting) >= self._most_waiting:
-                raise InputError(
-                    f"{self._most_waiting} others are already waiting for this model; try again in a moment.",
-                    zh=f"已有 {self._most_waiting} 人在等待此模型；请稍后再试。",
-                )
+                raise queue_full(self._most_waiting)
             self._waiting.append(request)
             if self._thread is None:
                 # Not a daemon: the interpreter would end it in the middle of the network, which aborts the process.
