@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat.base import Sampling
-from errors import ModelError
+from errors import InputError, ModelError
+
+MOST_WAITING = 64
+"""Answers that wait at most; whoever comes then is told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,18 @@ class Decoder(Protocol):
     def write(self, job: Job) -> Generator[int | Waiting]:
         """The answer's tokens as they are picked, `Waiting` now and then meanwhile. Ends early once cancelled.
 
-        Closing the iterator cancels too. Raises `ModelError`, which is `TimeUp` where the answer may be gone on with.
+        Whoever came first is first. Closing the iterator cancels too. Raises `InputError` when too many wait,
+        `ModelError`, which is `TimeUp` where the answer may be gone on with.
         """
         ...
+
+
+def queue_full(most: int) -> InputError:
+    """What is told when so many wait already."""
+    return InputError(
+        f"{most} others are already waiting for this model; try again in a moment.",
+        zh=f"已有 {most} 人在等待此模型；请稍后再试。",
+    )
 
 
 def no_memory(job: Job) -> ModelError:

@@ -1,12 +1,19 @@
-"""Files of the Hugging Face hub: downloaded once, with their progress told, every known way to fail one sentence."""
+"""Files of the Hugging Face hub: downloaded once, with their progress told, every known way to fail one sentence.
+
+A download runs in a thread of its own, and whoever wants it looks up from waiting every 0.1 s: so it can be given up
+while the hub is silent, and nothing is raised inside the hub's progress bars, which hold a lock while they draw.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
 import logging
+import queue
 import re
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +23,80 @@ from errors import ModelError
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
+"""Is told what is being done, the same again while that lasts; what it raises gives the work up."""
 
 MODEL = Bilingual("model", zh="模型")
 ADAPTER = Bilingual("adapter", zh="适配器")
 """What is downloaded."""
 _NOT_WANTED = ["*/*", "consolidated*"]
 """Subfolders and second copies of the weights."""
+_POLL_S = 0.1
+
+
+class _Left(Exception):
+    """Nobody waits for the download any more."""
 
 
 def download(repository: str, patterns: Sequence[str], progress: Progress, what: str = MODEL) -> Path:
-    """The folder in the hub's cache with the files that match `patterns`. Raises `ModelError`."""
-    import httpx2
-    from huggingface_hub import snapshot_download
+    """The folder in the hub's cache with the files that match `patterns`. Raises `ModelError`, or what `progress` does.
 
-    progress(Bilingual(f"Looking for {repository}", zh=f"正在查找 {repository}"))
+    Once given up, it ends with the piece that is being read; where the hub's chunk store (Xet) is in the middle of a
+    file, it runs on to its end unseen. Files that are whole stay.
+    """
+    said: queue.SimpleQueue[str | Path | BaseException] = queue.SimpleQueue()
+    left = threading.Event()
+    threading.Thread(
+        target=_fetch, args=(repository, list(patterns), said.put, left), name="download", daemon=True
+    ).start()
+    says: str | Path | BaseException = Bilingual(f"Looking for {repository}", zh=f"正在查找 {repository}")
     try:
-        return Path(
-            snapshot_download(
-                repository,
-                allow_patterns=list(patterns),
-                ignore_patterns=_NOT_WANTED,
-                tqdm_class=_bar(repository, progress),
-            )
-        )
-    except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as error:  # RuntimeError: the hub's chunk store, Xet
-        logger.warning("Downloading %s failed (%s): %s", repository, type(error).__name__, error)
-        raise not_fetched(repository, error, what) from error
+        while isinstance(says, str):
+            progress(says)
+            with suppress(queue.Empty):
+                says = said.get(timeout=_POLL_S)
+    finally:
+        left.set()
+    if isinstance(says, Path):
+        return says
+    if not isinstance(says, _failures()):
+        raise says
+    logger.warning("Downloading %s failed (%s): %s", repository, type(says).__name__, says)
+    raise not_fetched(repository, says, what) from says
 
 
 def silent(_: str) -> None:
     """Progress that nobody asked for."""
 
 
-def _bar(repository: str, progress: Progress) -> type[Any]:
-    """A progress bar class for the hub that reports the bytes on disk and draws nothing."""
+def _failures() -> tuple[type[Exception], ...]:
+    import httpx2
+
+    return OSError, ValueError, RuntimeError, httpx2.HTTPError  # RuntimeError: the hub's chunk store, Xet
+
+
+def _fetch(
+    repository: str, patterns: list[str], say: Callable[[str | Path | BaseException], None], left: threading.Event
+) -> None:
+    """Say how the download goes, and last where it lies or why it failed."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        say(
+            Path(
+                snapshot_download(
+                    repository,
+                    allow_patterns=patterns,
+                    ignore_patterns=_NOT_WANTED,
+                    tqdm_class=_bar(repository, say, left),
+                )
+            )
+        )
+    except BaseException as error:  # whoever waits is told, whatever it is
+        say(error)
+
+
+def _bar(repository: str, say: Progress, left: threading.Event) -> type[Any]:
+    """A progress bar class for the hub that says the bytes on disk and draws nothing. Raises `_Left` between pieces."""
     from tqdm import tqdm
 
     class ReportingBar(tqdm):  # type: ignore[misc]  # its base has no types
@@ -58,10 +105,17 @@ def _bar(repository: str, progress: Progress) -> type[Any]:
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options | {"file": io.StringIO()})
 
+        def update(self, n: float | None = 1) -> bool | None:
+            if left.is_set():
+                raise _Left
+            shown: bool | None = super().update(n)
+            return shown
+
         def display(self, msg: str | None = None, pos: int | None = None) -> None:
+            # Its caller holds the lock of all bars, and keeps it when this raises.
             if self.unit == "B" and self.total and str(self.desc).startswith("Reconstructing"):
                 done, whole = f"{self.n / 1e6:,.0f}", f"{self.total / 1e6:,.0f}"
-                progress(
+                say(
                     Bilingual(
                         f"Downloading {repository}: {done} of {whole} MB",
                         zh=f"正在下载 {repository}：{done} / {whole} MB",

@@ -95,7 +95,7 @@ class LocalModel:
     def _load(self, progress: Callable[[str], None]) -> None:
         from transformers.utils import logging as transformers_logging
 
-        progress(weights.forecast(self.model, self.placement, self.users, self.context_limit))
+        progress(weights.forecast(self.model, self.placement, self.users, self.context_limit, progress))
         folder = weights.fetch(self.model, progress)
         progress(Bilingual(f"Loading {self.name} into memory", zh=f"正在把 {self.name} 载入内存"))
         bars = transformers_logging.is_progress_bar_enabled()
@@ -103,7 +103,7 @@ class LocalModel:
         try:
             config = weights.open_config(folder, self.name)
             tokenizer = weights.open_tokenizer(folder, self.name)
-            net = weights.open_net(folder, self.name, config, self.placement)
+            net = weights.open_net(folder, self.name, config, self.placement, progress)
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
@@ -138,10 +138,12 @@ class LocalModel:
         except Exception as error:
             logger.info("%s is written one answer at a time: %s", self.name, error)
             return plain.PlainDecoder(net)
-        free = weights.free_bytes(net)
-        return batching.BatchedDecoder(
-            net, most_rows=self.users, most_tokens=max(self.context, int(_MEMORY_SHARE * free / bytes_per_token))
-        )
+
+        def most_tokens(held: int) -> int:
+            """Asked for whenever more are needed: an old model's memory comes free only once nobody reads it."""
+            return held + int(_MEMORY_SHARE * weights.free_bytes(net) / bytes_per_token)
+
+        return batching.BatchedDecoder(net, most_rows=self.users, most_tokens=most_tokens)
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]:
         """Write the answer. Waits while too many others are being written; empty chunks mean that it still waits.

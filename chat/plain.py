@@ -1,12 +1,13 @@
 """One answer at a time, for networks whose memory cannot be kept in rows (`chat.batching`): state-space models, …
 
-The answer is written by whoever reads it, without a thread; others wait for their turn.
+The answer is written by whoever reads it, without a thread; others wait for their turn, in the order they came.
 """
 
 from __future__ import annotations
 
 import inspect
 import threading
+from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from chat.decoding import Job, Waiting, failed_writing, no_memory, not_a_number
+from chat.decoding import MOST_WAITING, Job, Waiting, failed_writing, no_memory, not_a_number, queue_full
 from chat.sampler import NOT_A_NUMBER, Draw, pick
 from chat.weights import is_out_of_memory
 from errors import ModelError
@@ -25,33 +26,43 @@ _PIECE = 512
 
 
 class PlainDecoder:
-    """A `Decoder` for one network."""
+    """A `Decoder` for one network. At most `most_waiting` answers wait for the one that is written."""
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, *, most_waiting: int = MOST_WAITING) -> None:
         self._net = net
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(net.forward).parameters else {}
-        self._turn = threading.Lock()
-        self._order: list[object] = []
+        self._most_waiting = most_waiting
+        self._line: deque[object] = deque()
+        """Tickets in the order they came; the first one's answer is being written."""
+        self._moved = threading.Condition()
 
     def write(self, job: Job) -> Generator[int | Waiting]:
         """See `Decoder`."""
         ticket = object()
-        self._order.append(ticket)
-        held = False
+        with self._moved:
+            if len(self._line) > self._most_waiting:
+                raise queue_full(self._most_waiting)
+            self._line.append(ticket)
         try:
-            while not (held := self._turn.acquire(timeout=_POLL_S)):
+            while place := self._place(ticket):
                 if job.cancel.is_set():
                     return
-                yield Waiting(self._order.index(ticket))
+                yield Waiting(place)
             yield from self._write(job)
         except Exception as error:
             if isinstance(error, ModelError):
                 raise
             raise (no_memory(job) if is_out_of_memory(error) else failed_writing(error)) from error
         finally:
-            self._order.remove(ticket)
-            if held:
-                self._turn.release()
+            with self._moved:
+                self._line.remove(ticket)
+                self._moved.notify_all()
+
+    def _place(self, ticket: object) -> int:
+        """How many are before it, after a while in which it was not yet its turn."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._line[0] is ticket, _POLL_S)
+            return self._line.index(ticket)
 
     def _write(self, job: Job) -> Generator[int | Waiting]:
         draw = Draw(job.sampling, job.ids)

@@ -137,10 +137,12 @@ class RemoteModel:
 
     def load(self, progress: Callable[[str], None] | None = None) -> None:
         """Ask the server what it is, and whether the model is there. Raises `ModelError`."""
+        asking = Bilingual(f"Asking {self.host} for its models", zh=f"正在向 {self.host} 询问它的模型")
         if progress:
-            progress(Bilingual(f"Asking {self.host} for its models", zh=f"正在向 {self.host} 询问它的模型"))
+            progress(asking)
         for _ in self._find(threading.Event()):
-            pass
+            if progress:
+                progress(asking)  # whoever gives up raises from it
         if progress:
             progress(Bilingual(f"{self.name} is ready", zh=f"{self.name} 已就绪"))
 

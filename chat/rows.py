@@ -35,12 +35,19 @@ class Rows(Cache):  # type: ignore[misc]  # its base has no types
         )
 
     def resize(self, count: int, capacity: int) -> None:
-        """Make it `count` rows of `capacity` tokens; what has room in both stays."""
-        if (count, capacity) != (self.count, self.capacity):
-            for layer, pair in enumerate(self._stored):
-                if pair is not None:
-                    self._stored[layer] = (_resized(pair[0], count, capacity), _resized(pair[1], count, capacity))
-            self.count, self.capacity = count, capacity
+        """Make it `count` rows of `capacity` tokens; what has room in both stays.
+
+        Where memory runs out over it, it has as many rows and tokens as every layer has by then.
+        """
+        self.count, self.capacity, before = count, capacity, (self.count, self.capacity)
+        for layer, pair in enumerate(self._stored):
+            if pair is None or (pair[0].shape[0], pair[0].shape[2]) == (count, capacity):
+                continue
+            try:
+                self._stored[layer] = _resized(pair[0], count, capacity), _resized(pair[1], count, capacity)
+            except Exception:
+                self.count, self.capacity = min(count, before[0]), min(capacity, before[1])
+                raise
 
     def clear(self) -> None:
         """Forget everything and give the memory back."""
@@ -77,17 +84,26 @@ class Rows(Cache):  # type: ignore[misc]  # its base has no types
         return self._length
 
     def swap(self, one: int, other: int) -> None:
-        """Exchange two rows."""
-        if one != other:
-            for pair in self._stored:
-                for stored in pair or ():
-                    stored[[one, other]] = stored[[other, one]]
+        """Exchange two rows: all of them, or where memory runs out over it nothing."""
+        if one == other:
+            return
+        tensors = [stored for pair in self._stored for stored in pair or ()]
+        spare = {_kind(stored): torch.empty_like(stored[one]) for stored in tensors}
+        for stored in tensors:
+            kept = spare[_kind(stored)].copy_(stored[one])
+            stored[one] = stored[other]
+            stored[other] = kept
 
     def copy(self, source: int, target: int, tokens: int) -> None:
         """Copy the first `tokens` tokens of a row to another."""
-        for pair in self._stored:
+        for pair in self._stored if source != target else ():
             for stored in pair or ():
                 stored[target, :, :tokens] = stored[source, :, :tokens]
+
+
+def _kind(stored: Tensor) -> tuple[object, ...]:
+    """What a row of it is like."""
+    return stored.shape[1:], stored.dtype, stored.device
 
 
 def _empty(like: Tensor, count: int, capacity: int) -> Tensor:

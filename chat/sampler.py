@@ -29,6 +29,7 @@ class Draw:
     def __init__(self, sampling: Sampling, prompt: Sequence[int]) -> None:
         self.sampling = sampling
         self._random = random.Random(sampling.seed)
+        self._chance: float | None = None
         self._tokens = list(prompt) if sampling.no_repeat_ngram else []
         self._follow: dict[tuple[int, ...], list[int]] = {}
         self._seen: set[int] = set(prompt) if sampling.repetition_penalty != 1 else set()
@@ -38,11 +39,14 @@ class Draw:
             self._follow.setdefault(tuple(self._tokens[i : i + size - 1]), []).append(self._tokens[i + size - 1])
 
     def uniform(self) -> float:
-        """The next random number, 0 ≤ u < 1."""
-        return self._random.random()
+        """The random number for the next token, 0 ≤ u < 1: the same until one is taken."""
+        if self._chance is None:
+            self._chance = self._random.random()
+        return self._chance
 
     def take(self, token: int) -> None:
         """`token` was picked."""
+        self._chance = None
         size = self.sampling.no_repeat_ngram
         if size:
             self._tokens.append(token)
@@ -58,8 +62,9 @@ class Draw:
     def read(self, like: Tensor) -> Tensor:
         """Which tokens of the vocabulary were read or written; bool, shape (vocabulary,), kept up to date by `take`."""
         if self._read is None:
-            self._read = torch.zeros(like.shape[-1], dtype=torch.bool, device=like.device)
-            self._read[torch.tensor(sorted(self._seen), dtype=torch.long, device=like.device)] = True
+            read = torch.zeros(like.shape[-1], dtype=torch.bool, device=like.device)
+            read[torch.tensor(sorted(self._seen), dtype=torch.long, device=like.device)] = True
+            self._read = read
         return self._read
 
 

@@ -51,7 +51,7 @@ class ModelSlot:
         self._says = text
 
     def cancel(self) -> None:
-        """Give up the load that is under way, at the next word of its progress; what was downloaded stays on disk."""
+        """Give up the load that is under way, at the next word of its progress; files that are whole stay on disk."""
         self._cancel.set()
 
     def put(self, model: ChatModel) -> None:
@@ -69,6 +69,7 @@ class ModelSlot:
                 zh="正在加载另一个模型，请等它就绪后再试。",
             )
         self._cancel.clear()
+        self._says = ""
         # The thread owns the lock from here on, so a closed tab does not stop the load or free the slot early.
         said: queue.SimpleQueue[str | AppError | None] = queue.SimpleQueue()
         threading.Thread(target=self._load, args=(model, said.put), name="load-model", daemon=True).start()
@@ -82,8 +83,9 @@ class ModelSlot:
         def report(says: str) -> None:
             if self._cancel.is_set():
                 raise ModelError(f"Loading {model.name} was cancelled.", zh=f"已取消加载 {model.name}。")
-            self._says = says
-            say(says)
+            if says != self._says:
+                self._says = says
+                say(says)
 
         last: AppError | None = None
         try:

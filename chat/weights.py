@@ -40,14 +40,14 @@ def fetch(model: str, progress: Progress) -> Path:
     return folder
 
 
-def config_of(model: str) -> Any:
+def config_of(model: str, progress: Progress = silent) -> Any:
     """The configuration of a hub id or a local folder, before its weights are there: only config.json is downloaded.
 
     Raises `ModelError`.
     """
     local = _local(model)
     name = local.name if local is not None else model
-    return read_config(download(model, [_CONFIG], silent) if local is None else local, name)
+    return read_config(download(model, [_CONFIG], progress) if local is None else local, name)
 
 
 def _local(model: str) -> Path | None:
@@ -66,7 +66,7 @@ def _local(model: str) -> Path | None:
     return local if local.is_dir() else None
 
 
-def forecast(model: str, placement: Placement, users: int, context: int) -> str:
+def forecast(model: str, placement: Placement, users: int, context: int, progress: Progress = silent) -> str:
     """What `model` needs for `users` conversations of `context` tokens and what is free, before it is downloaded.
 
     Raises `ModelError` when the settings contradict each other, there is no such model, or it cannot run here.
@@ -74,7 +74,7 @@ def forecast(model: str, placement: Placement, users: int, context: int) -> str:
     check(placement)
     local = _local(model)
     known = catalogue.find(model) if local is None else None
-    config = known.configuration() if known else config_of(model)
+    config = known.configuration() if known else config_of(model, progress)
     return _fit(local.name if local else model, config, placement, users, context)
 
 
@@ -141,7 +141,7 @@ def open_tokenizer(folder: Path, name: str) -> Any:
     return tokenizer
 
 
-def open_net(folder: Path, name: str, config: Any, placement: Placement) -> Any:
+def open_net(folder: Path, name: str, config: Any, placement: Placement, progress: Progress = silent) -> Any:
     """The network in `folder`, of the configuration `config`, placed as chosen, its adapter merged.
 
     Raises `ModelError`.
@@ -149,7 +149,7 @@ def open_net(folder: Path, name: str, config: Any, placement: Placement) -> Any:
     from transformers import AutoModelForCausalLM
 
     options = loading_options(placement)
-    adapted = adapter.fetch(placement.adapter) if placement.adapter else None
+    adapted = adapter.fetch(placement.adapter, progress) if placement.adapter else None
     _fit(name, config, placement, users=1, context=_SHORT)
     try:
         net, loaded = AutoModelForCausalLM.from_pretrained(
@@ -221,13 +221,17 @@ def _fit(name: str, config: Any, placement: Placement, users: int, context: int)
 
 
 def free_bytes(net: Any) -> int:
-    """Free memory where a network lies, in bytes: of its accelerators together, or the machine's."""
+    """Free memory where a network lies, in bytes: of its accelerators together, or the machine's.
+
+    What torch holds on a GPU without using it, a model's that was exchanged for one, is free too.
+    """
     import psutil
     import torch
 
     gpus = {tensor.device for tensor in net.parameters() if tensor.device.type == "cuda"}
     if gpus:
-        return sum(int(torch.cuda.mem_get_info(gpu)[0]) for gpu in gpus)
+        unused = sum(torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu) for gpu in gpus)
+        return unused + sum(int(torch.cuda.mem_get_info(gpu)[0]) for gpu in gpus)
     return int(psutil.virtual_memory().available)
 
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chat.base import Sampling
-from chat.decoding import Job, TimeUp, Waiting
+from chat.decoding import MOST_WAITING, Job, TimeUp, Waiting, queue_full
 from errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -112,12 +112,15 @@ class _Task:
 
 
 class ZeroGpuDecoder:
-    """A `Decoder` for one network. How many answers are written at the same time is ZeroGPU's to say."""
+    """A `Decoder` for one network. How many answers are written at the same time, and in which order, is ZeroGPU's to
+    say; of at most `most` that it has been asked for."""
 
-    def __init__(self, net: Any, task: _Task) -> None:
+    def __init__(self, net: Any, task: _Task, most: int = MOST_WAITING) -> None:
         self._net = net
         self._task = task
         self._pace = Pace()
+        self._most, self._asked = most, 0
+        self._lock = threading.Lock()
         task.net = weakref.ref(net)
 
     def write(self, job: Job) -> Generator[int | Waiting]:
@@ -129,6 +132,10 @@ class ZeroGpuDecoder:
         within = contextvars.copy_context().run
         reader = threading.Thread(target=within, args=(self._read, loan, said.put, left), name="zerogpu", daemon=True)
         if not job.cancel.is_set():
+            with self._lock:
+                if self._asked >= self._most:
+                    raise queue_full(self._most)
+                self._asked += 1
             reader.start()
         try:
             while not job.cancel.is_set():
@@ -163,6 +170,9 @@ class ZeroGpuDecoder:
         except Exception as error:
             self._pace.learn(came, tokens)
             tell(_failure(error, loan))
+        finally:
+            with self._lock:
+                self._asked -= 1
 
 
 class Pace:

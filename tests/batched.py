@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from chat.base import Sampling
-from chat.decoding import Decoder, Job
+from chat.decoding import Decoder, Job, Waiting
 from tests.tiny_model import one_thread
 
 VOCABULARY = 97
@@ -68,6 +68,11 @@ def written(decoder: Decoder, jobs: Sequence[Job]) -> list[list[int]]:
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     return found
+
+
+def first_token(stream: Iterator[int | Waiting]) -> int:
+    """Read on until something is written."""
+    return next(token for token in stream if isinstance(token, int))
 
 
 class Watched:

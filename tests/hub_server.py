@@ -3,6 +3,8 @@
     with serve_hub(folder, cache, monkeypatch) as hub:
         LocalModel("owner/tiny").load()      # the model in `folder`; downloads go to `cache`
         hub.folder = another                 # from now on
+        hub.pause_s = 0.05                   # between the pieces of a file's weights
+        hub.gate.clear()                     # silent in the middle of them, and in the chunk store, until it is set
 
 `owner/tiny` is a real model, `owner/stored` the same one with its weights in the hub's chunk store (Xet), which fails.
 Other names are refused: see `_REFUSALS`. Whoever sends `WRONG_TOKEN` is let in nowhere.
@@ -13,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +27,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WRONG_TOKEN = "hf_wrongwrongwrongwrongwrongwrongwrong"
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there."""
+_PIECE = 2**15
+"""Bytes of a large file that are sent at once."""
 
 _REFUSALS = {
     "gone": (404, {"X-Error-Code": "RepoNotFound"}),
@@ -37,6 +42,10 @@ class Hub(BaseHTTPRequestHandler):
     """One request. `folder` holds the model."""
 
     folder: Path
+    pause_s = 0.0
+    gate: threading.Event
+    asked_store: threading.Event
+    """Set once the chunk store was asked for a file."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
@@ -59,6 +68,8 @@ class Hub(BaseHTTPRequestHandler):
             }
             return self.reply(200, b"{}", store)
         if "/reconstructions/" in path:
+            self.asked_store.set()
+            self.gate.wait(30)
             return self.reply(400, b"{}")
         if "/tree/" in path:
             files = [
@@ -83,8 +94,16 @@ class Hub(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        try:
+            for start in range(0, len(body), _PIECE):
+                if start:
+                    self.gate.wait(30)
+                    time.sleep(self.pause_s)
+                self.wfile.write(body[start : start + _PIECE])
+        except OSError:
+            """The reader has hung up."""
 
 
 def etag(file: Path) -> str:
@@ -94,13 +113,18 @@ def etag(file: Path) -> str:
 @contextmanager
 def serve_hub(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     """A hub whose model is in `folder`, with an empty cache."""
-    handler = type("LocalHub", (Hub,), {"folder": folder})
+    events = {name: threading.Event() for name in ("gate", "asked_store")}
+    handler: type[Hub] = type("LocalHub", (Hub,), {"folder": folder, **events})
+    handler.gate.set()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         point_hub_at(f"http://127.0.0.1:{server.server_port}", cache, monkeypatch)
-        yield handler
-        server.shutdown()
+        try:
+            yield handler
+        finally:
+            handler.gate.set()
+            server.shutdown()
         thread.join()
 
 

@@ -16,7 +16,7 @@ from chat.decoding import Decoder, Waiting
 from chat.plain import PlainDecoder
 from chat.trial import batches
 from errors import InputError
-from tests.batched import Watched, generated, ids, job, network, seeded, until, written
+from tests.batched import Watched, first_token, generated, ids, job, network, seeded, until, written
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -108,7 +108,7 @@ def test_they_are_written_in_the_same_passes(net: Any) -> None:
 def test_who_comes_later_joins(net: Any) -> None:
     decoder = BatchedDecoder(net)
     first = decoder.write(job(ids(4), 400))
-    assert isinstance(next(first), int)
+    first_token(first)
     second = job(ids(6, seed=1), 5)
     assert written(decoder, [second])[0] == generated(net, second.ids, 5)
     assert decoder.busy == 1
@@ -120,7 +120,7 @@ def test_a_long_prompt_is_read_in_pieces_between_the_others_tokens(net: Any) -> 
     decoder = BatchedDecoder(net)
     with Watched(net) as watched:
         first = decoder.write(job(ids(4), 500))
-        assert isinstance(next(first), int)
+        first_token(first)
         list(decoder.write(job(ids(1000, seed=1), 1)))
         first.close()
     pieces = [at for at, (_, tokens) in enumerate(watched.passes) if tokens > 4]
@@ -131,7 +131,7 @@ def test_a_long_prompt_is_read_in_pieces_between_the_others_tokens(net: Any) -> 
 def test_who_waits_knows_the_place_and_a_full_queue_is_told(net: Any) -> None:
     decoder = BatchedDecoder(net, most_rows=1, most_waiting=2)
     writing = decoder.write(job(ids(4), 3000))
-    assert isinstance(next(writing), int)
+    first_token(writing)
     places: list[list[int]] = [[], []]
 
     def wait(number: int) -> None:
@@ -159,7 +159,7 @@ def test_a_cancelled_request_is_gone_after_one_token(net: Any) -> None:
     decoder = BatchedDecoder(net)
     kept, left = job(ids(4), 60), job(ids(5), 3000)
     other = decoder.write(left)
-    assert isinstance(next(other), int)
+    first_token(other)
     left.cancel.set()
     rest = [token for token in other if isinstance(token, int)]
     until(lambda: decoder.busy == 0)
@@ -218,7 +218,7 @@ def test_a_shared_beginning_is_copied_from_who_is_writing(net: Any) -> None:
     decoder = BatchedDecoder(net)
     begin = ids(200)
     writing = decoder.write(job((*begin, 5), 3000))
-    assert isinstance(next(writing), int)
+    first_token(writing)
     other = (*begin, *ids(9, seed=4))
     with Watched(net) as watched:
         found = written(decoder, [job(other, 6)])[0]
@@ -235,4 +235,4 @@ def test_many_turns_of_many_chats_stay_right(net: Any) -> None:
         for chat, answer in zip(chats, written(decoder, jobs), strict=True):
             assert answer == generated(net, chat, 6)
             chat += [*answer, *ids(11, seed=100 + turn)]
-    assert decoder._store.count * decoder._store.capacity <= 3 * 512
+    assert decoder._table.store.count * decoder._table.store.capacity <= 3 * 512

@@ -11,7 +11,7 @@ import pytest
 from chat import batching
 from chat.batching import BatchedDecoder
 from errors import ModelError
-from tests.batched import Watched, generated, ids, job, network, seeded, until, written
+from tests.batched import Watched, first_token, generated, ids, job, network, seeded, until, written
 from tests.facts import check_told
 
 
@@ -70,7 +70,7 @@ def test_a_prompt_that_fails_takes_nobody_with_it(
 
     monkeypatch.setattr(decoder, "_forward", failing)
     beside = decoder.write(job(ids(4), 50))
-    begun = [next(beside)]
+    begun = [first_token(beside)]
     with pytest.raises(ModelError, match=sentence) as raised:
         list(decoder.write(job(ids(300), 5)))
     check_told(raised.value)
@@ -95,14 +95,14 @@ def test_a_failing_step_is_told_to_all_and_the_next_ones_are_answered(
 
 def test_no_memory_for_a_row_is_told_or_waited_for(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = BatchedDecoder(net)
-    resize = decoder._store.resize
+    resize = decoder._table.store.resize
 
     def scarce(count: int, capacity: int) -> None:
         if count * capacity > 256:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         resize(count, capacity)
 
-    monkeypatch.setattr(decoder._store, "resize", scarce)
+    monkeypatch.setattr(decoder._table.store, "resize", scarce)
     jobs = [job(ids(20, seed=n), 20) for n in range(3)]
     assert written(decoder, jobs) == [generated(net, one.ids, 20) for one in jobs]
     with pytest.raises(ModelError, match="no memory left for a conversation of 400 tokens"):
@@ -121,8 +121,8 @@ def test_numbers_that_are_none_end_only_the_answer_they_are_in(net: Any) -> None
     hook = net.register_forward_hook(spoil)
     try:
         first, second = decoder.write(job(ids(4), 400)), decoder.write(job(ids(5), 400))
-        begun = [next(first)]
-        assert isinstance(next(second), int)
+        begun = [first_token(first)]
+        first_token(second)
         poisoned.set()
         with pytest.raises(ModelError, match="load it as float32"):
             list(second)

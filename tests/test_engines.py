@@ -9,16 +9,20 @@ import dataclasses
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 
-from chat.base import ChatModel, Finish, Sampling
+from chat.base import ChatModel, Chunk, Finish, Sampling
+from chat.batching import BatchedDecoder
 from chat.local import LocalModel
 from chat.plain import PlainDecoder
 from chat.remote import RemoteModel
-from chat.zerogpu import Lender
+from chat.zerogpu import Lender, ZeroGpuDecoder
 from errors import InputError
 from retrieval.base import Passage
+from tests.batched import until
+from tests.facts import check_told
 from tests.serving import LIMITS, Serving
 from tests.tiny_model import DIALOGUES, FROM_SOURCES, ask, one_thread, ready, shared_tiny_model, text
 from tests.zerogpu_space import WARNINGS, zerogpu
@@ -166,3 +170,69 @@ def test_it_goes_on_from_where_an_answer_was_cut(engine: ChatModel) -> None:
     rest = text(list(engine.stream(ask(question, begun=cut))))
     if isinstance(engine, LocalModel):  # `transformers serve` is asked in words, which so small a model does not know
         assert cut + rest == whole
+
+
+# The queue of those on this machine
+
+
+def decoder_of(engine: ChatModel) -> Any:
+    return cast(LocalModel, engine)._decoder
+
+
+@pytest.fixture(params=["together", "one_at_a_time", "lent"])
+def crowded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ChatModel:
+    """A local engine that answers one at a time, and lets two wait."""
+    engine: ChatModel = request.getfixturevalue(request.param)
+    decoder = decoder_of(engine)
+    if isinstance(decoder, BatchedDecoder):
+        monkeypatch.setattr(decoder._table, "_most_rows", 1)
+    monkeypatch.setattr(decoder, "_most" if isinstance(decoder, ZeroGpuDecoder) else "_most_waiting", 2)
+    return engine
+
+
+def test_when_too_many_wait_the_next_one_is_told(crowded: ChatModel) -> None:
+    requests = [ask("Hello!", sampling=_LONG) for _ in range(4)]
+    streams: list[Iterator[Chunk]] = []
+    with pytest.raises(InputError, match="2 others are already waiting for this model") as raised:
+        for request in requests:
+            streams.append(crowded.stream(request))
+            next(streams[-1])
+    check_told(raised.value, "2")
+    assert len(streams) > 2
+    for request in requests:
+        request.cancel.set()
+    for stream in streams[:-1]:
+        list(stream)
+    decoder = decoder_of(crowded)
+    if isinstance(decoder, ZeroGpuDecoder):  # whose workers hear of it at their next token
+        until(lambda: decoder._asked == 0)
+    assert text(list(crowded.stream(ask("Hello!")))) == "Hello! How can I help you?"
+
+
+@pytest.mark.parametrize("crowded", ["together", "one_at_a_time"], indirect=True)
+def test_who_came_first_is_first_and_the_place_shown_is_true(crowded: ChatModel) -> None:
+    decoder = decoder_of(crowded)
+    decoder._most_waiting = 9
+    first = ask("Hello!", sampling=_LONG)
+    writing = crowded.stream(first)
+    next(chunk for chunk in writing if chunk.text)
+    places: list[list[int]] = [[] for _ in range(5)]
+    answered: list[int] = []
+
+    def read(number: int) -> None:
+        for chunk in crowded.stream(ask("Hello!")):
+            places[number].append(chunk.place)
+            if chunk.text and number not in answered:
+                answered.append(number)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(5)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        until(places[number].__len__)
+        assert places[number][0] == number + 1
+    first.cancel.set()
+    list(writing)
+    for thread in threads:
+        thread.join(60)
+    assert answered == [0, 1, 2, 3, 4]
+    assert all(seen == sorted(seen, reverse=True) for seen in places)

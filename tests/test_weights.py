@@ -195,12 +195,13 @@ def hub(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def test_a_hub_id_is_downloaded_with_its_progress_told(hub: type[Hub], capfd: pytest.CaptureFixture[str]) -> None:
-    said: list[str] = []
+    told: list[str] = []
     model = LocalModel("owner/tiny")
-    model.load(said.append)
+    model.load(told.append)
     assert greets(model)
-    assert said[0].startswith("“owner/tiny” needs ") and said[0].endswith(": it fits.")
-    assert said[1] == "Looking for owner/tiny"
+    said = list(dict.fromkeys(told))  # some are told again while they last
+    assert said[0] == "Looking for owner/tiny"
+    assert any(word.startswith("“owner/tiny” needs ") and word.endswith(": it fits.") for word in said)
     assert any(word.startswith("Downloading owner/tiny: ") and word.endswith(" MB") for word in said)
     assert said[-2:] == ["Loading owner/tiny into memory", "owner/tiny is ready"]
     assert "it/s" not in capfd.readouterr().err
