@@ -68,13 +68,13 @@ def check(sampling: Sampling) -> None:
 
 
 def changed(sampling: Sampling, given: Mapping[str, object]) -> Sampling:
-    """`sampling` with the values of `given`, numbers or text. Raises `InputError` for what cannot be.
+    """`sampling` with the values of `given`, numbers or text, chosen by a person. Raises `InputError` for what cannot be.
 
     Every name must be a setting's.
     """
     values = {name: _checked(name, value) for name, value in given.items()}
     replace: Callable[..., Sampling] = dataclasses.replace
-    return replace(sampling, **values)
+    return replace(sampling, **values, chosen=sampling.chosen | given.keys())
 
 
 def _checked(name: str, value: object) -> float | int | None:
