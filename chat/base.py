@@ -53,6 +53,8 @@ class Sampling:
     no_repeat_ngram: int = 0
     """No run of this many tokens is written twice; 0 is off."""
     seed: int | None = None
+    chosen: frozenset[str] = field(default=frozenset(), compare=False)
+    """Names of the settings that a person has set, be it to their defaults: an engine does these, or refuses them."""
 
 
 @dataclass(frozen=True, slots=True)

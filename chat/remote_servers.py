@@ -2,8 +2,8 @@
 
 The rule for sampling: temperature, top_p, seed and the length are every server's. A further option is sent, under the
 server's own name for it, to servers that know it, always, so that no recommendation of the model's authors
-(generation_config.json) takes its place. To a server that does not know it nothing is sent: an option that is off or at
-the app's default is then left to the server, any other is refused by name.
+(generation_config.json) takes its place. To a server that does not know it nothing is sent: an option that is off needs
+nothing, one that nobody has touched (`Sampling.chosen`) is left to the server, any other is refused by name.
 """
 
 from __future__ import annotations
@@ -124,18 +124,19 @@ def context_in(said: object, path: tuple[str, ...]) -> int:
 def sampling_fields(sampling: Sampling, server: Server, host: str) -> dict[str, Any]:
     """The sampling as fields of a request. Raises `InputError` for what cannot be, or what the server cannot do."""
     check(sampling)
-    greedy = sampling.temperature == 0
-    fields: dict[str, Any] = {"temperature": sampling.temperature, **server.always}
+    greedy = sampling.temperature < _COLD
+    fields: dict[str, Any] = {"temperature": 0 if greedy else sampling.temperature, **server.always}
     if sampling.top_p < 1 or server.top_p_of_one:
         fields["top_p"] = sampling.top_p
     if sampling.seed is not None:
         fields["seed"] = sampling.seed
     options: dict[str, Any] = {}
     for name, off in _OFF.items():
-        value, default = getattr(sampling, name), getattr(_DEFAULTS, name)
+        value = getattr(sampling, name)
+        unsent = (off,) if name in sampling.chosen else (off, getattr(_DEFAULTS, name))
         if name in server.options:
             options[server.options[name]] = server.off.get(name, value) if value == off else value
-        elif value not in (off, default) and not (name == "top_k" and greedy):
+        elif value not in unsent and not (name == "top_k" and greedy):
             raise InputError(
                 f"The setting {name} is {value}, and {host} ({server.name}) has no such setting; leave it at {off:g}.",
                 zh=f"参数 {name} 的值是 {value}，而 {host}（{server.name}）没有这个参数；请保持为 {off:g}。",
@@ -146,3 +147,5 @@ def sampling_fields(sampling: Sampling, server: Server, host: str) -> dict[str, 
 
 
 _DEFAULTS = Sampling()
+_COLD = 1e-6
+"""Below it the likeliest token is taken all but always, and many servers divide by it until no numbers are left."""

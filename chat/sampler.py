@@ -21,6 +21,8 @@ NOT_A_NUMBER = -1
 """Instead of a token, where the logits are not numbers."""
 _WIDE = 256
 """Candidates looked at for a nucleus without top-k; it hardly ever holds more."""
+_SMALLEST = torch.finfo(torch.float32).tiny
+"""Smaller options are rounded up to it, not down to 0: with it, too, the likeliest token is taken."""
 
 
 class Draw:
@@ -50,6 +52,7 @@ class Draw:
         size = self.sampling.no_repeat_ngram
         if size:
             self._tokens.append(token)
+        if 0 < size <= len(self._tokens):
             self._follow.setdefault(tuple(self._tokens[-size:-1]), []).append(token)
         if self._read is not None:
             self._read[token] = True
@@ -57,7 +60,8 @@ class Draw:
     def banned(self) -> list[int]:
         """Tokens that would complete a run of `no_repeat_ngram` tokens a second time."""
         size = self.sampling.no_repeat_ngram
-        return self._follow.get(tuple(self._tokens[len(self._tokens) - size + 1 :]), []) if size else []
+        before = len(self._tokens) - size + 1
+        return self._follow.get(tuple(self._tokens[before:]), []) if size and before >= 0 else []
 
     def read(self, like: Tensor) -> Tensor:
         """Which tokens of the vocabulary were read or written; bool, shape (vocabulary,), kept up to date by `take`."""
@@ -79,7 +83,10 @@ def pick(logits: Tensor, draws: Sequence[Draw]) -> list[int]:
     drawn = [i for i, draw in enumerate(draws) if draw.sampling.temperature > 0]
     if drawn:
         rows = torch.tensor(drawn, device=logits.device)
-        tokens[rows] = _drawn(torch.nan_to_num(logits if len(drawn) == len(draws) else logits[rows]), _of(draws, drawn))
+        scores = logits if len(drawn) == len(draws) else logits[rows]
+        # The likeliest token has a score of 0: what is divided by however small a temperature stays a number.
+        scores = torch.nan_to_num(scores) - torch.nan_to_num(highest[rows])[:, None]
+        tokens[rows] = _drawn(scores, _of(draws, drawn))
     tokens = torch.where(torch.isnan(highest), NOT_A_NUMBER, tokens)
     picked: list[int] = tokens.tolist()
     for draw, token in zip(draws, picked, strict=True):
@@ -107,16 +114,16 @@ def _ban(logits: Tensor, draws: Sequence[Draw]) -> None:
             logits[i, torch.tensor(banned, device=logits.device)] = -torch.inf
 
 
-def _drawn(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
-    """Tokens drawn at the temperatures above 0 of these requests, shape (requests,)."""
-    scores = logits / _column([draw.sampling.temperature for draw in draws], logits)
-    chances = _column([draw.uniform() for draw in draws], logits)
-    tokens = torch.empty(len(draws), dtype=torch.long, device=logits.device)
+def _drawn(scores: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """Tokens drawn at the temperatures above 0 of these requests, shape (requests,). No score is above 0."""
+    scores = scores / _column([draw.sampling.temperature for draw in draws], scores).clamp(min=_SMALLEST)
+    chances = _column([draw.uniform() for draw in draws], scores)
+    tokens = torch.empty(len(draws), dtype=torch.long, device=scores.device)
     narrowed = [draw.sampling.top_k > 0 or draw.sampling.top_p < 1 for draw in draws]
     for wanted, draw_from in ((True, _narrowed), (False, _whole)):
         rows = [i for i, narrow in enumerate(narrowed) if narrow is wanted]
         if rows:
-            index = torch.tensor(rows, device=logits.device)
+            index = torch.tensor(rows, device=scores.device)
             tokens[index] = draw_from(scores[index], chances[index], [draw.sampling for draw in _of(draws, rows)])
     return tokens
 
@@ -132,7 +139,7 @@ def _narrowed(scores: Tensor, chances: Tensor, samplings: Sequence[Sampling]) ->
     ks = [min(sampling.top_k or size, size) for sampling in samplings]
     width = min(size, max(k if k < size else _WIDE for k in ks))
     values, ids = scores.topk(width, dim=-1)
-    k, top_p = _column(ks, scores), _column([sampling.top_p for sampling in samplings], scores)
+    k, top_p = _column(ks, scores), _column([sampling.top_p for sampling in samplings], scores).clamp(min=_SMALLEST)
     values = values.masked_fill(torch.arange(width, device=scores.device) >= k, -torch.inf)
     # What the probabilities are shares of: the k candidates, or where there is no top-k the whole vocabulary.
     whole = torch.where(k < size, values.logsumexp(-1, keepdim=True), scores.logsumexp(-1, keepdim=True))

@@ -45,9 +45,9 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             lambda value: 0 < value <= 1, "a number above 0 and at most 1 (off)", "大于 0、不超过 1（关闭）的数"
         ),
         "repetition_penalty": Limit(
-            lambda value: 0 < value <= _MOST,
-            f"a number above 0 (1 is off), up to {_MOST:,}",
-            f"大于 0、不超过 {_MOST:,} 的数（1 为关闭）",
+            lambda value: 1 / _MOST <= value <= _MOST,
+            f"a number from {1 / _MOST:f} to {_MOST:,} (1 is off)",
+            f"{1 / _MOST:f} 到 {_MOST:,} 的数（1 为关闭）",
         ),
         "no_repeat_ngram": Limit(lambda value: 0 <= value <= _MOST, *_WHOLE_OR_OFF, whole=True),
         "seed": Limit(
@@ -68,13 +68,13 @@ def check(sampling: Sampling) -> None:
 
 
 def changed(sampling: Sampling, given: Mapping[str, object]) -> Sampling:
-    """`sampling` with the values of `given`, numbers or text. Raises `InputError` for what cannot be.
+    """`sampling` with the values of `given`, numbers or text, chosen by a person. Raises `InputError` for what cannot be.
 
     Every name must be a setting's.
     """
     values = {name: _checked(name, value) for name, value in given.items()}
     replace: Callable[..., Sampling] = dataclasses.replace
-    return replace(sampling, **values)
+    return replace(sampling, **values, chosen=sampling.chosen | given.keys())
 
 
 def _checked(name: str, value: object) -> float | int | None:

@@ -179,7 +179,7 @@ def test_leaving(line: str) -> None:
 
 
 def test_every_sampling_value_is_shown_and_can_be_set() -> None:
-    assert [field.name for field in dataclasses.fields(Sampling)] == list(LIMITS)
+    assert [field.name for field in dataclasses.fields(Sampling)] == [*LIMITS, "chosen"]
     shown = run("/hyperparameters", SESSION, OFFER)
     assert shown.session == SESSION
     assert [line.split(" = ")[0] for line in shown.text.splitlines()] == list(LIMITS)

@@ -148,6 +148,7 @@ def test_a_seed_makes_it_reproducible(engine: ChatModel) -> None:
         (Sampling(top_p=0), "top_p"),
         (Sampling(top_k=-1), "top_k"),
         (Sampling(repetition_penalty=0), "repetition_penalty"),
+        (Sampling(repetition_penalty=1e-40), "repetition_penalty"),
         (Sampling(no_repeat_ngram=-1), "no_repeat_ngram"),
         (Sampling(max_new_tokens=0), "max_new_tokens"),
         (Sampling(seed=-1), "seed"),

@@ -14,6 +14,7 @@ from chat.base import ChatRequest, Chunk, Finish, Message, Role, Sampling
 from chat.remote import RemoteModel
 from chat.remote_http import Limits
 from chat.remote_servers import SERVERS
+from chat.sampling_limits import changed
 from chat.slot import ModelSlot
 from errors import InputError, ModelError
 from retrieval.base import Passage
@@ -203,6 +204,8 @@ def test_what_is_off_is_off_in_each_servers_way(server: ChatServer) -> None:
     ("kind", "sampling", "setting"),
     [
         ("OpenAI-compatible", Sampling(top_k=5), "top_k is 5"),
+        ("OpenAI-compatible", changed(Sampling(), {"top_k": 40}), "top_k is 40"),
+        ("TGI", replace(changed(Sampling(), {"top_k": "40"}), seed=1), "top_k is 40"),
         ("OpenAI-compatible", Sampling(repetition_penalty=1.1), "repetition_penalty is 1.1"),
         ("TGI", Sampling(top_k=5), "top_k is 5"),
         ("vLLM", Sampling(no_repeat_ngram=3), "no_repeat_ngram is 3"),
@@ -219,9 +222,25 @@ def test_an_option_the_server_does_not_know_is_refused_by_name(
     assert server.chats == []
 
 
-@pytest.mark.parametrize("sampling", [Sampling(), Sampling(top_k=0), Sampling(temperature=0, top_k=5)])
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(),
+        Sampling(top_k=0),
+        Sampling(temperature=0, top_k=5),
+        changed(Sampling(), {"top_k": 0, "repetition_penalty": 1, "no_repeat_ngram": 0, "seed": 3}),
+        changed(Sampling(), {"temperature": 1e-9, "top_k": 40}),
+    ],
+)
 def test_the_default_and_what_has_no_effect_are_not_refused(server: ChatServer, sampling: Sampling) -> None:
     assert not {"top_k", "repetition_penalty"} & set(_sent(server, "OpenAI-compatible", ask("Hi", sampling=sampling)))
+
+
+def test_what_a_person_has_set_is_sent_to_who_knows_it(server: ChatServer) -> None:
+    chosen = changed(changed(Sampling(), {"top_k": 40}), {"temperature": 1e-40})
+    assert chosen.chosen == {"top_k", "temperature"}
+    sent = _sent(server, "vLLM", ask("Hi", sampling=chosen))
+    assert (sent["top_k"], sent["temperature"]) == (40, 0)
 
 
 # Going on with an answer

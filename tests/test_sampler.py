@@ -140,6 +140,40 @@ def test_a_short_prompt_has_no_runs_to_ban() -> None:
     assert len(set(runs)) == len(runs)
 
 
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 9])
+def test_runs_longer_than_the_text_are_banned_like_in_generate(size: int) -> None:
+    processor = NoRepeatNGramLogitsProcessor(size)
+    for text in ([7], [7, 8, 7], [7, 8, 7, 8], [7, 7, 7, 7, 7, 7], [1, 2, 3, 4, 5, 1, 2, 3, 4]):
+        for read in range(1, len(text) + 1):
+            draw = Draw(Sampling(no_repeat_ngram=size), text[:read])
+            for token in text[read:]:
+                draw.take(token)
+            scores = processor(torch.tensor([text]), torch.zeros(1, 20))
+            assert sorted(set(draw.banned())) == scores[0].isinf().nonzero()[:, 0].tolist()
+
+
+@pytest.mark.parametrize("top_k", [0, 40])
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        *(Sampling(temperature=temperature) for temperature in (1e-9, 1e-30, 1e-40, 1e-46, 5e-324)),
+        *(Sampling(temperature=1, top_p=top_p) for top_p in (1e-20, 1e-40, 1e-46, 5e-324)),
+    ],
+)
+def test_options_too_small_for_the_numbers_of_a_gpu_take_the_likeliest_token(sampling: Sampling, top_k: int) -> None:
+    logits = torch.randn((1, 600), generator=torch.Generator().manual_seed(4)) * 30
+    logits[0, 3] = -torch.inf
+    for seed in range(20):
+        draw = Draw(dataclasses.replace(sampling, top_k=top_k, seed=seed), [0])
+        assert pick(logits.clone(), [draw]) == [int(logits.argmax())]
+
+
+def test_a_tie_stays_one_however_cold_it_is() -> None:
+    logits = torch.tensor([[1.0, 2.0, 2.0]])
+    picked = {pick(logits.clone(), [Draw(Sampling(temperature=1e-40, seed=seed), [0])])[0] for seed in range(30)}
+    assert picked == {1, 2}
+
+
 def test_random_options_never_fail() -> None:
     chance = random.Random(3)
     for _ in range(200):
