@@ -339,9 +339,16 @@ class PromptBuilder:
         return ids
 
     def _check(self, ids: list[int], chat: Sequence[dict[str, str]], started: datetime) -> None:
-        """Raise `InputError` unless the special tokens are those of the same turns with harmless text."""
-        harmless = self._ids([message | {"content": "x"} for message in chat], started)
-        if [i for i in ids if i in self._special] != [i for i in harmless if i in self._special]:
+        """Raise `InputError` unless special tokens and role tags are those of the same turns with harmless text.
+
+        A template that takes something out of the contents could make one of what is left.
+        """
+        harmless = [message | {"content": "x"} for message in chat]
+        wanted = self._ids(harmless, started)
+        texts = [str(self._render(turns, started, tokenize=False)) for turns in (chat, harmless)]
+        if [i for i in ids if i in self._special] != [i for i in wanted if i in self._special]:
+            raise _undefused()
+        if self._tags.count(texts[0]) != self._tags.count(texts[1]):
             raise _undefused()
 
     def _knows_system(self) -> bool:

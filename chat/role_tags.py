@@ -62,6 +62,10 @@ class RoleTags:
     stop: tuple[str, ...] = ()
     """What the model would write if it went on with the next turn."""
 
+    def count(self, text: str) -> tuple[int, ...]:
+        """How often each tag stands in the text."""
+        return tuple(sum(1 for _ in pattern.finditer(text)) for pattern in self.patterns)
+
     def quoted(self, text: str) -> str:
         """The text with its role tags in single guillemets."""
         for pattern in self.patterns:
@@ -129,8 +133,8 @@ class _Boundary:
             yield from self._label(part[at : match.start()], behind_special, inside, whole)
             if re.search(r"\w", match[0]):
                 yield Tag(match[0], Kind.BRACKETED)
-            at, inside = match.end(), True
-        yield from self._label(part[at:], behind_special, inside and not at, whole)
+            at, behind_special, inside = match.end(), True, False  # what is quoted is as good as a special token
+        yield from self._label(part[at:], behind_special, inside, whole)
 
     def _label(self, text: str, behind_special: bool, inside: bool, whole: bool) -> Iterator[Tag]:
         text = text.strip()
