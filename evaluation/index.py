@@ -128,7 +128,7 @@ def searched(index: DocumentIndex) -> dict[str, float]:
         if number >= _WARM:
             wall.append(time.perf_counter() - began)
             cpu.append(time.thread_time() - worked)
-    p50, p95 = np.percentile(wall, [50, 95])
+    p50, p95 = map(float, np.percentile(wall, [50, 95]))
     return {"p50_ms": 1000 * p50, "p95_ms": 1000 * p95, "cpu_p50_ms": 1000 * statistics.median(cpu)}
 
 

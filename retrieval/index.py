@@ -30,7 +30,7 @@ from retrieval.base import Document, Incoming, Passage, Retriever, SearchRequest
 from retrieval.intake import Intake, Progress, incoming
 from retrieval.nearest import nearest
 from retrieval.storage import Storage, View
-from retrieval.stored import FOLDER, LAST, DocumentInfo, Unfinished, info_of, joined, passage_of, scope, tile_of
+from retrieval.stored import FOLDER, LAST, DocumentInfo, Unfinished, info_of, joined, owned, passage_of, scope, tile_of
 from retrieval.text import analyse
 from retrieval.text import language as language_of
 from retrieval.vectors import Stored
@@ -42,6 +42,8 @@ _QUERY_CHARS, _QUERY_TERMS = 20_000, 96
 _SMALL, _NEAREST = 4000, 30
 """Passages of a source that are few enough to compare with all of them, and how many of them may be added."""
 _WINDOW_CHARS = 20_000
+_MOSTLY = 0.8
+"""Share of all passages in the scope of a search from which the best of all are looked at first."""
 
 logger = logging.getLogger(__name__)
 
@@ -208,17 +210,20 @@ class DocumentIndex:
         terms = _query_terms(view, request.query)
         if not terms or request.k < 1 or request.cancel.is_set():
             return []
-        words = [(Occur.Should, Query.term_query(view.fields, "body", term, "freq")) for term in terms]
-        excluded = sorted(request.exclude)
-        within = view.all_of(
-            [("version", view.pending), ("document", excluded), ("id", excluded)],
-            scope=list(dict.fromkeys([scope(source, ""), scope(source, request.owner)])),
+        any_word = Query.boolean_query(
+            [(Occur.Should, Query.term_query(view.fields, "body", t, "freq")) for t in terms]
         )
-        worded = Query.boolean_query(
-            [(Occur.Must, Query.boolean_query(words)), (Occur.Must, Query.const_score_query(within, 0.0))]
-        )
-        hits = view.searcher.search(worded, request.k, count=False).hits
-        found = [passage_of(view.searcher.doc(address), score) for score, address in hits]
+        scopes, excluded = {scope(source, ""), scope(source, request.owner)}, sorted(request.exclude)
+        without = [("version", view.pending), ("document", excluded), ("id", excluded)]
+        within = view.all_of(without, scope=sorted(scopes))
+        mostly = sum(view.searcher.doc_freq("scope", one) for one in scopes) >= _MOSTLY * view.searcher.num_docs
+        found = None if excluded or view.pending or not mostly else _of_all(view, any_word, source, request)
+        if found is None:
+            theirs = (Occur.Must, Query.const_score_query(within, 0.0))
+            hits = view.searcher.search(
+                Query.boolean_query([(Occur.Must, any_word), theirs]), request.k, count=False
+            ).hits
+            found = [passage_of(view.searcher.doc(address), score) for score, address in hits]
         if len(found) < request.k:
             found += self._near(view, request, within, {passage.id for passage in found})
         return found
@@ -271,6 +276,22 @@ class _SourceOfIndex:
 
     def search(self, request: SearchRequest) -> list[Passage]:
         return self.index.search(request, self.name)
+
+
+def _of_all(view: View, any_word: Any, source: str, request: SearchRequest) -> list[Passage] | None:
+    """The best passages that are the visitor's to see, picked from the best of all; None where those are too few.
+
+    Tantivy skips whatever cannot be among the best only where nothing but words is asked for.
+    """
+    limit, found = request.k + request.k // 2, list[Passage]()
+    hits = view.searcher.search(any_word, limit, count=False).hits
+    for score, address in hits:
+        passage, owner = owned(view.searcher.doc(address), score)
+        if passage.source == source and owner in ("", request.owner):
+            found.append(passage)
+            if len(found) == request.k:
+                return found
+    return found if len(hits) < limit else None
 
 
 def _from(done: int, total: int, progress: Callable[[int, int], None]) -> Callable[[int], None]:

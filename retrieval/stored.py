@@ -101,7 +101,7 @@ def entry(tile: Tile, version: str, owner: str, info: DocumentInfo | None = None
         language=passage.language,
         body=" ".join(analyse(heard, passage.language, stopwords=True)),
         key=vector_key(encoded_texts(passage, units(passage.text))),
-        passage=packed(_PASSAGE(passage)),
+        passage=packed((*_PASSAGE(passage), owner)),
         around=packed((tile.before, tile.after, tile.left_out, tile.marks)),
         **first,
         **last,
@@ -132,7 +132,13 @@ def scope(source: str, owner: str) -> str:
 
 
 def passage_of(hit: Any, score: float = 0.0) -> Passage:
-    return Passage(*[*orjson.loads(hit.get_first("passage")), score])
+    return owned(hit, score)[0]
+
+
+def owned(hit: Any, score: float = 0.0) -> tuple[Passage, str]:
+    """A passage and its owner."""
+    *values, owner = orjson.loads(hit.get_first("passage"))
+    return Passage(*[*values, score]), owner
 
 
 def tile_of(hit: Any) -> Tile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -144,6 +145,24 @@ def test_neighbours(index: DocumentIndex) -> None:
     assert [p.id for p in index.neighbours("a#b#9", "anna", 2)] == ["a#b#7", "a#b#8", "a#b#10", "a#b#11"]
     assert [p.id for p in index.neighbours("a#b#0", "anna")] == ["a#b#1"]
     assert index.neighbours("a#b#0", "bert") == index.neighbours("a", "anna") == []
+
+
+def test_a_visitor_with_nearly_everything_gets_the_same_passages_and_no_others(index: DocumentIndex) -> None:
+    """Where most passages are in scope the best of all are looked at first; naming an exclusion asks for the scope."""
+    words = "river stone cloud market engine window garden letter winter silver".split()
+    drawn = random.Random(0)
+    given = [
+        _document(f"d{i}", " ".join(drawn.choices(words, k=30)), owner="bert" if i % 10 == 0 else "anna", title=f"T{i}")
+        for i in range(300)
+    ]
+    index.add([*given, _document("other", "river river stone", source="library")])
+    for owner, theirs in (("anna", 270), ("bert", 30), ("", 0)):
+        for k in (5, 100, 1000):
+            for query in ("river stone", "cloud", "a silver garden in winter", "market engine window"):
+                found = _found(index, query, owner, k=k)
+                apart = _found(index, query, owner, k=k, exclude=frozenset({"nothing"}))
+                assert len(found) == len(apart) <= min(k, theirs) and set(found) == set(apart)
+                assert all((int(id[1:-2]) % 10 == 0) == (owner == "bert") for id in found)
 
 
 @pytest.mark.parametrize(
