@@ -145,7 +145,7 @@ class Splitter:
             self.newest = ""
         elif not part.continues:
             yield from self._break(part.place)
-        elif part.place != self.newest and not self.text[-1:].isspace() and not part.text[:1].isspace():
+        elif part.place != self.newest and _apart(self.text[-1:], part.text[:1]):
             self.text += " "  # two pages: neither ends with what separates their words
         if part.place != self.newest:
             self.marks.append((self.length, part.place))
@@ -346,3 +346,11 @@ def _words(text: str, start: int, end: int) -> float:
     stretch = text[start:end]
     cjk = 0 if stretch.isascii() else len(_CJK_CHAR.findall(stretch))
     return cjk * _CJK_WORDS + max(len(stretch.split()) - cjk, (len(stretch) - cjk) / _CHARS_PER_WORD, 0)
+
+
+_UNSPACED = re.compile(f"[{CJK}。，、；：？！“”‘’（）《》〈〉「」『』【】]")
+
+
+def _apart(before: str, after: str) -> bool:
+    """Whether a space belongs between the characters where two pages of one paragraph meet."""
+    return not (before.isspace() or after.isspace() or (_UNSPACED.match(before) and _UNSPACED.match(after)))

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import expect
 
-from tests.conftest import Visit
+from tests.conftest import Running, Visit
 from tests.visitor import ask, upload
 
 _FILES = Path(__file__).parent / "files"
@@ -49,3 +50,31 @@ def test_a_file_of_every_kind_is_asked_about(visit: Visit, name: str, question: 
     expect(shown.locator("mark").first).to_be_visible()
     if re.search(r"\d", place):
         expect(shown.locator(".gc-place").filter(has_text=place)).to_have_count(1)
+
+
+def test_two_visitors_with_files_of_one_name_never_see_each_others(
+    visit: Visit, running: Running, tmp_path: Path
+) -> None:
+    codes = {"anna": "Blue-4711", "ben": "Red-0815"}
+    pages, owners = {}, {}
+    for name, code in codes.items():
+        file = tmp_path / name / "gate.md"
+        file.parent.mkdir()
+        file.write_text(f"# Gate\n\nThe code of the garden gate is {code}.\n", encoding="utf-8")
+        pages[name] = visit()
+        with pages[name].expect_request(lambda request: "queue/join" in request.url) as sent:
+            upload(pages[name], file)
+            expect(pages[name].locator("#gc-documents li")).to_have_count(1)
+        owners[name] = next(part["owner"] for part in sent.value.post_data_json["data"] if "owner" in (part or ()))
+    client = Client(running.url, verbose=False)
+    try:
+        for name, other in (("anna", "ben"), ("ben", "anna")):
+            reply = ask(pages[name], "What is the code of the garden gate?")
+            expect(reply).to_contain_text(codes[name])
+            expect(pages[name].locator("body")).not_to_contain_text(codes[other])
+            told = {"sources": ["documents"], "api_name": "/search"}
+            found = client.predict(query="code of the garden gate", owner=owners[name], **told)
+            assert [passage["text"] for passage in found] == [f"The code of the garden gate is {codes[name]}."]
+            assert client.predict(query="code of the garden gate", **told) == []
+    finally:
+        client.close()
