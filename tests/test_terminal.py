@@ -294,6 +294,7 @@ and where was he born?
 """
 _MODEL = """\
 /sources none
+/reset
 /hyperparameters temperature=0
 /raw_say Hello! How
 Show me an emoji.
