@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from activity import Activity
 from chat import overviews
 from chat.base import ChatRequest, Message, RawModel, Role, Sampling
+from chat.bilingual import Bilingual
 from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
@@ -270,7 +271,7 @@ class Assistant:
             return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question), request.language)
 
         def checked() -> Iterator[str | Retraction]:
-            worst = yield from screened(pieces, judge)
+            worst = yield from screened(pieces, judge, begun=request.begun)
             if worst.action is Action.WARN:
                 writing.beside.append(Notice(worst.reason))
 
@@ -283,7 +284,7 @@ class Assistant:
                     yield event
                 if isinstance(piece, Retraction):
                     yield Retracted(piece.decision)
-                    yield Done(_refused(turn, Outcome.ANSWER_REFUSED, piece.decision))
+                    yield Done(_withdrawn(ask, turn, piece.decision, request.language))
                     return
                 if piece:
                     written += piece
@@ -291,16 +292,21 @@ class Assistant:
         finally:
             pieces.close()
         failure = _told(writing.failure, request.language) if writing.failure else ""
+        added = writing.kept(written)
+        broken = Outcome.BROKEN_OFF if added.strip() else Outcome.FAILED
+        told = [event.text for event in writing.beside if isinstance(event, Notice)]
+        if failure and added.strip():
+            told.append(failure)
         yield Done(
             dataclasses.replace(
                 turn,
-                answer=(request.begun + writing.kept(written)).strip(),
+                answer=(request.begun + added).strip(),
                 passages=numbering.reordered(turn.passages),
                 given=numbering.reordered(turn.given or range(len(turn.passages))),
                 cited=tuple(range(1, len(numbering.order) + 1)),
-                outcome=Outcome.FAILED if failure else writing.outcome,
-                reason=failure,
-                notices=(*turn.notices, *(event.text for event in writing.beside if isinstance(event, Notice))),
+                outcome=broken if failure else writing.outcome,
+                reason=failure if broken is Outcome.FAILED else "",
+                notices=(*turn.notices, *told),
                 model=model.name,
             )
         )
@@ -367,6 +373,16 @@ def _last_answer(conversation: Conversation) -> str:
 
 def _noted(turn: Turn, notice: str) -> Turn:
     return dataclasses.replace(turn, notices=(*turn.notices, notice))
+
+
+def _withdrawn(ask: Ask, turn: Turn, decision: Decision, language: str) -> Turn:
+    """The turn once its answer was refused. Of one that was gone on with, only what was added goes."""
+    if ask.resume is None:
+        return _refused(turn, Outcome.ANSWER_REFUSED, decision)
+    return _noted(ask.resume, _ADDED.filled(reason=decision.reason).told(language))
+
+
+_ADDED = Bilingual("What was added was withdrawn. {reason}", zh="续写的部分已撤回。{reason}")
 
 
 def _refused(turn: Turn, outcome: Outcome, decision: Decision) -> Turn:

@@ -25,8 +25,6 @@ from chat.sampling_limits import LIMITS, changed
 from chat.sources import Source
 from errors import InputError
 
-_CUT = frozenset({Outcome.LENGTH, Outcome.STOPPED, Outcome.TIMED_OUT})
-"""How an answer ends that can be gone on with."""
 _NAME = re.compile(r"[/／](?P<name>\?|[A-Za-z][A-Za-z0-9_]*)(?P<argument>\s.*|)\Z", re.DOTALL)
 _SETTING = re.compile(r"(?P<name>\w+)\s*=\s*(?P<value>[^\s,;]+)[\s,;]*")
 _SWITCH: Mapping[str, bool] = MappingProxyType({"on": True, "off": False})
@@ -151,7 +149,7 @@ def run(line: str, session: Session, offer: Offer) -> Response:
 def finished(session: Session, ask: Ask, turn: Turn) -> Session:
     """The session once `ask` has led to `turn`.
 
-    A raw answer leaves no trace. A continuation that fails leaves what was there, and what it added.
+    A raw answer leaves no trace. A continuation that fails leaves what was there.
     """
     if ask.raw:
         return session
@@ -246,7 +244,7 @@ def _moderation(session: Session, argument: str, offer: Offer) -> Response:
 
 def _continue(session: Session, argument: str, offer: Offer) -> Response:
     turn = _last(session)
-    if turn.outcome not in _CUT or not turn.answer:
+    if not turn.cut:
         raise _refusal("not_cut")
     if offer.model == offer.reader:
         raise _refusal("reader_cannot")

@@ -28,9 +28,12 @@ class Outcome(StrEnum):
     """The answer had begun to repeat itself and was ended there."""
     TIMED_OUT = "timed_out"
     """The answer took longer than it may; what was written stays."""
+    BROKEN_OFF = "broken_off"
+    """The model failed in the middle; what was written stays, and a notice says why there is no more."""
     QUESTION_REFUSED = "question_refused"
     ANSWER_REFUSED = "answer_refused"
     FAILED = "failed"
+    """Nothing was written."""
 
 
 class Kind(StrEnum):
@@ -43,7 +46,8 @@ class Kind(StrEnum):
     """A slash command and what it said; shown, but no part of the conversation."""
 
 
-_REMEMBERED = frozenset({Outcome.ANSWERED, Outcome.STOPPED, Outcome.LENGTH, Outcome.REPETITION, Outcome.TIMED_OUT})
+_CUT = frozenset({Outcome.LENGTH, Outcome.STOPPED, Outcome.TIMED_OUT, Outcome.BROKEN_OFF})
+_REMEMBERED = _CUT | {Outcome.ANSWERED, Outcome.REPETITION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class Turn:
     def remembered(self) -> bool:
         """Whether later prompts may hold it: refused, failed and empty turns stay out of them."""
         return self.kind is Kind.MESSAGE and self.outcome in _REMEMBERED and bool(self.answer)
+
+    @property
+    def cut(self) -> bool:
+        """Whether its answer ended before its end, so that it can be gone on with."""
+        return self.kind is Kind.MESSAGE and self.outcome in _CUT and bool(self.answer)
 
     @property
     def passages_given(self) -> tuple[Passage, ...]:
@@ -125,11 +134,10 @@ class Conversation:
 
 
 def continued(cut: Turn, turn: Turn) -> Turn:
-    """`turn`, in which the answer of `cut` was gone on with: a failure leaves what was there, and what it added."""
+    """`turn`, in which the answer of `cut` was gone on with: where that added nothing, what was there is left."""
     if turn.outcome is not Outcome.FAILED:
         return turn
-    longer = turn if len(turn.answer) > len(cut.answer) else cut
-    return dataclasses.replace(longer, outcome=cut.outcome, reason="", notices=(*cut.notices, turn.reason))
+    return dataclasses.replace(cut, notices=(*cut.notices, turn.reason))
 
 
 def begin(owner: str) -> Conversation:

@@ -223,8 +223,9 @@ class RemoteModel:
 
     def _broken_off(self) -> ModelError:
         return ModelError(
-            f"{self.host} broke off in the middle of the answer; what it had written is kept, ask again for the rest.",
-            zh=f"{self.host} 在回答中途断开；已写的内容保留，请再次提问以获得其余部分。",
+            f"{self.host} broke off in the middle of the answer; what it had written is kept: go on with it, or ask "
+            "again.",
+            zh=f"{self.host} 在回答中途断开；已写的内容保留，可接着写，或重新提问。",
         )
 
     def _texts(self, exchange: Exchange, model: str, cancel: threading.Event) -> Iterator[tuple[str, Finish | None]]:

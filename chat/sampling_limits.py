@@ -68,7 +68,8 @@ def check(sampling: Sampling) -> None:
 
 
 def changed(sampling: Sampling, given: Mapping[str, object]) -> Sampling:
-    """`sampling` with the values of `given`, numbers or text, chosen by a person. Raises `InputError` for what cannot be.
+    """`sampling` with the values of `given`, numbers or text, which a person chose. Raises `InputError` for what cannot
+    be.
 
     Every name must be a setting's.
     """

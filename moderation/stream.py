@@ -13,7 +13,7 @@ final look at the whole refuses.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -41,14 +41,19 @@ class Retraction:
     decision: Decision
 
 
-def screened(pieces: Iterator[str], check: Check, held: int = HELD) -> Generator[str | Retraction, None, Decision]:
+def screened(
+    pieces: Iterator[str], check: Check, held: int = HELD, begun: str = ""
+) -> Generator[str | Retraction, None, Decision]:
     """The pieces again, released sentence by sentence after `check` allowed them; the last may be a `Retraction`.
 
     `check` is asked about each sentence with the `LOOK_BACK` characters before it, and once about the whole text when
     it is longer than what was judged together. On a refusal, and when the caller stops early, `pieces` is closed.
     Returns the severest decision, so that a caller may show a warning. Never more than `held` characters wait.
+
+    `begun` is text before the pieces that was allowed earlier: it is judged together with them, and not by itself.
     """
-    shown, waiting = "", ""
+    shown, waiting = begun, ""
+    seen: list[str] = []
     decisions: list[Decision] = []
     try:
         for piece in pieces:
@@ -58,13 +63,14 @@ def screened(pieces: Iterator[str], check: Check, held: int = HELD) -> Generator
             while (cut := _cut(waiting, held)) > 0:
                 ready, waiting = waiting[:cut], waiting[cut:]
                 if ready.strip():
-                    decisions.append(check(_in_view(shown, ready)))
+                    seen.append(_in_view(shown, ready))
+                    decisions.append(check(seen[-1]))
                     if decisions[-1].action is Action.REFUSE:
                         yield Retraction(decisions[-1])
                         return decisions[-1]
                 shown += ready
                 yield ready
-        for text in _to_the_end(shown, waiting, already=len(decisions)):
+        for text in _to_the_end(shown, waiting, seen) if (shown + waiting)[len(begun) :].strip() else ():
             decisions.append(check(text))
             if decisions[-1].action is Action.REFUSE:
                 yield Retraction(decisions[-1])
@@ -98,12 +104,11 @@ def _in_view(shown: str, ready: str) -> str:
     return before[blank.end() if blank else 0 :] + ready
 
 
-def _to_the_end(shown: str, waiting: str, already: int) -> list[str]:
+def _to_the_end(shown: str, waiting: str, seen: Sequence[str]) -> list[str]:
     """What is judged when the last piece is there: the rest, then the whole unless one check has seen all of it."""
     rest = [_in_view(shown, waiting)] if waiting.strip() else []
     whole = shown + waiting
-    seen_whole = rest == [whole] or (not rest and already == 1)
-    return rest if seen_whole or not whole.strip() else [*rest, whole]
+    return rest if any(text.strip() == whole.strip() for text in (*seen, *rest)) else [*rest, whole]
 
 
 def _close(pieces: Iterator[str]) -> None:

@@ -135,6 +135,8 @@ def test_search_gives_ranked_passages(client: Client) -> None:
         ({"message": "q", "conversation_id": "nobody's"}, "There is no conversation “nobody's”"),
         ({"message": "q", "temperature": -1}, "The setting temperature is -1; it must be a number from 0 (greedy)"),
         ({"message": "q", "max_new_tokens": 0}, "max_new_tokens is 0"),
+        ({"message": "q", "repetition_penalty": 0}, "The setting repetition_penalty is 0; it must be a number from"),
+        ({"message": "q", "no_repeat_ngram": -1}, "The setting no_repeat_ngram is -1; it must be a whole number from"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(client: Client, given: dict[str, Any], said: str) -> None:

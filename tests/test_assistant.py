@@ -5,6 +5,7 @@ python -m pytest tests/test_assistant.py
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,10 +169,41 @@ def test_closing_the_stream_cancels_the_engine(make: Make) -> None:
     ("failure", "said"), [(ModelError("The model ran out of memory."), "out of memory"), (RuntimeError("x"), "the log")]
 )
 def test_an_engine_that_fails_is_told_in_one_sentence(make: Make, failure: Exception, said: str) -> None:
-    turn = turn_of(make(Engine(["Part of an answer. "], failure)).reply("Tell me"))
-    assert turn.outcome is Outcome.FAILED
+    turn = turn_of(make(Engine([" "], failure)).reply("Tell me"))
+    assert (turn.outcome, turn.answer, turn.notices) == (Outcome.FAILED, "", ())
     assert said in turn.reason
-    assert turn.answer == "Part of an answer."
+    assert not turn.remembered
+
+
+@pytest.mark.parametrize("moderation", [True, False])
+def test_an_engine_that_fails_in_mid_answer_leaves_what_it_wrote(make: Make, moderation: bool) -> None:
+    engine = Engine(["Part of an ", "answer [1]"], ModelError("It broke off.", zh="中断了。"))
+    turn = turn_of(make(engine).reply("Who discovered penicillin?", moderation=moderation))
+    assert (turn.outcome, turn.answer) == (Outcome.BROKEN_OFF, "Part of an answer [1]")
+    assert (turn.reason, turn.notices) == ("", ("It broke off.",))
+    assert turn.cited == (1,)
+    assert turn.remembered and turn.cut
+    engine.failure = None
+    ask = Ask("turn", "Who discovered penicillin?", Conversation("c"), resume=turn)
+    whole = turn_of(list(make(engine).assistant.reply(ask)))
+    assert (whole.outcome, whole.notices) == (Outcome.ANSWERED, ())
+    assert engine.asked[-1].begun == "Part of an answer [1]"
+
+
+def test_a_continuation_that_is_refused_takes_only_itself_away(make: Make) -> None:
+    cut = turn_of(make(Engine(["It stands. [1] And"])).reply("Who discovered penicillin?"))
+    cut = dataclasses.replace(cut, outcome=Outcome.LENGTH)
+    moderator = Words()
+    bench = make(Engine([" then it goes on.", f" But here is a {HARM} one. More."]), moderator=moderator)
+    ask = Ask("turn", "Who discovered penicillin?", Conversation("c"), resume=cut)
+    events = list(bench.assistant.reply(ask))
+    assert any(isinstance(event, Retracted) for event in events)
+    turn = turn_of(events)
+    assert dataclasses.replace(turn, notices=()) == cut
+    assert len(turn.notices) == 1 and turn.notices[0].startswith("What was added was withdrawn. ")
+    assert turn.remembered and turn.cut
+    answers = [exchange.text for exchange in moderator.seen if exchange.side is Side.ASSISTANT]
+    assert all(text.startswith("It stands. [1] And then it goes on.") for text in answers)
 
 
 def test_numbers_that_name_no_passage_are_removed(make: Make) -> None:

@@ -135,9 +135,10 @@ def test_continue_goes_on_with_a_cut_answer_in_its_place() -> None:
     failed = dataclasses.replace(CUT, outcome=Outcome.FAILED, answer="", reason="No memory.")
     told = dataclasses.replace(CUT, notices=("No memory.",))
     assert finished(SESSION, ask, failed).conversation.turns == (FIRST, told)
-    broken = dataclasses.replace(CUT, outcome=Outcome.FAILED, answer="By chance, when he", reason="It broke.")
-    longer = dataclasses.replace(CUT, answer=broken.answer, notices=("It broke.",))
-    assert finished(SESSION, ask, broken).conversation.turns == (FIRST, longer)
+    broken = dataclasses.replace(CUT, outcome=Outcome.BROKEN_OFF, answer="By chance, when he", notices=("It broke.",))
+    assert finished(SESSION, ask, broken).conversation.turns == (FIRST, broken)
+    again = asked("/continue", dataclasses.replace(SESSION, conversation=Conversation("c", turns=(FIRST, broken))))
+    assert again.resume == broken
 
 
 def test_continue_needs_a_cut_answer_and_a_model() -> None:

@@ -31,9 +31,9 @@ def test_prompts_never_hold_refused_failed_pending_or_empty_turns() -> None:
     conversation = conversation.put(Turn("empty", "q", Outcome.STOPPED))
     messages = conversation.messages()
     assert [m.content for m in messages if m.role is Role.USER] == [
-        f"q {outcome}" for outcome in ("answered", "stopped", "length", "repetition", "timed_out")
+        f"q {outcome}" for outcome in ("answered", "stopped", "length", "repetition", "timed_out", "broken_off")
     ]
-    assert [m.role for m in messages] == [Role.USER, Role.ASSISTANT] * 5
+    assert [m.role for m in messages] == [Role.USER, Role.ASSISTANT] * 6
     assert [m.content for m in conversation.messages(lambda turn: turn.id == "stopped")] == ["q stopped", "a stopped"]
 
 

@@ -204,3 +204,21 @@ def test_a_failing_source_fails_the_stream_after_what_was_released() -> None:
 
 def test_an_iterator_without_close_is_read_too() -> None:
     assert "".join(e for e in screened(iter(["a. ", "b"]), Checker()) if isinstance(e, str)) == "a. b"
+
+
+def test_a_continuation_is_judged_with_what_stands_before_it_and_only_it_is_released() -> None:
+    seen: list[str] = []
+
+    def check(text: str) -> Decision:
+        seen.append(text)
+        return Decision(Action.REFUSE if "kill him" in text else Action.ALLOW)
+
+    begun = "It was a long day. " * 12 + "They wanted to kill"
+    assert list(screened(iter([" time. ", "So they sang."]), check, begun=begun)) == [" time.", " So they sang."]
+    assert seen[0].endswith("They wanted to kill time.") and len(seen[0]) < len(begun)
+    assert seen[-1] == f"{begun} time. So they sang.", "the whole, once"
+    assert seen.count(begun) == 0
+    released = list(screened(iter([" him. ", "So they sang."]), check, begun=begun))
+    assert isinstance(released[0], Retraction) and len(released) == 1
+    seen.clear()
+    assert list(screened(iter([" "]), check, begun=begun)) == [" "] and seen == []

@@ -207,8 +207,11 @@ def test_continue_goes_on_from_what_is_there_and_a_failure_leaves_it(make: Make)
     page.act("continue", turn=cut.id)
     assert bench.engine.asked[-1].begun == "One, two,"
     (turn,) = page.turns
-    assert (turn.outcome, turn.notices) == (Outcome.LENGTH, ("The server went away.",))
-    assert turn.answer.startswith("One, two,")
+    assert (turn.outcome, turn.notices) == (Outcome.BROKEN_OFF, ("The server went away.",))
+    assert turn.answer == "One, two,One, two,"
+    bench.engine.pieces = ()
+    page.act("continue", turn=cut.id)
+    assert page.turns == (dataclasses.replace(turn, notices=(*turn.notices, "The server went away.")),)
 
 
 def test_a_model_is_loaded_and_one_that_fails_leaves_the_old_one(make: Make) -> None:

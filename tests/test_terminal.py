@@ -114,11 +114,11 @@ def test_a_failure_is_one_sentence_and_the_next_line_is_read(make: Make) -> None
     engine = Engine(["Half"], failure=ModelError("The server is gone."))
     seat = Seat(make(engine), "\n  \nWho?\n/nonsense\n/model x\n/raw_say x\nWho?")
     said = seat.transcript()
-    assert said.count("Half\nThis could not be answered: The server is gone.\n") == 2
+    assert said.count("Half\nNote: The server is gone.\n") == 2
     assert "There is no command /nonsense" in said
     assert "There is no model x.\nengine goes on answering.\n" in said
     assert "“engine”, which answers now, neither shows its prompts nor takes raw text" in said
-    assert [turn.outcome for turn in seat.terminal.session.conversation.turns] == [Outcome.FAILED] * 2
+    assert [turn.outcome for turn in seat.terminal.session.conversation.turns] == [Outcome.BROKEN_OFF] * 2
 
 
 def test_going_back_to_the_reader(make: Make) -> None:

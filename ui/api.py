@@ -42,11 +42,14 @@ class Api:
         max_new_tokens: int | None = None,
         seed: int | None = None,
         owner: str = "",
+        repetition_penalty: float | None = None,
+        no_repeat_ngram: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Answer a message; each value is the reply so far, the last one is whole.
 
         retrieval names the sources to search ([] for none; all but Wikipedia when left out). owner is the visitor's
-        key: whose documents are searched and whose conversation it is.
+        key: whose documents are searched and whose conversation it is. Settings that are left out are the operator's.
+        An answer that broke off is a reply too (outcome broken_off, the reason among its notices).
         """
         with told():
             conversation = self._find(conversation_id, owner)
@@ -56,6 +59,8 @@ class Api:
                 "top_p": top_p,
                 "max_new_tokens": max_new_tokens,
                 "seed": seed,
+                "repetition_penalty": repetition_penalty,
+                "no_repeat_ngram": no_repeat_ngram,
             }
             ask = Ask(
                 turn_id=new_id(),

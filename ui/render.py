@@ -119,9 +119,7 @@ def _notices(turn: Turn, language: str) -> str:
 
 def _continue(turn: Turn, language: str) -> str:
     """A button that goes on with an answer that was cut; the reader's are never to be gone on with."""
-    if turn.outcome not in (Outcome.LENGTH, Outcome.TIMED_OUT, Outcome.STOPPED) or turn.model == Reader.name:
-        return ""
-    if not turn.answer or turn.kind is not Kind.MESSAGE:
+    if not turn.cut or turn.model == Reader.name:
         return ""
     return (
         f'<button type="button" class="gc-link gc-continue" data-gc-act="continue" data-gc-turn="{escape(turn.id)}">'
