@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from activity import Activity
 from chat.assistant import Ask, Assistant
 from chat.base import Sampling
 from chat.conversation import Outcome, begin, new_id
@@ -64,11 +65,10 @@ class Round:
     """Seconds to the first piece of text, per user."""
 
 
-def assistant_for(model: LocalModel, folder: Path) -> Assistant:
-    """The real assistant around a model, with an empty index: no source is searched, nothing is screened."""
-    encoder = SentenceEncoder()
-    index = DocumentIndex(folder, encoder)
-    index.open()
+def assistant_for(
+    model: LocalModel, index: DocumentIndex, encoder: SentenceEncoder, activity: Activity | None = None
+) -> Assistant:
+    """The real assistant around a model and an open index, of which no source is searched; nothing is screened."""
     startup = Startup([])
     startup.start()
     startup.join()
@@ -79,6 +79,7 @@ def assistant_for(model: LocalModel, folder: Path) -> Assistant:
         Reranker(UnitVectors(encoder, index), index),
         Screen(EmbeddedClassifier(encoder), Policy.load(None), 5.0),
         startup,
+        activity=activity,
     )
 
 
@@ -240,7 +241,10 @@ def run(model: LocalModel, index: Path, options: argparse.Namespace, users: Sequ
     """All measurements on a loaded model."""
     net, tokenizer = model.network, model.tokenizer
     sampling = SAMPLINGS[options.sampling]
-    one, other = ours(assistant_for(model, index), sampling), plain(net, tokenizer, sampling)
+    encoder = SentenceEncoder()
+    empty = DocumentIndex(index, encoder)
+    empty.open()
+    one, other = ours(assistant_for(model, empty, encoder), sampling), plain(net, tokenizer, sampling)
     for write in (one, other):
         measure(write, 1, options.prompt, _WARM, seed=0)
     rows = {

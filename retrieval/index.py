@@ -231,9 +231,9 @@ class DocumentIndex:
     def _near(self, view: View, request: SearchRequest, within: Any, found: set[str]) -> list[Passage]:
         """The passages nearest in meaning to the question that words have not found."""
         known = self._encoder.loaded and self._encoder.knows(request.language or language_of(request.query))
-        hits = view.searcher.search(within, _SMALL + 1, count=False).hits if known else []
-        if not hits or len(hits) > _SMALL:
+        if not known or not 0 < view.count(within) <= _SMALL:
             return []
+        hits = view.searcher.search(within, _SMALL, count=False).hits
         addresses = [address for _, address in hits]
         stored = self.vectors(view.searcher.fast_field_values("key", addresses))
         question = self._encoder.encode([request.query[:_QUERY_CHARS]])[0]
