@@ -1,4 +1,6 @@
-"""How much the vectors that follow in the background slow a chat: `python -m evaluation.background [--users 1,4] [--json]`.
+"""How much the vectors that follow in the background slow a chat.
+
+    python -m evaluation.background [--users 1,4] [--json]
 
 The real assistant writes answers with a model of random weights (`evaluation.shapes`), in turn alone and while the
 index encodes passages; the ratio is the median over the rounds, pair by pair. Beside it stand the passages encoded
