@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -123,12 +122,12 @@ class Conversation:
                 return dataclasses.replace(self, turns=self.turns[:i])
         return self
 
-    def messages(self, bears: Callable[[Turn], bool] = lambda turn: True) -> tuple[Message, ...]:
-        """The remembered turns that bear on what is asked now, as messages for an engine."""
+    def messages(self) -> tuple[Message, ...]:
+        """The remembered turns as messages for an engine."""
         return tuple(
             message
             for turn in self.turns
-            if turn.remembered and bears(turn)
+            if turn.remembered
             for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.answer))
         )
 

@@ -34,7 +34,6 @@ def test_prompts_never_hold_refused_failed_pending_or_empty_turns() -> None:
         f"q {outcome}" for outcome in ("answered", "stopped", "length", "repetition", "timed_out", "broken_off")
     ]
     assert [m.role for m in messages] == [Role.USER, Role.ASSISTANT] * 6
-    assert [m.content for m in conversation.messages(lambda turn: turn.id == "stopped")] == ["q stopped", "a stopped"]
 
 
 def test_a_conversation_belongs_to_its_owner() -> None:
