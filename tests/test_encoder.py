@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import encoder as module
 from encoder import SentenceEncoder
 from errors import ModelError
+from packed import PackedLinear, pack
 
 
 def test_vectors_are_unit_long_and_near_for_like_meanings(encoder: SentenceEncoder) -> None:
@@ -32,6 +34,21 @@ def test_the_order_of_texts_is_kept_across_batches(encoder: SentenceEncoder) -> 
     texts = [f"number {i} " * (1 + i % 7) for i in range(40)]
     vectors = encoder.encode(texts, batch_tokens=64)
     assert (encoder.encode(texts) * vectors).sum(axis=1).min() > 0.999
+
+
+def test_packed_layers_compute_what_they_are_made_from() -> None:
+    linear = torch.nn.Linear(384, 96, dtype=torch.bfloat16)
+    bare = torch.nn.Linear(384, 96, bias=False, dtype=torch.bfloat16)
+    inner = torch.nn.Sequential(torch.nn.GELU(), bare)
+    net = torch.nn.Sequential(linear, inner)
+    for given, rows in ((linear, torch.randn(3, 50, 384)), (bare, torch.randn(7, 384))):
+        expected = given.float()(rows.bfloat16().float())
+        packed = PackedLinear(given.bfloat16())(rows.bfloat16())
+        assert packed.dtype == torch.bfloat16 and packed.shape == expected.shape
+        assert torch.allclose(packed.float(), expected, atol=0.05)
+    pack(net)
+    assert [type(part) for part in (*net, *inner)][:3] == [PackedLinear, torch.nn.Sequential, torch.nn.GELU]
+    assert isinstance(inner[1], PackedLinear)
 
 
 def test_nothing_encodes_to_nothing(encoder: SentenceEncoder) -> None:
