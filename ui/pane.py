@@ -140,7 +140,9 @@ class Pane:
             updated = 0.0
             for event in events:
                 turn, status = _after(event, turn, status, language)
-                if isinstance(event, Done) and resume is not None:
+                if resume is not None and isinstance(event, Retracted):
+                    turn = dataclasses.replace(turn, answer=resume.answer)
+                elif resume is not None and isinstance(event, Done):
                     turn = continued(resume, turn)
                 run.shown = entries(turn, language, status=status)
                 if isinstance(event, Done) or run.dropped:
