@@ -28,7 +28,7 @@ from encoder import SentenceEncoder
 from evaluation.index import documents
 from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make
-from evaluation.speed import SAMPLINGS, Writer, assistant_for, measure, ours
+from evaluation.speed import SAMPLINGS, Count, Writer, assistant_for, measure, ours
 from retrieval.index import DocumentIndex
 
 _PASSAGES = 20_000
@@ -52,13 +52,15 @@ def encoding(index: DocumentIndex) -> Iterator[list[float]]:
         rate.append(done[-1] / (time.perf_counter() - began))
 
 
-def compare(write: Writer, index: DocumentIndex, users: int, rounds: int, tokens: int) -> dict[str, float]:
+def compare(
+    write: Writer, index: DocumentIndex, users: int, rounds: int, tokens: int, count: Count
+) -> dict[str, float]:
     """A chat alone and beside the encoding, in turn; times in ms."""
     pairs, rates = [], list[float]()
     for seed in range(1, rounds + 1):
-        alone = measure(write, users, _PROMPT, tokens, seed)
+        alone = measure(write, users, _PROMPT, tokens, seed, count)
         with encoding(index) as rate:
-            beside = measure(write, users, _PROMPT, tokens, seed)
+            beside = measure(write, users, _PROMPT, tokens, seed, count)
         pairs.append((alone, beside))
         rates += rate
     return {
@@ -79,10 +81,14 @@ def run(model: LocalModel, folder: Path, users: Sequence[int], rounds: int, toke
     for document in documents(_PASSAGES):
         index.add_incoming(document)
     write = ours(assistant_for(model, index, encoder, activity), SAMPLINGS["default"])
-    measure(write, 1, _PROMPT, 8, seed=0)
+
+    def count(text: str) -> int:
+        return len(model.tokenizer.encode(text, add_special_tokens=False))
+
+    measure(write, 1, _PROMPT, 8, seed=0, count=count)
     with encoding(index) as idle:
         time.sleep(_IDLE_S)
-    rows = {str(number): compare(write, index, number, rounds, tokens) for number in users}
+    rows = {str(number): compare(write, index, number, rounds, tokens, count) for number in users}
     index.close()
     return {"users": rows, "idle_passages_per_s": idle[0]}
 

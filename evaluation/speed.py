@@ -2,8 +2,9 @@
 
 Side by side, in turn, on the same weights: our assistant, and what a plain app does (`gr.ChatInterface` around a
 `TextIteratorStreamer`: `generate` in a thread, one answer at a time). Users come at the same moment, each with a
-prompt of its own; all write `--tokens` tokens. Both are called as functions, so that neither pays for HTTP. The ratio
-is the median over the rounds, pair by pair. `--model` may be a shape with random weights (`evaluation.shapes`).
+prompt of its own; all write `--tokens` tokens, which are counted in what they wrote. Both are called as functions, so
+that neither pays for HTTP. The ratio is the median over the rounds, pair by pair. `--model` may be a shape with random
+weights (`evaluation.shapes`).
 
 `bandwidth_bound_tokens_per_s` is what one user could have if reading the weights from memory were all there is to do.
 """
@@ -54,6 +55,10 @@ _WARM = 8
 
 Writer = Callable[[str, int], Iterator[str]]
 """Question and number of tokens → pieces of the answer."""
+Count = Callable[[str], int]
+"""How many tokens a text has."""
+_WHOLE = 0.8
+"""Share of the tokens that an answer must have: taken apart again, a text may have a few less than were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +143,14 @@ def plain(net: Any, tokenizer: Any, sampling: Sampling) -> Writer:
     return write
 
 
-def measure(write: Writer, users: int, prompt_tokens: int, tokens: int, seed: int) -> Round:
-    """All users ask at once; ends when the last one has been answered."""
+def measure(write: Writer, users: int, prompt_tokens: int, tokens: int, seed: int, count: Count) -> Round:
+    """All users ask at once; ends when the last one has been answered. `count` counts the tokens of a text.
+
+    Raises `AppError` when an answer is shorter than was asked for: its tokens were not written, so no rate is
+    a rate.
+    """
     first = [0.0] * users
+    written = [""] * users
     failures: list[Exception] = []
     began = time.perf_counter()
 
@@ -149,6 +159,7 @@ def measure(write: Writer, users: int, prompt_tokens: int, tokens: int, seed: in
             for piece in write(words(prompt_tokens, seed * 1000 + user), tokens):
                 if piece and not first[user]:
                     first[user] = time.perf_counter() - began
+                written[user] += piece
         except Exception as error:
             failures.append(error)
 
@@ -159,13 +170,25 @@ def measure(write: Writer, users: int, prompt_tokens: int, tokens: int, seed: in
         thread.join()
     if failures:
         raise failures[0]
-    return Round(users * tokens / (time.perf_counter() - began), tuple(first))
+    took = time.perf_counter() - began
+    counts = [count(text) for text in written]
+    if min(counts) < _WHOLE * tokens:
+        raise AppError(
+            f"An answer has {min(counts)} of {tokens} tokens, so that its rate would be none; give a model whose "
+            "answers do not end by themselves, such as a shape."
+        )
+    return Round(sum(counts) / took, tuple(first))
 
 
-def compare(one: Writer, other: Writer, users: int, rounds: int, prompt_tokens: int, tokens: int) -> dict[str, float]:
+def compare(
+    one: Writer, other: Writer, users: int, rounds: int, prompt_tokens: int, tokens: int, count: Count
+) -> dict[str, float]:
     """Both in turn, `rounds` times; every figure is a median over the rounds, times in ms."""
     pairs = [
-        (measure(one, users, prompt_tokens, tokens, seed), measure(other, users, prompt_tokens, tokens, seed))
+        (
+            measure(one, users, prompt_tokens, tokens, seed, count),
+            measure(other, users, prompt_tokens, tokens, seed, count),
+        )
         for seed in range(1, rounds + 1)
     ]
     return {
@@ -223,7 +246,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 1
         load_s = time.perf_counter() - began
-        figures = run(model, scratch / "index", options, users)
+        try:
+            figures = run(model, scratch / "index", options, users)
+        except AppError as error:
+            print(error, file=sys.stderr)
+            return 1
     figures |= {"model": options.model, "sampling": options.sampling, "load_s": load_s}
     for number, row in figures["users"].items():
         print(
@@ -245,10 +272,15 @@ def run(model: LocalModel, index: Path, options: argparse.Namespace, users: Sequ
     empty = DocumentIndex(index, encoder)
     empty.open()
     one, other = ours(assistant_for(model, empty, encoder), sampling), plain(net, tokenizer, sampling)
+
+    def count(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False))
+
     for write in (one, other):
-        measure(write, 1, options.prompt, _WARM, seed=0)
+        measure(write, 1, options.prompt, _WARM, seed=0, count=count)
     rows = {
-        str(number): compare(one, other, number, options.rounds, options.prompt, options.tokens) for number in users
+        str(number): compare(one, other, number, options.rounds, options.prompt, options.tokens, count)
+        for number in users
     }
     weights = sum(tensor.numel() * tensor.element_size() for tensor in net.parameters())
     return {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from evaluation import gpu, speed
 from evaluation.shapes import _tokenizer, words
 from tests.batched import network, seeded
-from tests.tiny_model import shared_tiny_model
+from tests.tiny_model import make_endless_model, shared_tiny_model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,12 +21,11 @@ def quick() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("sampling", ["greedy", "nucleus"])
-def test_both_apps_are_measured(
-    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], sampling: str
-) -> None:
-    folder = shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
-    given = ["--model", str(folder), "--users", "1,3", "--rounds", "1", "--prompt", "4", "--tokens", "6"]
+@pytest.mark.parametrize("sampling", ["default", "nucleus"])
+def test_both_apps_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str], sampling: str) -> None:
+    folder = make_endless_model(tmp_path / "endless")
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}", encoding="utf-8")
+    given = ["--model", str(folder), "--users", "1,3", "--rounds", "1", "--prompt", "4", "--tokens", "24"]
     assert speed.main([*given, "--dtype", "float32", "--sampling", sampling, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(figures["users"]) == {"1", "3"}
@@ -34,6 +35,17 @@ def test_both_apps_are_measured(
         assert 0 < row["ttft_p50_ms"] <= row["ttft_p95_ms"]
     assert figures["bandwidth_bound_tokens_per_s"] > 0
     assert figures["load_s"] > 0 and figures["peak_memory_mb"] > 100
+
+
+def test_an_answer_that_ends_early_gives_no_figure(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
+    given = ["--model", str(folder), "--users", "1", "--rounds", "1", "--prompt", "4", "--tokens", "200"]
+    assert speed.main([*given, "--dtype", "float32", "--sampling", "greedy", "--json"]) == 1
+    told = capsys.readouterr()
+    assert re.match(r"An answer has \d+ of \d+ tokens", told.err)
+    assert "tokens_per_s" not in told.out
 
 
 def test_a_model_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,14 +48,21 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 def test_an_interrupt_ends_the_app_in_good_order(tmp_path: Path) -> None:
     """While vectors are still being made: a thread that is torn out of PyTorch would abort the program."""
     command = [sys.executable, "app.py", "--data-dir", str(tmp_path), "--port", "0", "--model", "reader"]
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as app:
+    with subprocess.Popen(
+        command,
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    ) as app:
         assert app.stdout is not None
         try:
             for line in app.stdout:
                 if "Answers are ready" in line:
                     break
             app.send_signal(signal.SIGINT)
-            rest, _ = app.communicate(timeout=120)
+            rest, _ = app.communicate(timeout=60)
         finally:
             app.kill()
     assert app.returncode == 0, rest
