@@ -20,11 +20,12 @@
     act('send', '', text);
     return text.length > LONGEST ? text : '';
   };
-  let last = '';
+  let last = '', follow = false;
   page.unsent = () => last;
   const act = (kind, turn, text) => {
     remember();
     last = kind === 'undo' ? '' : text;
+    follow = kind !== 'undo';
     page.act([kind, turn, text, asked().at(-1)?.dataset.gcTurn || '']);
     unheard = POKES;
     clearTimeout(poking);
@@ -167,6 +168,9 @@
     keys[event.key]();
   };
   document.addEventListener('keydown', hinted, true);
+  document.addEventListener('keydown', event => {
+    if (event.key === 'Escape' && !event.target.closest?.('#gc-message, form')) document.querySelector('#gc-viewer.open .toggle-button')?.click();
+  });
 
   const retry = button => {
     const turn = asked().find(one => one.dataset.gcTurn === button.dataset.gcTurn);
@@ -201,7 +205,10 @@
     '[data-gc-upload]': button => page.document([button.dataset.gcUpload, button.dataset.gcTarget, '']),
     '[data-gc-delete]': remove,
     '[data-gc-close]': () => document.querySelector('#gc-viewer.open .toggle-button')?.click(),
-    '#gc-reset': () => document.getElementById('gc-earlier')?.remove(),
+    '#gc-reset': () => {
+      document.getElementById('gc-earlier')?.remove();
+      document.querySelector('#gc-viewer.open .toggle-button')?.click();
+    },
     '#gc-theme': () => {
       const dark = document.body.classList.toggle('dark');
       localStorage.setItem('groundchat-theme', dark ? 'dark' : 'light');
@@ -272,9 +279,17 @@
   if (innerWidth < 768) document.querySelector('#gc-side.open .toggle-button')?.click();
 
   document.documentElement.lang = chinese ? 'zh' : 'en';
-  let waiting = false;
+  let waiting = false, shown = '';
   new MutationObserver(changes => {
     if (unheard && changes.some(change => change.target.parentElement?.closest('#gc-chat, #gc-note'))) unheard = 0;
+    // What was just asked comes into view, wherever the conversation was scrolled to.
+    const newest = asked().at(-1)?.dataset.gcTurn;
+    if (follow && newest && newest !== shown) {
+      follow = false;
+      const pane = document.querySelector('#gc-chat .bubble-wrap');
+      requestAnimationFrame(() => pane?.scrollTo(0, pane.scrollHeight));
+    }
+    shown = newest;
     // A tab's conversation outlives a reload of the tab, and only that.
     if (page.tab && asked().length) sessionStorage.setItem('groundchat-conversation', page.tab);
     const note = document.querySelector('#gc-note [data-gc-moved]:not([data-seen])');

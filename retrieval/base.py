@@ -72,6 +72,8 @@ class Passage:
     """Headings above the passage, outermost first, joined by ` › `."""
     place: str = ""
     """Where in its file it begins, as a `Part` says it."""
+    ends: str = ""
+    """Where it ends, if that is another place: a paragraph goes on over the page."""
     url: str = ""
     language: str = ""
     start: int = 0

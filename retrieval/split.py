@@ -265,6 +265,7 @@ class Splitter:
             document=self.document,
             section=" › ".join(section[1:] if section[:1] == [self.title] else section),
             place=next((place for offset, place in reversed(marks) if offset <= start), self.place),
+            ends=next((place for offset, place in reversed(marks) if start < offset < end), ""),
             url=self.url,
             language=self.language,
             start=start,

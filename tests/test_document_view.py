@@ -14,7 +14,7 @@ from retrieval.stored import DocumentInfo
 from retrieval.uploads import State, Upload
 from retrieval.window import Window
 from ui.document_view import backfill_line, document_gone, document_list, document_page, upload_list
-from ui.texts import LANGUAGES
+from ui.texts import LANGUAGES, place_name
 
 _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 _TEXT = "# Penicillin\n\n- Fleming discovered penicillin in London in 1928.\n- It was a mould.\n"
@@ -143,3 +143,10 @@ def test_how_far_the_vectors_are_is_told_only_while_some_are_missing() -> None:
     assert "25 %" in backfill_line(BackfillProgress(1, 4, 9.0), "en")
     assert "磁盘" in backfill_line(BackfillProgress(1, 4, 0.0, "磁盘已满"), "zh")
     assert backfill_line(BackfillProgress(4, 4, 0.0), "en") == ""
+
+
+def test_a_passage_that_goes_on_over_the_page_names_both() -> None:
+    assert place_name("en", "page 143", "page 144") == "page 143–144"
+    assert place_name("zh", "page 143") == "第 143 页"
+    assert place_name("en", "line 7") == "line 7"
+    assert place_name("en", "chapter 7") == "chapter 7"

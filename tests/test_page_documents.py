@@ -81,3 +81,17 @@ def test_two_visitors_with_files_of_one_name_never_see_each_others(
             assert client.predict(query="code of the garden gate", **told) == []
     finally:
         client.close()
+
+
+def test_a_new_question_comes_into_view_and_escape_closes_the_document(visit: Visit) -> None:
+    page = visit(height=500)
+    for question in ("Who discovered penicillin?", "How does photosynthesis work?", "How high is Mount Everest?"):
+        ask(page, question)
+    page.locator("#gc-chat .bubble-wrap").evaluate("pane => pane.scrollTo(0, 0)")
+    reply = ask(page, "When did people first land on the Moon?")
+    expect(page.locator("#gc-chat .user-row").last).to_be_in_viewport()
+    reply.locator(".gc-source summary").first.click()
+    reply.get_by_role("button", name="Show in the document").first.click()
+    expect(page.locator("#gc-viewer.open")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("#gc-viewer.open")).to_have_count(0)

@@ -143,7 +143,7 @@ def _also_read(turn: Turn, language: str, labels: dict[str, str]) -> str:
 
 def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> str:
     passage = turn.passages[number - 1]
-    place = place_name(language, passage.place) if passage.place else ""
+    place = place_name(language, passage.place, passage.ends) if passage.place else ""
     where = [*([f"› {passage.section}"] if passage.section else []), *([f"· {place}"] if place else [])]
     heading = escape(passage.title) + (f'<span class="gc-section"> {escape(" ".join(where))}</span>' if where else "")
     label = escape(labels.get(passage.source, passage.source))

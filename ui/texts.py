@@ -295,9 +295,14 @@ def category_name(language: str, category: str) -> str:
     return str(chinese if language == "zh" else english)
 
 
-def place_name(language: str, place: str) -> str:
-    """The page's words for a place in a file, such as `page 12`; the place itself where its kind is unknown."""
+def place_name(language: str, place: str, ends: str = "") -> str:
+    """The page's words for a place in a file, such as `page 12`; the place itself where its kind is unknown.
+
+    `ends` is where a stretch ends that goes on from there.
+    """
     kind, _, label = place.partition(" ")
+    last = ends.removeprefix(f"{kind} ")
+    label = f"{label}–{last}" if ends and last != ends else label
     key = f"place_{kind}"
     return say(language, key, label=label) if label and key in TEXTS["en"] else place
 
