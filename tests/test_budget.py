@@ -207,7 +207,7 @@ def make(encoder: SentenceEncoder, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_follow_ups_are_given_with_what_they_follow(make: Make) -> None:
-    engine = Engine()
+    engine = Engine(least=0.3)  # as a chat model: the reader would sum up a document
     bench = make(engine)
     for (question, answer), follow_up in FOLLOW_UPS:
         before = Conversation("c", turns=(Turn("1", question, Outcome.ANSWERED, answer),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
@@ -21,6 +22,8 @@ from ui.pane import Update
 from ui.telling import spoken
 from ui.texts import say
 
+_SAID_S = 8.0
+
 
 class DocumentHandlers:
     """Handlers of the visitor's documents and of the panel that shows one of them."""
@@ -33,6 +36,8 @@ class DocumentHandlers:
         self._uploads = uploads
         self._store = store
         self._source = source
+        self._said: dict[str, tuple[str, float]] = {}
+        """By owner a line, and until when it stands, on `time.monotonic()`'s clock."""
         self._acts: dict[str, Callable[[str, str], None]] = {
             "stop": uploads.stop,
             "go_on": uploads.go_on,
@@ -49,9 +54,15 @@ class DocumentHandlers:
         changing = any(upload.state in (State.WAITING, State.READING, State.READY) for upload in uploads)
         return {
             panel.listing: document_list(documents, language),
-            panel.status: upload_list(uploads, language) + vectors,
+            panel.status: upload_list(uploads, language) + self._still_said(owner) + vectors,
             panel.timer: gr.Timer(active=changing or bool(vectors)),
         }
+
+    def _still_said(self, owner: str) -> str:
+        """What was said a moment ago: whoever looks how far uploads are must not wipe it away."""
+        now = time.monotonic()
+        self._said = {whose: said for whose, said in self._said.items() if said[1] > now}
+        return self._said.get(owner, ("", 0.0))[0]
 
     def upload(self, paths: list[str], browser: Browser, request: gr.Request) -> Iterator[Update]:
         """Take files over, one after the other; they are read in the background, also when the tab is closed."""
@@ -114,8 +125,9 @@ class DocumentHandlers:
             says = _line("done", say(language, "deleted", title=held[document_id])) if deleted else ""
         except AppError as error:
             says = _line("failed", error.told(language))
+        if says:
+            self._said[owner] = (says, time.monotonic() + _SAID_S)
         done = self.show(browser, request)
-        done[self._page.documents.status] += says
         if opened == document_id:
             done |= {self._page.viewer.shown: "", self._page.viewer.panel: gr.Sidebar(open=False)}
         return done
