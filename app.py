@@ -32,7 +32,7 @@ from settings import Settings
 from ui.layout import Options, translations
 from ui.page import AT_ONCE, Parts, page
 from ui.theme import LOGO, SCRIPT, STYLE, theme
-from wiring import DOCUMENTS, Core, wire
+from wiring import DOCUMENTS, Core, most_bytes, wire
 
 _ROOT = Path(__file__).parent
 _OTHER_THREADS = 64
@@ -95,6 +95,7 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         private=private,
         catalogue=catalogue.load(),
         file_types=tuple(sorted(READABLE)),
+        most_bytes=most_bytes(settings),
     )
 
 
@@ -115,7 +116,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         show_error=True,
         ssr_mode=False,
         max_threads=AT_ONCE + _OTHER_THREADS,
-        max_file_size=int(settings.upload_limit_mb * 1_000_000) + 1_000_000,
+        max_file_size=most_bytes(settings) + 1_000_000,
         enable_monitoring=False,
         run_history=False,
         footer_links=["api", "settings"],

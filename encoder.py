@@ -89,7 +89,7 @@ class SentenceEncoder:
                 f"The embedded sentence encoder's weights have sha256 {digest[:12]}… instead of "
                 f"{_EMBEDDED_SHA256[:12]}…; reinstall the requirements."
             )
-        dtype = torch.bfloat16 if _fast_bf16(torch) else torch.float32
+        dtype = torch.bfloat16 if fast_bf16(torch) else torch.float32
         transformers_logging.disable_progress_bar()
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -199,7 +199,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fast_bf16(torch: Any) -> bool:
+def fast_bf16(torch: Any) -> bool:
     """Whether this CPU multiplies bf16 natively (elsewhere it is emulated, and slow)."""
     return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

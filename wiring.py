@@ -162,8 +162,13 @@ def wire(
 
 
 def _opener(settings: Settings) -> OpenFile:
-    limit = int(settings.upload_limit_mb * 1_000_000)
+    limit = most_bytes(settings)
     return lambda path, name, owner: open_file(path, name, owner, DOCUMENTS, limit)
+
+
+def most_bytes(settings: Settings) -> int:
+    """Size of the largest document that a visitor may upload."""
+    return int(settings.upload_limit_mb * 1_000_000)
 
 
 def _policy(settings: Settings) -> Policy:

@@ -220,6 +220,18 @@
       if (pressed) return done(pressed, event);
     }
   });
+  // Gradio refuses a file that is too large in words of its own, and with it all that were chosen beside it.
+  document.addEventListener('change', event => {
+    if (event.target.type !== 'file' || !event.target.closest('#gc-side')) return;
+    const most = Number(document.querySelector('[data-gc-most-bytes]').dataset.gcMostBytes);
+    const chosen = [...event.target.files], large = chosen.filter(file => file.size > most);
+    if (!large.length) return;
+    const rest = new DataTransfer();
+    for (const file of chosen) if (!large.includes(file)) rest.items.add(file);
+    event.target.files = rest.files;
+    if (!rest.files.length) event.stopPropagation();
+    page.document(['too_large', JSON.stringify(large.map(file => [file.name, file.size])), '']);
+  }, true);
   document.addEventListener('input', event => {
     if (!event.target.closest('#gc-message')) return;
     document.querySelector('#gc-note [data-gc-note]')?.setAttribute('hidden', '');

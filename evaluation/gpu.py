@@ -2,30 +2,35 @@
 
 GPT-NeoX-20B's exact shape with random weights in bf16 (`--shape` takes another), written to by `chat.batching` itself:
 time to the first token after short and long prompts, tokens per second for 1, 16 and 64 users, the first token of a
-tenth turn with and without what the turns before left in memory, and the peak memory. Beside each stands the bound:
-weights, keys and values read once per step at the measured bandwidth; two operations per weight and prompt token at
-the measured rate of matrix products.
+tenth turn with and without what the turns before left in memory, and the peak memory. Beside each stands the bound
+(`evaluation.bounds`): what must be read at the measured bandwidth, what must be multiplied at the measured rate of
+matrix products. Every figure is the median of five, after one that is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chat.base import Sampling
 from chat.batching import BatchedDecoder
 from chat.decoding import Job
+from evaluation import bounds
 from evaluation.machine import machine
 from evaluation.shapes import SHAPES, configuration
 from evaluation.speed import bandwidth, rounded
 
 _GREEDY = Sampling(temperature=0)
 _MATRIX = 8192
+_TIMES = 5
+_PROMPT = 128
+"""Tokens of a user's prompt where many write at once."""
 
 
 def network(shape: str, device: str) -> Any:
@@ -59,6 +64,12 @@ def ids(count: int, seed: int, vocabulary: int) -> tuple[int, ...]:
     return tuple(torch.randint(1, vocabulary, (count,), generator=chance).tolist())
 
 
+def median(measured: Callable[[int], float]) -> float:
+    """Of `_TIMES` measurements, each given its own number, after one to warm up."""
+    measured(0)
+    return statistics.median(measured(i) for i in range(1, _TIMES + 1))
+
+
 def first_token_s(decoder: BatchedDecoder, prompt: Sequence[int]) -> float:
     """Seconds from asking to the first token."""
     began = time.perf_counter()
@@ -68,12 +79,14 @@ def first_token_s(decoder: BatchedDecoder, prompt: Sequence[int]) -> float:
     return time.perf_counter() - began
 
 
-def tokens_per_s(decoder: BatchedDecoder, users: int, prompt_tokens: int, tokens: int, vocabulary: int) -> float:
+def tokens_per_s(
+    decoder: BatchedDecoder, users: int, prompt_tokens: int, tokens: int, vocabulary: int, seed: int = 0
+) -> float:
     """Rate of all users together between the last one's first token and the first one's last."""
     times: list[list[float]] = [[] for _ in range(users)]
 
     def ask(user: int) -> None:
-        job = Job(ids(prompt_tokens, user, vocabulary), _GREEDY, tokens, frozenset())
+        job = Job(ids(prompt_tokens, seed + user, vocabulary), _GREEDY, tokens, frozenset())
         times[user] = [time.perf_counter() for token in decoder.write(job) if isinstance(token, int)]
 
     threads = [threading.Thread(target=ask, args=(user,)) for user in range(users)]
@@ -102,27 +115,36 @@ def measure(net: Any, users: Sequence[int], prompts: Sequence[int], tokens: int,
     import torch
 
     device, text = str(net.device), net.config.get_text_config()
-    vocabulary = text.vocab_size
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in net.parameters())
-    numbers = sum(tensor.numel() for tensor in net.parameters())
-    bytes_per_s, rate = bandwidth(net.device), operations_per_s(device, matrix)
+    vocabulary, work = text.vocab_size, bounds.Work.of(net)
+    limits = bounds.Limits(bandwidth(net.device), operations_per_s(device, matrix))
     longest = max(prompts) + 64
     decoder = BatchedDecoder(net, most_rows=max(users), most_tokens=max(longest, max(users) * 512) + 4096)
-    first_token_s(decoder, ids(64, 99, vocabulary))
-    figures: dict[str, Any] = {"device": _name(device), "weights_gb": weights / 1e9, "bytes_per_s": bytes_per_s}
-    figures["operations_per_s"] = rate
+
+    def first(count: int) -> float:
+        return median(lambda i: first_token_s(decoder, ids(count, 1000 * i + count, vocabulary)))
+
+    def together(number: int) -> float:
+        return median(lambda i: tokens_per_s(decoder, number, _PROMPT, tokens, vocabulary, 1000 * i))
+
+    figures: dict[str, Any] = {
+        "device": _name(device),
+        "weights_gb": sum(tensor.numel() * tensor.element_size() for tensor in net.parameters()) / 1e9,
+        "bytes_per_s": limits.bytes_per_s,
+        "operations_per_s": limits.operations_per_s,
+    }
     figures["first_token"] = {
         str(count): {
-            "s": first_token_s(decoder, ids(count, 1000 + count, vocabulary)),
-            "bound_s": max(weights / bytes_per_s, 2 * numbers * count / rate),
+            "s": first(count),
+            "bound_s": bounds.first_token_s(work, limits, count),
         }
         for count in prompts
     }
     figures["users"] = {
         str(number): {
-            "tokens_per_s": tokens_per_s(decoder, number, 128, tokens, vocabulary),
-            "bound_tokens_per_s": number
-            / ((weights + number * (128 + tokens) * decoder.bytes_per_token) / bytes_per_s),
+            "tokens_per_s": together(number),
+            "bound_tokens_per_s": bounds.tokens_per_s(
+                work, limits, number, _PROMPT + tokens // 2, decoder.bytes_per_token
+            ),
         }
         for number in users
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -93,6 +94,8 @@ class SearchRequest:
     deadline: float | None = None
     exclude: frozenset[str] = frozenset()
     """Ids of documents or of passages that must not be returned."""
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What the visitor chose about the source, by the name of the `Setting`; the default stands for what is missing."""
     cancel: threading.Event = field(default_factory=threading.Event)
 
     def remaining(self, limit_s: float) -> float:
@@ -100,6 +103,45 @@ class SearchRequest:
         if self.deadline is None:
             return limit_s
         return max(0.0, min(limit_s, self.deadline - time.monotonic()))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something a visitor may choose about a source: which feeds, which leagues. Its value is text."""
+
+    name: str
+    labels: Mapping[str, str]
+    """By language: `en`, `zh`."""
+    hints: Mapping[str, str]
+    default: str = ""
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Values with their labels by language; several may be chosen, one a line. Empty where text is typed."""
+    lines: bool = False
+    """Whether several things may be typed, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a source fares, in one sentence."""
+
+    text: str
+    zh: str
+    failing: bool = False
+
+
+class Live(Protocol):
+    """What a source over the network tells of itself and lets a visitor choose."""
+
+    @property
+    def settings(self) -> tuple[Setting, ...]: ...
+
+    def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
+        """The settings as they are used. Raises `errors.InputError` for a value that cannot be."""
+        ...
+
+    def status(self) -> SourceStatus | None:
+        """None while nobody has asked it anything."""
+        ...
 
 
 class Retriever(Protocol):

@@ -73,16 +73,21 @@ def safe_name(name: str) -> str:
     return shown if shown.strip(".") else "file"
 
 
+def too_large(name: str, size: int, limit: int) -> DocumentError:
+    """What to say of a file of `size` bytes where at most `limit` are read."""
+    return DocumentError(
+        f"“{name}” has {_megabytes(size)}, more than the {_megabytes(limit)} allowed; split it up.",
+        zh=f"“{name}”有 {_megabytes(size)}，超过了 {_megabytes(limit)} 的上限，请拆分后再上传。",
+    )
+
+
 def _size(path: Path, name: str, limit: int) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
         raise not_opened(name, error) from error
     if size > limit:
-        raise DocumentError(
-            f"“{name}” has {_megabytes(size)}, more than the {_megabytes(limit)} allowed; split it up.",
-            zh=f"“{name}”有 {_megabytes(size)}，超过了 {_megabytes(limit)} 的上限，请拆分后再上传。",
-        )
+        raise too_large(name, size, limit)
     if not size:
         raise DocumentError(
             f"“{name}” is empty (0 bytes); give a file with words in it.",
@@ -92,7 +97,7 @@ def _size(path: Path, name: str, limit: int) -> int:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 2**20:.1f} MB"
+    return f"{size / 1e6:,.1f} MB"
 
 
 def _digest(path: Path, name: str, owner: str) -> str:

@@ -79,14 +79,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_until_ready(app, f"{url}healthz", folder / "log")
+            wait_until_ready(app, f"{url}healthz", folder / "log")
             yield Running(url, wikipedia)
         finally:
             app.terminate()
             app.wait(30)
 
 
-def _wait_until_ready(app: subprocess.Popen[bytes], health: str, log: Path) -> None:
+def wait_until_ready(app: subprocess.Popen[bytes], health: str, log: Path) -> None:
+    """Wait for the app's health to be good. Raises `RuntimeError` with its log where that does not come."""
     until = time.monotonic() + _START_S
     while time.monotonic() < until and app.poll() is None:
         try:

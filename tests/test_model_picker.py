@@ -51,7 +51,7 @@ class _Picker:
     """The handlers of a page whose operator lets visitors load models."""
 
     def __init__(self, *, private: bool) -> None:
-        options = Options(("library",), ("library",), True, False, True, private, catalogue.load(), (".txt",))
+        options = Options(("library",), ("library",), True, False, True, private, catalogue.load(), (".txt",), 1000)
         self.panel = model_panel()
         self.slot = ModelSlot(_Model("reader"))
         self.choices: list[tuple[str, str]] = []

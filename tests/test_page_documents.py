@@ -96,3 +96,18 @@ def test_a_new_question_comes_into_view_and_escape_closes_the_document(visit: Vi
     expect(page.locator("#gc-viewer.open")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(page.locator("#gc-viewer.open")).to_have_count(0)
+
+
+def test_a_file_that_is_too_large_is_told_before_it_is_sent(visit: Visit, tmp_path: Path) -> None:
+    large, small = tmp_path / "diary of a whole life.txt", tmp_path / "note.txt"
+    with large.open("wb") as stream:
+        stream.truncate(120_000_000)
+    small.write_text("The key to the boathouse hangs behind the clock in the hall.", encoding="utf-8")
+    page = visit()
+    upload(page, large, small)
+    expect(page.locator("#gc-documents li")).to_have_count(1)
+    told = page.locator("#gc-upload-status .gc-failed")
+    expect(told).to_have_text("“diary of a whole life.txt” has 120.0 MB, more than the 100.0 MB allowed; split it up.")
+    upload(page, large)
+    expect(told).to_have_count(2)
+    expect(page.locator("#gc-documents li")).to_have_count(1)

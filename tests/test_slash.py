@@ -51,7 +51,7 @@ class _Page:
     """The handlers of a page, and one visitor's tab."""
 
     def __init__(self, bench: Bench, *, private: bool = True, forced: bool = False, picker: bool = True) -> None:
-        options = Options(("library",), ("library",), True, forced, picker, private, catalogue.load(), (".txt",))
+        options = Options(("library",), ("library",), True, forced, picker, private, catalogue.load(), (".txt",), 1000)
         self.layout = _layout()
         self.store, self.assistant = ConversationStore(), bench.assistant
         self.loaded: dict[str, _Loaded] = {}

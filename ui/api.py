@@ -15,6 +15,7 @@ from chat.sampling_limits import changed
 from chat.store import ConversationStore
 from errors import InputError
 from retrieval.base import Passage
+from ui.beat import Beat
 from ui.telling import told
 from ui.texts import OUTCOMES
 
@@ -72,11 +73,12 @@ class Api:
             )
             events = self._assistant.reply(ask)
         try:
-            written = ""
+            written, beat = "", Beat()
             for event in events:
                 if isinstance(event, Delta):
                     written += event.text
-                    yield _reply(Turn(ask.turn_id, message, answer=written), conversation)
+                    if beat.due():
+                        yield _reply(Turn(ask.turn_id, message, answer=written), conversation)
                 elif isinstance(event, Retracted):
                     written = ""
                 elif isinstance(event, Done):

@@ -13,6 +13,7 @@ import gradio as gr
 from chat.conversation import Turn
 from chat.store import ConversationStore
 from errors import AppError, InputError
+from retrieval.files import too_large
 from retrieval.index import DocumentIndex
 from retrieval.uploads import State, Uploads
 from ui.acts import Browser
@@ -29,13 +30,20 @@ class DocumentHandlers:
     """Handlers of the visitor's documents and of the panel that shows one of them."""
 
     def __init__(
-        self, page: Layout, index: DocumentIndex, uploads: Uploads, store: ConversationStore, source: str
+        self,
+        page: Layout,
+        index: DocumentIndex,
+        uploads: Uploads,
+        store: ConversationStore,
+        source: str,
+        most_bytes: int,
     ) -> None:
         self._page = page
         self._index = index
         self._uploads = uploads
         self._store = store
         self._source = source
+        self._most_bytes = most_bytes
         self._said: dict[str, tuple[str, float]] = {}
         """By owner a line, and until when it stands, on `time.monotonic()`'s clock."""
         self._acts: dict[str, Callable[[str, str], None]] = {
@@ -57,6 +65,10 @@ class DocumentHandlers:
             panel.status: upload_list(uploads, language) + self._still_said(owner) + vectors,
             panel.timer: gr.Timer(active=changing or bool(vectors)),
         }
+
+    def _say(self, owner: str, state: str, text: str) -> None:
+        """A line that stands for a while, after those that still do."""
+        self._said[owner] = (self._still_said(owner) + _line(state, text), time.monotonic() + _SAID_S)
 
     def _still_said(self, owner: str) -> str:
         """What was said a moment ago: whoever looks how far uploads are must not wipe it away."""
@@ -87,12 +99,17 @@ class DocumentHandlers:
         """A click on a passage, a document or an upload, or the second one on a document's delete button.
 
         What comes is the act, the id of the passage, document or upload, and where the page was then: for `open` and
-        `page` the turn and the number of the source under it, for `delete` the document that is open.
+        `page` the turn and the number of the source under it, for `delete` the document that is open. For `too_large`
+        it is the names of files with their sizes in bytes.
         """
         act, target, where = json.loads(bridged)
         language, owner = spoken(request), browser["owner"]
         if act in self._acts:
             self._acts[act](target, owner)
+            return self.show(browser, request)
+        if act == "too_large":
+            for name, size in json.loads(target):
+                self._say(owner, "failed", too_large(name, size, self._most_bytes).told(language))
             return self.show(browser, request)
         if act == "delete":
             return self._delete(target, where, browser, request)
@@ -122,11 +139,10 @@ class DocumentHandlers:
         try:
             # A browser may claim any key; to claim none must not mean to own what is everybody's.
             deleted = bool(owner) and document_id in held and self._index.delete(document_id, owner)
-            says = _line("done", say(language, "deleted", title=held[document_id])) if deleted else ""
+            if deleted:
+                self._say(owner, "done", say(language, "deleted", title=held[document_id]))
         except AppError as error:
-            says = _line("failed", error.told(language))
-        if says:
-            self._said[owner] = (says, time.monotonic() + _SAID_S)
+            self._say(owner, "failed", error.told(language))
         done = self.show(browser, request)
         if opened == document_id:
             done |= {self._page.viewer.shown: "", self._page.viewer.panel: gr.Sidebar(open=False)}

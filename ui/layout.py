@@ -63,6 +63,8 @@ class Options:
     catalogue: tuple[CatalogueModel, ...]
     file_types: tuple[str, ...]
     """Suffixes of the files that can be uploaded."""
+    most_bytes: int
+    """Size of the largest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:
     )
     status = gr.HTML("", js_on_load=None, elem_id="gc-upload-status")
     listing = gr.HTML("", js_on_load=None, elem_id="gc-documents")
-    bridge = gr.HTML("", html_template="<span></span>", js_on_load=_DOCUMENT, elem_classes="gc-bridge")
+    most = f'<span data-gc-most-bytes="{options.most_bytes}"></span>'
+    bridge = gr.HTML("", html_template=most, js_on_load=_DOCUMENT, elem_classes="gc-bridge")
     return DocumentsPanel(listing, status, upload, bridge, gr.Timer(_LOOK_S, active=False))
 
 

@@ -59,7 +59,9 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         pane = Pane(layout, parts.assistant, parts.store, parts.sampling)
         slash = SlashCommands(layout, pane, parts.assistant, parts.store, parts.reader, parts.make_model, parts.options)
         chat = ChatHandlers(layout, parts.assistant, parts.store, pane, slash, forced)
-        documents = DocumentHandlers(layout, parts.index, parts.uploads, parts.store, parts.documents_source)
+        documents = DocumentHandlers(
+            layout, parts.index, parts.uploads, parts.store, parts.documents_source, parts.options.most_bytes
+        )
         models = ModelHandlers(
             layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.forecast, parts.options
         )

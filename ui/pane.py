@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,15 +14,13 @@ from chat.conversation import Conversation, Kind, Outcome, Turn, begin, continue
 from chat.events import Delta, Done, Event, Retracted, Status
 from chat.store import ConversationStore
 from ui.acts import Wish
+from ui.beat import Beat
 from ui.layout import Layout
 from ui.render import Entry, entries, note
 from ui.runs import Run, Runs
 from ui.texts import STAGES, loading, say
 
 Update = dict[Any, Any]
-
-_EVERY_S = 0.05
-"""Shortest time between two updates of the pane."""
 
 
 class Pane:
@@ -137,7 +134,7 @@ class Pane:
         done, language = self._done(before.turns, wish.language), wish.language
         status = say(language, "checking")
         try:
-            updated = 0.0
+            beat = Beat()
             for event in events:
                 turn, status = _after(event, turn, status, language)
                 if resume is not None and isinstance(event, Retracted):
@@ -147,9 +144,8 @@ class Pane:
                 run.shown = entries(turn, language, status=status)
                 if isinstance(event, Done) or run.dropped:
                     break
-                if isinstance(event, Status | Retracted) or time.monotonic() - updated >= _EVERY_S:
+                if isinstance(event, Status | Retracted) or beat.due():
                     yield {self._page.chat.chatbot: done + self._under_way(conversation_id)}
-                    updated = time.monotonic()
         finally:
             run.cancel.set()
             events.close()
