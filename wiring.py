@@ -27,6 +27,7 @@ from chat.startup import Startup, Step
 from chat.zerogpu import Gpu, Lender
 from encoder import SentenceEncoder
 from errors import ModelError
+from heap import Heap
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
 from retrieval.corpora import Corpora
@@ -102,7 +103,7 @@ def wire(
     `gpu` is what lends GPUs on a Space with ZeroGPU; without it chat models run on the CPU there.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
-    activity = Activity()
+    activity = Activity(Heap().tidy)
     index = DocumentIndex(settings.data_dir / "index", encoder, activity)
     uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)

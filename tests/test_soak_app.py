@@ -96,6 +96,8 @@ def _said(client: Client, message: str, tokens: int) -> str:
 
 
 def test_two_hundred_turns_in_twenty_chats_leave_the_memory_as_it_was(shared: Served) -> None:
+    while shared.cores() > _IDLE:  # the library's vectors still follow
+        pass
     clients = [shared.client() for _ in range(_AT_ONCE)]
     free = iter(itertools.cycle(clients))
     chats = [""] * _CHATS
