@@ -21,7 +21,7 @@ from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.slot import ModelSlot
-from chat.smalltalk import Scope, scope, talk
+from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import Search, Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 LONGEST_QUESTION = 20_000
 """Characters of a message."""
 _PASSAGES = 6
+_REMARKED = 0.3
+"""How likely a passage must be meant by somebody who does not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Assistant:
         query = standalone(ask.question, _talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         wanted = overviews.asked(ask.question, ask.conversation)
+        chosen = [] if talk(ask.question) is not None else chosen
         searches = [] if wanted else self._searches(ask, chosen, query)
         turn = yield from self._checked(ask, turn, query.language)
         if turn.outcome is Outcome.QUESTION_REFUSED:
@@ -180,9 +183,8 @@ class Assistant:
         for notice in (notice.told(query.language) for notice in notices):
             turn = _noted(turn, notice)
             yield Notice(notice)
-        passages = tuple(
-            self._reranker.rank(query.text, candidates, query.language, _PASSAGES, self.models.current.least)
-        )
+        least = max(self.models.current.least, _REMARKED if remark(ask.question) else 0.0)
+        passages = tuple(self._reranker.rank(query.text, candidates, query.language, _PASSAGES, least))
         turn = dataclasses.replace(turn, passages=passages, given=tuple(range(len(passages))))
         yield Found(passages)
         yield Status(Stage.WRITING)

@@ -26,9 +26,9 @@ print((before - psutil.Process().memory_info().rss) // 1_000_000)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory in this way")
 def test_what_is_free_between_what_is_in_use_is_given_back() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _GIVES_BACK], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True
-    )
+    here = Path(__file__).parent.parent
+    command = [sys.executable, "-c", _GIVES_BACK]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
     assert int(done.stdout) > 100
 
 
