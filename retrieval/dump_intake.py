@@ -205,7 +205,7 @@ class DumpIntake:
 
 def _advance(wiki: Wiki, record: Record, file: DumpFile, pages: int, seconds: float, first_read: int) -> Advance:
     read_here, left = file.read - first_read, file.size - file.read
-    left_s = seconds * left / read_here if read_here > 0 else None
+    left_s = 0.0 if not left else seconds * left / read_here if read_here > 0 else None
     return Advance(wiki.name, record.done, record.articles, pages, seconds, left_s)
 
 

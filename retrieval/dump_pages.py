@@ -119,7 +119,8 @@ class Dump:
                     break
                 end += len(_ENDS)
                 begins = held.find(_BEGINS, 0, end)
-                yield (held[begins:end] if whole and begins >= 0 else b""), before + end
+                whole = whole and begins >= 0 and end - begins <= _LARGEST_PAGE
+                yield (held[begins:end] if whole else b""), before + end
                 held, before, looked, whole = held[end:], before + end, 0, True
             if _LAST in held[max(0, looked - len(_LAST)) :]:
                 return

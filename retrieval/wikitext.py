@@ -82,7 +82,7 @@ def plain(text: str, wiki: Markup) -> str:
     if kept:
         shown = _ASIDE_ALONE.sub(lambda match: kept[int(match[1])], shown)
         shown = _ASIDE_WITHIN.sub(lambda match: one_line(kept[int(match[1])].strip("`")), shown)
-    return shown.replace(BAR, "|").strip()
+    return shown.replace(BAR, "|").replace(_ASIDE, "").strip()
 
 
 def _without_hidden(text: str, kept: list[str]) -> str:

@@ -26,9 +26,11 @@ _ADDRESS = re.compile(
 )
 _LINKED = re.compile(r"\[(?:https?://|ftp://|//|mailto:|news:|irc:)")
 _LEFT_OVER = re.compile(r"\{\{|\}\}|\[\[|\]\]|__[A-Z]{3,30}__|~{3,5}|\(\s*[;,，；]?\s*\)|（\s*[;,，；]?\s*）")
+_NOTHING_BEFORE = re.compile(r"([(（])\s{0,10}[,;，；]\s{0,10}")
 _BEFORE_STOP = re.compile(r"[ \t]+([,.;:!?)](?:\s|$))", re.MULTILINE)
 _SPACES = re.compile(r"[ \t]{2,}")
 _HEADING = re.compile(r"(={1,6})\s*(\S.{0,500}?)\s*\1\s*")
+_WORD = re.compile(r"\w")
 _MARKS = re.compile(r"[*#:;]+")
 _RULER = re.compile(r"-{4,}|={3,}|`{3,}|~{3,}")
 _TABLE = re.compile(r"[:*#;\s]{0,20}\{\|")
@@ -51,7 +53,7 @@ def _inline(text: str) -> str:
     text = _QUOTES.sub("", text)
     if "[" in text:
         text = _ADDRESS.sub(lambda match: match[1] or "" if _LINKED.match(match[0]) else match[0], text)
-    text = _LEFT_OVER.sub("", text)
+    text = _NOTHING_BEFORE.sub(r"\1", _LEFT_OVER.sub("", text))
     if "&" in text:
         text = html.unescape(text.replace("&#124;", BAR).replace("&vert;", BAR))
     return _BEFORE_STOP.sub(r"\1", _SPACES.sub(" ", text.replace("\xa0", " ")))
@@ -77,7 +79,7 @@ class _Lines:
     def feed(self, line: str) -> None:
         line = line.strip()
         title = _HEADING.fullmatch(line) if line.startswith("=") else None
-        if title:
+        if title and _WORD.search(title[2]):
             while self.tables:  # a table that was never closed
                 self._end_table()
             self._heading(len(title[1]), title[2])
@@ -126,16 +128,12 @@ class _Lines:
             self._flush()
         elif line[0] in "|!}":  # what is left of a table or a template that was never opened
             return
-        elif marks is None or marks[0] == line:
-            if self.paragraph and self.paragraph[-1].lstrip().startswith("- "):
-                self._flush()
-            self.paragraph.append(line)
-        elif marks[0][-1] in "*#":
-            if self.paragraph and not self.paragraph[-1].lstrip().startswith("- "):
-                self._flush()
-            self.paragraph.append(item(line[marks.end() :], min(marks.end(), 6) - 1))
         else:
-            self.paragraph.append(line[marks.end() :].strip())
+            listed = marks is not None and marks[0] != line and marks[0][-1] in "*#"
+            if self.paragraph and self.paragraph[-1].lstrip().startswith("- ") is not listed:
+                self._flush()
+            text = line if marks is None or marks[0] == line else line[marks.end() :].strip()
+            self.paragraph.append(item(text, min(marks.end(), 6) - 1) if listed and marks else text)
 
     def _flush(self) -> None:
         text = "\n".join(filter(None, self.paragraph))
