@@ -20,7 +20,8 @@ from typing import TextIO
 
 from encoder import SentenceEncoder
 from errors import AppError, DocumentError
-from retrieval.dump_intake import Advance, DumpIntake, forget, records
+from retrieval.dump_intake import Advance, DumpIntake, forget
+from retrieval.dump_record import records
 from retrieval.dump_source import told
 from retrieval.index import DocumentIndex
 

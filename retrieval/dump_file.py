@@ -188,14 +188,13 @@ class DumpFile:
     def cut_off(self) -> SourceError:
         """What to say when there is no more of it, and should be."""
         return SourceError(
-            f"The dump {self.path} ends in the middle, after {self.size:,} bytes; download it again. What was read of "
-            "it is searched.",
-            zh=f"转储文件 {self.path} 不完整（只有 {self.size:,} 字节），请重新下载；已读取的部分可以检索。",
+            f"The dump {self.path} ends in the middle, after {self.size:,} bytes; download it again. What was read "
+            "before stays.",
+            zh=f"转储文件 {self.path} 不完整（只有 {self.size:,} 字节），请重新下载；先前读取的内容仍然保留。",
         )
 
     def _damaged(self) -> SourceError:
         return SourceError(
-            f"The dump {self.path} is damaged near byte {self.read:,}; download it again. What was read of it is "
-            "searched.",
-            zh=f"转储文件 {self.path} 在第 {self.read:,} 字节附近已损坏，请重新下载；已读取的部分可以检索。",
+            f"The dump {self.path} is damaged near byte {self.read:,}; download it again. What was read before stays.",
+            zh=f"转储文件 {self.path} 在第 {self.read:,} 字节附近已损坏，请重新下载；先前读取的内容仍然保留。",
         )

@@ -23,6 +23,9 @@ from retrieval.wikitext import Markup, markup
 _BEGINS, _ENDS, _LAST = b"<page>", b"</page>", b"</mediawiki>"
 _LARGEST_PAGE = 2**24
 """Bytes of a page in XML; a larger one is left out."""
+_REDIRECTS = re.compile(rb"<redirect\s")
+_HEAD_OF_PAGE = 4_000
+"""Bytes of a page before its text, at most."""
 _LARGEST_HEAD = 2**20
 _ROOT = re.compile(rb"<mediawiki\b([^<>]{0,4000})>")
 _LANGUAGE = re.compile(rb"xml:lang\s*=\s*[\"']([a-z]{2})(?=[-\"'])")
@@ -53,7 +56,8 @@ class Page:
     id: int
     title: str
     namespace: int
-    redirect: bool
+    redirect: str
+    """Title of the page that it leads to; empty where it is none that leads elsewhere."""
     text: str
     """Wikitext; empty where it is written in something else."""
     place: Place
@@ -108,6 +112,13 @@ class Dump:
         for data, past in self._cut(file, place):
             yield _page(data, file.place(past)) if data else Broken(file.place(past))
 
+    def redirects(self, file: DumpFile, place: Place) -> Iterator[tuple[Page | None, Place]]:
+        """The redirects from a place on; None for every other page, which is not even parsed. Raises like `pages`."""
+        for data, past in self._cut(file, place):
+            after = file.place(past)
+            found = _page(data, after) if _REDIRECTS.search(data, 0, _HEAD_OF_PAGE) else None
+            yield (found if isinstance(found, Page) else None), after
+
     def _cut(self, file: DumpFile, place: Place) -> Iterator[tuple[bytes, int]]:
         """(the bytes of a page, bytes since the place to its end); no bytes where it is too large."""
         held, before, looked, whole = b"", 0, 0, True
@@ -136,6 +147,11 @@ class Dump:
         )
 
 
+def _redirect(page: ElementTree.Element) -> str:
+    found = page.find("redirect")
+    return "" if found is None else " ".join(found.get("title", "").split()) or "?"
+
+
 def _page(data: bytes, place: Place) -> Page | Broken:
     try:
         page = ElementTree.fromstring(data)
@@ -155,7 +171,7 @@ def _page(data: bytes, place: Place) -> Page | Broken:
         int(number),
         title,
         int(namespace) if re.fullmatch(r"-?\d{1,9}", namespace) else -1,
-        page.find("redirect") is not None,
+        _redirect(page),
         latest.findtext("text", "") if wikitext else "",
         place,
     )

@@ -15,8 +15,9 @@ from pathlib import Path
 from activity import Activity
 from errors import AppError, SettingsError, SourceError
 from retrieval.base import Passage, Retriever, SearchRequest, Setting, SourceStatus
-from retrieval.dump_intake import SOURCE, Advance, DumpIntake, records
+from retrieval.dump_intake import SOURCE, Advance, DumpIntake
 from retrieval.dump_pages import Dump
+from retrieval.dump_record import records
 from retrieval.index import DocumentIndex
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,11 @@ def told(advance: Advance) -> SourceStatus:
     wiki, articles, percent = advance.wiki, advance.articles, f"{100 * advance.done:.1f} %"
     if advance.whole:
         return SourceStatus(f"{wiki}: {articles:,} articles.", f"{wiki}：{articles:,} 篇条目。")
+    if advance.redirects:
+        return SourceStatus(
+            f"{wiki}: {percent} of the dump looked through for redirects; the articles come after them.",
+            f"{wiki}：正在收集重定向，已完成 {percent}；随后读取条目。",
+        )
     left_s = advance.left_s
     left = "" if left_s is None else f", about {duration(left_s)} left"
     left_zh = "" if left_s is None else f"，约剩 {duration_zh(left_s)}"

@@ -132,7 +132,8 @@ def articles(count: int, seed: int = 0, language: str = "en") -> Iterator[Made]:
 def _any_page(number: int, drawn: random.Random, language: str) -> Made:
     kind = drawn.random()
     if kind < 0.2:
-        return Made(number, f"Name{number}", f"#REDIRECT [[Place{max(1, number - 1)}]]", redirect=f"Place{number - 1}")
+        target = f"Place{max(1, number - 1)}"
+        return Made(number, f"Name{number}", f"#REDIRECT [[{target}]]", redirect=target)
     if kind < 0.25:
         return Made(number, f"Talk:Place{number}", "Is this so? ~~~~", namespace=1)
     if kind < 0.3:

@@ -15,7 +15,9 @@ from retrieval import dump_intake
 from retrieval.base import Document, SearchRequest
 from retrieval.documents import IndexedDocuments
 from retrieval.dump import main
-from retrieval.dump_intake import SOURCE, Advance, DumpIntake, records
+from retrieval.dump_intake import SOURCE, Advance, DumpIntake
+from retrieval.dump_record import Record, records
+from retrieval.dump_record import write as write_record
 from retrieval.index import DocumentIndex
 from tests.dumped import Held, held, opened
 from tests.dumps import Made, articles, taken, write
@@ -121,11 +123,11 @@ def test_a_crash_between_commit_and_record_doubles_nothing(
     other = opened(tmp_path / "other")
     writes = []
 
-    def failing(folder: Path, wiki: str, record: dump_intake.Record) -> None:
+    def failing(folder: Path, wiki: str, record: Record) -> None:
         writes.append(record)
         if len(writes) == 4:
             raise KeyboardInterrupt
-        _WRITE(folder, wiki, record)
+        write_record(folder, wiki, record)
 
     monkeypatch.setattr(dump_intake, "write", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -134,9 +136,6 @@ def test_a_crash_between_commit_and_record_doubles_nothing(
     _take(other, path)
     other.close()
     _same(held(tmp_path / "index"), held(tmp_path / "other"))
-
-
-_WRITE = dump_intake.write
 
 
 def test_a_newer_dump_replaces_the_older_one(tmp_path: Path, index: DocumentIndex) -> None:
@@ -178,9 +177,7 @@ def test_a_dump_that_is_whole_is_not_read_again_unless_the_index_is_gone(tmp_pat
     assert len(index.documents(SOURCE, "")) == len(taken(_MADE))
 
 
-def test_a_dump_cut_off_is_searched_as_far_as_it_goes_and_replaces_nothing(
-    tmp_path: Path, index: DocumentIndex
-) -> None:
+def test_a_dump_cut_off_replaces_nothing(tmp_path: Path, index: DocumentIndex) -> None:
     path = write(tmp_path / "d-multistream.xml.bz2", _MADE, each=7)
     whole = path.read_bytes()
     _take(index, path)
