@@ -21,8 +21,7 @@ from tests.dumped import opened
 from tests.dumps import Made, write
 
 _ARTICLE = (
-    "'''New York City''', also called the Big Apple, is the largest city of the [[United States]]."
-_ARTICLE += "\n\n== Name ==\nOld."
+    "'''New York City''', also called the Big Apple, is the largest city of the [[United States]].\n\n== Name ==\nOld."
 )
 
 
