@@ -192,7 +192,7 @@ class _Run:
                 batch = _Batch()
                 self.told(_advance(self.wiki, record, file, pages, time.monotonic() - first_at, first_read))
         record = self._take(batch, record)
-        if self.index.holds(SOURCE):
+        if record.before:
             self.index.delete_older(SOURCE, f"{self.wiki.name}-", record.before)
         write(self.index.folder, self.wiki.name, replace(record, whole=True))
         seconds = time.monotonic() - first_at if pages else 0.0

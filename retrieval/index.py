@@ -138,7 +138,7 @@ class DocumentIndex:
         return found
 
     def delete_older(self, source: str, begins: str, number: int) -> None:
-        """Delete the public documents of a source whose ids begin so and whose passages came up to this number.
+        """Delete the public documents of a source whose ids are `begins` and digits, added up to this `newest`.
 
         `begins`: letters, digits, `_` and `-`. One commit: all of them go, or none.
         """

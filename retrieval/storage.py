@@ -108,10 +108,10 @@ class View:
         return [(number, key, address) for (number, address), key in zip(hits, keys, strict=True)]
 
     def older(self, scope: str, begins: str, number: int) -> Any:
-        """Query: passages up to this number of the documents in a scope whose ids begin so."""
+        """Query: passages up to this number of the documents in a scope whose ids are this and digits."""
         from tantivy import FieldType, Occur, Query
 
-        ids = Query.regex_query(self.fields, "document", f"{begins}.*")
+        ids = Query.regex_query(self.fields, "document", f"{begins}[0-9]+")
         numbers = Query.range_query(self.fields, "number", FieldType.Integer, 0, number)
         return Query.boolean_query([(Occur.Must, one) for one in (self.one_of("scope", (scope,)), ids, numbers)])
 

@@ -15,7 +15,7 @@ from retrieval import dump_intake
 from retrieval.base import Document, SearchRequest
 from retrieval.documents import IndexedDocuments
 from retrieval.dump import main
-from retrieval.dump_intake import SOURCE, Advance, DumpIntake
+from retrieval.dump_intake import SOURCE, Advance, DumpIntake, forget
 from retrieval.dump_record import Record, records
 from retrieval.dump_record import write as write_record
 from retrieval.index import DocumentIndex
@@ -200,6 +200,14 @@ def test_pages_without_words_and_of_any_size_fail_no_other(tmp_path: Path, index
     _take(index, write(tmp_path / "d.xml", made))
     assert _found(index, "wordhuge") == ["Huge"] and _found(index, "wordlast") == ["Last"]
     assert not {"Nothing"} & {info.title for info in index.documents(SOURCE, "")}
+
+
+def test_wikis_whose_names_begin_alike_are_told_apart(tmp_path: Path, index: DocumentIndex) -> None:
+    for wiki in ("x", "x-y"):
+        _take(index, write(tmp_path / f"{wiki}.xml", [Made(1, "A", "An article of wordwiki.")], wiki=wiki))
+    assert forget(index, "x")
+    assert [info.id for info in index.documents(SOURCE, "")] == ["x-y-1"]
+    assert list(records(index.folder)) == ["x-y"] and not forget(index, "x")
 
 
 def test_it_makes_way_for_who_waits(tmp_path: Path, index: DocumentIndex) -> None:
