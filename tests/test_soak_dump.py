@@ -17,7 +17,7 @@ pytestmark = pytest.mark.soak
 
 _MEGABYTES = 100
 _KILLS = 5
-_MOST_BYTES = 250e6
+_MOST_BYTES = 300e6
 
 
 def test_a_dump_of_a_hundred_megabytes_killed_five_times(tmp_path: Path) -> None:
