@@ -191,6 +191,9 @@ class Settings:
     documents_urls: Path | None = _setting(
         None, _folder, "text file with one URL a line, whose pages everybody may search; they are kept up to date"
     )
+    wikipedia_dump: Path | None = _setting(
+        None, _folder, "dump of a Wikipedia (pages-articles.xml.bz2), indexed in the background and searched here"
+    )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
     moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
