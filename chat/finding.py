@@ -17,10 +17,10 @@ from retrieval.base import Passage
 from retrieval.query import Query
 from retrieval.rerank import Reranker
 
-_PASSAGES, _COMPARED = 6, 40
-"""Passages that are handed on, and how many of the question by itself are looked through for those of the topic."""
-_SURE, _RIVAL = 0.3, 0.5
-"""How likely a passage must answer the question by itself, and the share of that at which the topic's answers too."""
+_PASSAGES = 6
+_HELD, _RIVAL = 0.3, 0.35
+"""Share of the question's terms that a passage holds which answers it by itself (“much” and the like count too), and
+the share of that at which the topic's passage is a rival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,17 @@ class Finder:
         passages = self._reranker.rank(query.text, candidates, query.language, _PASSAGES, least)
         if searching.alone and not cancel.is_set():
             others, _ = self._sources.collect(searching.alone, cancel)
-            ranked = self._reranker.rank(query.alone, [*others, *_new(passages, others)], query.language, _COMPARED)
-            if _stands_alone(ranked, passages):
+            if self._stands_alone(query, others, passages):
                 query = dataclasses.replace(query, text=query.alone, new_topic=True)
-                passages = [passage for passage in ranked[:_PASSAGES] if passage.score >= least]
+                passages = self._reranker.rank(query.text, others, query.language, _PASSAGES, least)
         return Finding(query, tuple(passages), tuple(notices))
 
-
-def _new(passages: Sequence[Passage], others: Sequence[Passage]) -> list[Passage]:
-    known = {passage.id for passage in others}
-    return [dataclasses.replace(passage, score=0.0) for passage in passages if passage.id not in known]
-
-
-def _stands_alone(ranked: Sequence[Passage], of_topic: Sequence[Passage]) -> bool:
-    """Whether something answers the question by itself, and nothing that was found with the topic does nearly so."""
-    if not ranked or ranked[0].score < _SURE:
-        return False
-    topical = {passage.id for passage in of_topic[:1]}
-    return not any(passage.id in topical and passage.score >= _RIVAL * ranked[0].score for passage in ranked)
+    def _stands_alone(self, query: Query, others: Sequence[Passage], of_topic: Sequence[Passage]) -> bool:
+        """Whether a passage holds what was typed, and the best one that was found with the topic does not."""
+        topical = of_topic[:1]
+        candidates = [*others, *(passage for passage in topical if all(passage.id != other.id for other in others))]
+        weighed = self._reranker.weigh(query.alone, candidates, query.language)
+        if not weighed or weighed[0].coverage < _HELD:
+            return False
+        rival = [e.coverage for e in weighed if topical and e.passage.id == topical[0].id]
+        return max(rival, default=0.0) <= _RIVAL * weighed[0].coverage
