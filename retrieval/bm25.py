@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 
 from retrieval.base import Passage
 from retrieval.text import analyse
@@ -15,9 +16,7 @@ def ranked(query: str, code: str, found: list[Passage]) -> list[Passage]:
 
     `code` (ISO 639-1) is the question's language; a passage is analysed in its own, where it states one.
     """
-    terms = [
-        analyse(f"{passage.title} {passage.section} {passage.text}", passage.language or code) for passage in found
-    ]
+    terms = [_terms(passage.title, passage.section, passage.text, passage.language or code) for passage in found]
     if not any(terms):
         return found
     from rank_bm25 import BM25Okapi
@@ -29,3 +28,8 @@ def ranked(query: str, code: str, found: list[Passage]) -> list[Passage]:
     scores = bm25.get_scores(analyse(query, code))
     scored = [replace(passage, score=float(score)) for passage, score in zip(found, scores, strict=True)]
     return sorted(scored, key=lambda passage: -passage.score)
+
+
+@lru_cache(maxsize=4096)
+def _terms(title: str, section: str, text: str, code: str) -> tuple[str, ...]:
+    return tuple(analyse(f"{title} {section} {text}", code))
