@@ -191,6 +191,9 @@ class Settings:
     documents_urls: Path | None = _setting(
         None, _folder, "text file with one URL a line, whose pages everybody may search; they are kept up to date"
     )
+    news_feeds: Path | None = _setting(
+        None, _folder, "text file with one RSS or Atom address a line, instead of the built-in list; empty: no news"
+    )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
     moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")

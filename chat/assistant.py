@@ -59,7 +59,7 @@ class Ask:
     """Whether the model goes on from the question as it stands: nothing is searched, no prompt is written around it."""
     resume: Turn | None = None
     """The turn whose answer was cut by its length, to be gone on with; then nothing is searched again."""
-    settings: Chosen = NOTHING_CHOSEN
+    settings: Chosen = field(default_factory=lambda: NOTHING_CHOSEN)
     """What the visitor chose of the sources."""
     cancel: threading.Event = field(default_factory=threading.Event)
 

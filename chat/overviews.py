@@ -68,7 +68,7 @@ def ready(
     look = SearchRequest(
         query="", owner=conversation.owner, language=language, deadline=time.monotonic() + limit_s, cancel=cancel
     )
-    documents = [found for source in chosen if (found := source.named_documents(settings)) is not None]
+    documents = [each for source in chosen if (each := source.named_documents(settings)) is not None]
     choice = choose(request, documents, _cited(conversation), look)
     if choice is None:
         return None

@@ -120,6 +120,11 @@ def _check_count(addresses: Sequence[str]) -> None:
 
 
 def _check_spelling(address: str) -> None:
+    if len(address.split()) > 1:
+        shown = _shown(address)
+        raise InputError(
+            f"“{shown}” is not one address; write one a line.", zh=f"“{shown}”不是单个网址，请每行只写一个。"
+        )
     try:
         parsed(address)
     except SourceError as error:
@@ -138,8 +143,12 @@ def _check_public(address: str) -> None:
 
 
 def _refused(address: str, error: SourceError) -> InputError:
-    shown = address if len(address) <= 80 else f"{address[:79]}…"
+    shown = _shown(address)
     return InputError(f"“{shown}” cannot be a feed: {error}", zh=f"“{shown}”不能作为订阅源：{error.told('zh')}")
+
+
+def _shown(address: str) -> str:
+    return address if len(address) <= 80 else f"{address[:79]}…"
 
 
 def _unreadable(file: Path, why: str) -> SettingsError:

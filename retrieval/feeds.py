@@ -149,7 +149,7 @@ def _text(data: bytes, address: str) -> str:
 
 
 def _character(entity: re.Match[str]) -> str:
-    return entity[0] if entity[1] in _OF_XML else html5.get(f"{entity[1]};", entity[0])
+    return entity[0] if entity[1] in _OF_XML else html5.get(f"{entity[1]};", f"&amp;{entity[1]};")
 
 
 def _name(element: Any) -> str:
