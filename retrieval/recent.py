@@ -63,8 +63,8 @@ _ABOUT_NEWS = re.compile(
     ^(?:hi|hello|ok|so|and|please|can you|could you)\b|\b(?:give|show|tell|read|catch) (?:me|us)(?: up)?\b
     \b(?:in |on |of |from )?(?:the |any |some )?(?:(?:world|top|main|big|biggest|major|important|new|most|local) )*
       (?:news|headlines?|stories|story|updates?|developments?|reports?)\b
-    \b(?:is there|are there|do you have|have you|anything|something|going on|happen(?:ed|ing|s)?|what's|whats|new|please)\b
-    \bin the world\b|\b(?:any|the)\b
+    \b(?:is there|are there|do you have|have you|anything|something|going on|happen(?:ed|ing|s)?|what's|whats|new)\b
+    \bplease\b|\bin the world\b|\b(?:any|the)\b
     有没有|有沒有|[有出][了]?(?:什么|什麼|啥|哪些)|发生了?|發生了?|(?:什么|什麼|啥|哪些)(?:大|新)?(?:事情|事|消息)?
     新闻|新聞|头条|頭條|要闻|要聞|快讯|快訊|时事|時事|消息|动态|動態|进展|進展|大事|事情|(?:世界|国际|國際)上
     请|請|告诉|告訴|说说|說說|讲讲|講講|看看|给我|給我|一下|关于|關於|[的了吗嗎呢吧我]|怎么样|怎麼樣|如何|是

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from retrieval.feed_store import EVERY_S, PAUSE_S
 from retrieval.news import News
 from tests.facts import check_told
 from tests.feed_samples import Report, atom, bomb, rss10, rss20
-from tests.web_server import Page, WebServer, dripping, endless, raw, redirect, silent
+from tests.web_server import Answer, Handler, Page, WebServer, dripping, endless, raw, redirect, silent
 
 LIGHTHOUSE = Report(
     "Lighthouse of Skarholm lit again",
@@ -146,10 +146,10 @@ def test_excluded_documents_and_passages_stay_out(desk: Desk) -> None:
 def test_feeds_are_asked_at_the_same_time(desk: Desk) -> None:
     together = threading.Barrier(3, timeout=10)
 
-    def meeting(body: bytes) -> Callable[..., None]:
-        def answer(handler: object) -> None:
+    def meeting(body: bytes) -> Answer:
+        def answer(handler: Handler) -> None:
             together.wait()
-            Page(body)(handler)  # type: ignore[arg-type]
+            Page(body)(handler)
 
         return answer
 
@@ -173,7 +173,7 @@ def test_a_feed_is_asked_again_after_minutes_and_sent_again_only_if_it_changed(d
     assert titles(news.search(SearchRequest(LATEST))) == [OLDER.title]
 
 
-FAULTS = {
+FAULTS: dict[str, Answer] = {
     "status": Page(b"broken", status=500),
     "gone": Page(b"gone", status=410),
     "html": Page(b"<html><body>Log in</body></html>", {"Content-Type": "text/html"}),

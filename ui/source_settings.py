@@ -136,14 +136,15 @@ class SettingsHandlers:
     def _checked(
         self, form: Form, texts: Mapping[str, str], before: dict[str, str], language: str
     ) -> tuple[dict[str, str], str]:
-        """What is to be kept of a form's values, and why it is what was kept before."""
+        """What is to be kept of a form's values, and a line on it: why it is what was kept before."""
         chosen: Chosen = {form.source.name: texts}
         try:
             sound = self._sources.checked(chosen)[form.source.name]
         except InputError as error:
             return before, _line("failed", error.told(language))
         defaults = {field.setting.name: field.setting.default for field in form.fields}
-        return {name: value for name, value in sound.items() if value not in ("", defaults[name])}, ""
+        kept = {name: value for name, value in sound.items() if value not in ("", defaults[name])}
+        return kept, _line("done", say(language, "source_kept")) if kept else ""
 
 
 def _head(source: Source, language: str) -> str:
