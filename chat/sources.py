@@ -143,14 +143,19 @@ class Sources:
 
 
 def _checked(source: Source, values: Mapping[str, str]) -> Mapping[str, str]:
-    known = [setting.name for setting in source.live.settings] if source.live is not None else []
+    if source.live is None:
+        raise InputError(
+            f"{source.label('en')} has no settings; leave them out.",
+            zh=f"{source.label('zh')}没有可设置的选项，请去掉。",
+        )
+    known = [setting.name for setting in source.live.settings]
     for name in values:
         if name not in known:
             raise InputError(
-                f"{source.label('en')} has no setting “{name[:40]}”; it has {', '.join(known) or 'none'}.",
-                zh=f"{source.label('zh')}没有“{name[:40]}”这项设置，可设置的有：{'、'.join(known) or '无'}。",
+                f"{source.label('en')} has no setting “{name[:40]}”; it has {', '.join(known)}.",
+                zh=f"{source.label('zh')}没有“{name[:40]}”这项设置，可设置的有：{'、'.join(known)}。",
             )
-    return source.live.checked(values) if source.live is not None else {}
+    return source.live.checked(values)
 
 
 def _late(source: Source, limit_s: float) -> Bilingual:

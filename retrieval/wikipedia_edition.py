@@ -27,10 +27,10 @@ def checked_language(text: str) -> str:
     """The code that was chosen, or nothing. Raises `InputError` where it is no code."""
     code = text.strip().lower()
     if code and (len(code) > _LONGEST or not _CODE.fullmatch(code)):
+        shown = " ".join(code.split())[:_LONGEST]
         raise InputError(
-            f"“{code[:_LONGEST]}” is not the code of a Wikipedia edition; use one such as en, zh or de, or leave it "
-            "empty.",
-            zh=f"“{code[:_LONGEST]}”不是维基百科的版本代码，请填写 en、zh 或 de 等代码，或留空。",
+            f"“{shown}” is not the code of a Wikipedia edition; use one such as en, zh or de, or leave it empty.",
+            zh=f"“{shown}”不是维基百科的版本代码，请填写 en、zh 或 de 等代码，或留空。",
         )
     return code
 

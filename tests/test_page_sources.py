@@ -122,7 +122,7 @@ def test_programs_choose_too(running: Running) -> None:
     [
         ({"news": {"feeds": "http://10.0.0.1/"}}, "10.0.0.1 is inside a private network"),
         ({"news": {"nope": "1"}}, "News has no setting “nope”; it has feeds"),
-        ({"library": {"feeds": ""}}, "Starter library has no setting “feeds”; it has none"),
+        ({"library": {"feeds": ""}}, "Starter library has no settings; leave them out"),
         ({"nope": {}}, "There is no source named “nope”"),
         ({"news": {"feeds": 1}}, "source_settings is not as expected"),
         ({"wikipedia": {"language": "de.evil.example/"}}, "is not the code of a Wikipedia edition"),

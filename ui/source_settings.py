@@ -77,11 +77,12 @@ def source_settings(sources: Sequence[Source], i18n: gr.I18n) -> SettingsPanel:
     # Gradio takes a translated label, though its types name only strings.
     label: Any = i18n("source_settings")
     with gr.Accordion(label, open=False, visible=bool(sources), elem_id="gc-source-settings") as accordion:
-        forms = tuple(_form(source) for source in sources)
+        forms = tuple(form_of(source) for source in sources)
     return SettingsPanel(kept, accordion, forms)
 
 
-def _form(source: Source) -> Form:
+def form_of(source: Source) -> Form:
+    """The components of one source's form."""
     settings = source.live.settings if source.live is not None else ()
     head = gr.HTML("", js_on_load=None)
     fields = tuple(Field(setting, _component(source, setting)) for setting in settings)
