@@ -112,7 +112,7 @@ def test_programs_choose_too(running: Running) -> None:
     island = {"news": {"feeds": running.press.url("/island")}}
     found = client.predict("any news?", sources=["news"], source_settings=island, api_name="/search")
     assert [passage["title"] for passage in found] == [_BAKERY.title]
-    assert found[0]["place"] == _BAKERY.shown
+    assert found[0]["text"].startswith(f"{_BAKERY.shown}: {_BAKERY.title}")
     reply = client.predict("Any news?", retrieval=["news"], source_settings=island, api_name="/chat")
     assert _BAKERY.title in reply["reply"] and _COUNCIL.title not in reply["reply"]
 

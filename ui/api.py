@@ -159,7 +159,6 @@ def _passage(passage: Passage) -> dict[str, Any]:
         "title": passage.title,
         "section": passage.section,
         "url": passage.url,
-        "place": passage.place,
         "source": passage.source,
         "score": round(passage.score, 4),
     }
