@@ -102,9 +102,7 @@ class News:
         """
         code = request.language or language(request.query)
         found = self._feeds(self._listed.wanted(request.settings.get(NAME, ""), code), request)
-        reports = [report for feed in found for report in _reports(feed)]
-        reports.sort(key=lambda report: -(report[0].published or 0.0))
-        reports = _distinct([report for report in reports if report[1][0].document not in request.exclude])
+        reports = [report for report in _gathered(tuple(found)) if report[1][0].document not in request.exclude]
         about_now = recent(request.query)
         if about_now is None:
             every = [passage for _, report in reports for passage in report]
@@ -147,6 +145,13 @@ def _await(answers: Sequence[Future[Asked]], until: float, cancel: threading.Eve
 
 Report = tuple[Item, tuple[Passage, ...]]
 """An item, and its passages: at least one, the first of which begins with the date and the title."""
+
+
+@lru_cache(maxsize=16)
+def _gathered(feeds: tuple[Feed, ...]) -> tuple[Report, ...]:
+    """The reports of all feeds, each once, the newest first and those without a date last."""
+    reports = [report for feed in feeds for report in _reports(feed)]
+    return tuple(_distinct(sorted(reports, key=lambda report: -(report[0].published or 0.0))))
 
 
 @lru_cache(maxsize=64)
