@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ def passage_of(hit: Any, score: float = 0.0) -> Passage:
 def owned(hit: Any, score: float = 0.0) -> tuple[Passage, str]:
     """A passage and its owner."""
     *values, owner = orjson.loads(hit.get_first("passage"))
-    return Passage(*values, score=score), owner
+    return replace(Passage(*values), score=score), owner
 
 
 def tile_of(hit: Any) -> Tile:
