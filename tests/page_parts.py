@@ -13,7 +13,7 @@ def chat_pane() -> ChatPane:
 
 
 def switches() -> Switches:
-    settings = SettingsPanel(gr.BrowserState({}), gr.Accordion(), ())
+    settings = SettingsPanel(gr.BrowserState({}), gr.HTML(), gr.Accordion(), ())
     return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), settings, gr.Checkbox())
 
 

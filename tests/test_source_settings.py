@@ -121,14 +121,14 @@ class Forms:
 
     def __post_init__(self) -> None:
         known = sources(self.atlas)
-        self.panel = SettingsPanel(gr.BrowserState({}), gr.Accordion(), (form_of(known.all[1]),))
+        self.panel = SettingsPanel(gr.BrowserState({}), gr.HTML(), gr.Accordion(), (form_of(known.all[1]),))
         self.handlers = SettingsHandlers(self.panel, known)
 
     def open(self, language: str = "en") -> dict[Any, Any]:
         return self._took(self.handlers.show(self.kept, _from(language)))
 
     def fill(self, town: list[str], street: str, language: str = "en") -> dict[Any, Any]:
-        return self._took(self.handlers.change(_from(language), self.kept, town, street))
+        return self._took(self.handlers.change(_from(language), self.kept, "filled", town, street))
 
     def said(self, update: dict[Any, Any]) -> str:
         return str(update[self.panel.forms[0].said])
@@ -173,6 +173,13 @@ def test_what_the_browser_kept_and_cannot_be_used_any_more_goes() -> None:
     assert "no street" in forms.said(update)
     assert forms.kept == {}
     assert update[forms.panel.components[1]].value == ""
+
+
+def test_defaults_that_the_browser_drew_first_are_nobodys_choice() -> None:
+    forms = Forms(Atlas(), {"atlas": {"street": "quay"}})
+    update = forms.handlers.change(_from("en"), {}, "", ["skarholm"], "")
+    assert update == {forms.panel.kept: gr.skip()}
+    assert forms.open()[forms.panel.filled] == "filled"
 
 
 def test_the_head_says_how_the_source_fares_and_shows_no_markup() -> None:

@@ -58,6 +58,8 @@ class Form:
 @dataclass(frozen=True, slots=True)
 class SettingsPanel:
     kept: gr.BrowserState
+    filled: gr.HTML
+    """Holds something in the browser once the forms show what is kept: before that they hold defaults."""
     accordion: gr.Accordion
     forms: tuple[Form, ...]
 
@@ -78,7 +80,8 @@ def source_settings(sources: Sequence[Source], i18n: gr.I18n) -> SettingsPanel:
     label: Any = i18n("source_settings")
     with gr.Accordion(label, open=False, visible=bool(sources), elem_id="gc-source-settings") as accordion:
         forms = tuple(form_of(source) for source in sources)
-    return SettingsPanel(kept, accordion, forms)
+        filled = gr.HTML("", html_template="<span></span>", js_on_load=None, elem_classes="gc-bridge")
+    return SettingsPanel(kept, filled, accordion, forms)
 
 
 def form_of(source: Source) -> Form:
@@ -116,10 +119,12 @@ class SettingsHandlers:
             shown[form.said] = said
             for field in form.fields:
                 shown[field.shown] = field.filled(values.get(field.setting.name) or field.setting.default, language)
-        return shown | {self._panel.kept: sound}
+        return shown | {self._panel.kept: sound, self._panel.filled: "filled"}
 
-    def change(self, request: gr.Request, kept: Kept, *given: str | Sequence[str] | None) -> Update:
+    def change(self, request: gr.Request, kept: Kept, filled: str, *given: str | Sequence[str] | None) -> Update:
         """Something was chosen. What cannot be used is told beside it; what was chosen before stays in force."""
+        if not filled:  # the browser tells of the defaults that it drew, which nobody chose
+            return {self._panel.kept: gr.skip()}
         language, values = spoken(request), iter(given)
         shown, sound = Update(), Kept()
         for form in self._panel.forms:
