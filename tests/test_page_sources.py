@@ -17,6 +17,7 @@ _LIGHTHOUSE, _COUNCIL = HARBOUR
 
 def open_settings(page: Page, label: str = "Source settings") -> Locator:
     page.locator("#gc-source-settings").get_by_text(label).click()
+    expect(page.locator("[data-gc-filled=filled]")).to_be_attached()
     box = page.locator("#gc-setting-news-feeds textarea")
     expect(box).to_be_visible()
     return box

@@ -105,13 +105,13 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers) -> Dependency:
 def _wire_settings(panel: SettingsPanel, handlers: SettingsHandlers, answered: Dependency) -> None:
     told = [panel.kept, *(form.said for form in panel.forms)]
     if panel.forms:
-        # One event for all: the last one sees every component as it is, and nothing overtakes it.
+        # One event for all, through the queue, one at a time: the last sees every component, and nothing overtakes it.
         gr.on(
             [component.change for component in panel.components],
             handlers.change,
             [panel.kept, panel.filled, *panel.components],
             told,
-            queue=False,
+            concurrency_limit=1,
             trigger_mode="always_last",
             **_QUIET,
         )
@@ -160,8 +160,9 @@ def _wire_opening(
     pane, switches = layout.chat, layout.switches
     shown = [layout.browser, pane.tab, pane.chatbot, pane.note, switches.sources]
     forms = switches.settings
-    filled = [forms.kept, forms.filled, *forms.heads, *forms.components, *(form.said for form in forms.forms)]
-    blocks.load(settings.show, forms.kept, filled, queue=False, **_QUIET)
+    filled = [forms.kept, *forms.heads, *forms.components, *(form.said for form in forms.forms)]
+    shown_forms = blocks.load(settings.show, forms.kept, filled, queue=False, **_QUIET)
+    shown_forms.then(settings.filled, None, forms.filled, queue=False, **_QUIET)
     opened = blocks.load(chat.open, [layout.browser, pane.tab], shown, js=TAB_KEPT, **_QUIET)
     loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
     panel = layout.documents

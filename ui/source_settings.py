@@ -80,7 +80,8 @@ def source_settings(sources: Sequence[Source], i18n: gr.I18n) -> SettingsPanel:
     label: Any = i18n("source_settings")
     with gr.Accordion(label, open=False, visible=bool(sources), elem_id="gc-source-settings") as accordion:
         forms = tuple(form_of(source) for source in sources)
-        filled = gr.HTML("", html_template="<span></span>", js_on_load=None, elem_classes="gc-bridge")
+        template = '<span data-gc-filled="${value}"></span>'
+        filled = gr.HTML("", html_template=template, js_on_load=None, elem_classes="gc-bridge")
     return SettingsPanel(kept, filled, accordion, forms)
 
 
@@ -119,11 +120,15 @@ class SettingsHandlers:
             shown[form.said] = said
             for field in form.fields:
                 shown[field.shown] = field.filled(values.get(field.setting.name) or field.setting.default, language)
-        return shown | {self._panel.kept: sound, self._panel.filled: "filled"}
+        return shown | {self._panel.kept: sound}
+
+    def filled(self) -> str:
+        """Called once what `show` gave is in the page: from then on a change is a visitor's."""
+        return "filled"
 
     def change(self, request: gr.Request, kept: Kept, filled: str, *given: str | Sequence[str] | None) -> Update:
         """Something was chosen. What cannot be used is told beside it; what was chosen before stays in force."""
-        if not filled:  # the browser tells of the defaults that it drew, which nobody chose
+        if not filled:  # the browser tells of the defaults that it drew, and of each value that `show` gave
             return {self._panel.kept: gr.skip()}
         language, values = spoken(request), iter(given)
         shown, sound = Update(), Kept()
