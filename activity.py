@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 _SHARE = 0.1
 """Of the time, what background work takes while somebody is waiting without end: it slows them by about as much."""
@@ -13,8 +14,10 @@ _POLL_S = 0.1
 class Activity:
     """`with activity:` around what a person waits for. Any number of threads may be in it at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[], object] = lambda: None) -> None:
+        """`left` is called whenever somebody has what they waited for."""
         self._here = 0
+        self._left = left
         self._changed = threading.Condition()
 
     @property
@@ -30,6 +33,7 @@ class Activity:
         with self._changed:
             self._here -= 1
             self._changed.notify_all()
+        self._left()
 
     def make_way(self, worked_s: float, stop: threading.Event) -> None:
         """Wait until nobody is waiting; but where that does not come, only as long as `worked_s` asks for.

@@ -194,6 +194,9 @@ class Settings:
     news_feeds: Path | None = _setting(
         None, _folder, "text file with one RSS or Atom address a line, instead of the built-in list; empty: no news"
     )
+    wikipedia_dump: Path | None = _setting(
+        None, _folder, "dump of a Wikipedia (pages-articles.xml.bz2), indexed in the background and searched here"
+    )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
     moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")

@@ -27,11 +27,13 @@ from chat.startup import Startup, Step
 from chat.zerogpu import Gpu, Lender
 from encoder import SentenceEncoder
 from errors import ModelError
+from heap import Heap
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
 from retrieval.corpora import Corpora
 from retrieval.corpus import SHARED, Corpus
 from retrieval.documents import FetchedDocuments, IndexedDocuments
+from retrieval.dump_source import WikipediaDump
 from retrieval.feed_list import FeedList
 from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
@@ -64,6 +66,7 @@ _LABELS = {
     SHARED: {"en": "Shared documents", "zh": "共享文档"},
     "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
     "news": {"en": "News", "zh": "新闻"},
+    WikipediaDump.name: {"en": "Wikipedia dump", "zh": "维基百科转储"},
 }
 
 
@@ -76,6 +79,8 @@ class Core:
     uploads: Uploads
     corpora: Corpora
     """The operator's documents; followed once the start has come to them, until they are closed."""
+    dump: WikipediaDump | None
+    """The dump of the settings; read into the index in the background, like those."""
     reader: Reader
     make_model: MakeModel
     forecast: Callable[[str], str]
@@ -87,6 +92,8 @@ class Core:
         self.assistant.startup.join(_STARTING_S)
         self.uploads.close()
         self.corpora.close()
+        if self.dump is not None:
+            self.dump.close()
         self.index.close()
 
 
@@ -98,14 +105,14 @@ def wire(
     ready: Callable[[], None] | None = None,
     gpu: Gpu | None = None,
 ) -> Core:
-    """Put the parts together. Raises `SettingsError` for a policy, a folder or a list that cannot be used.
+    """Put the parts together. Raises `SettingsError` for a policy, a folder, a list or a dump that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
     `gpu` is what lends GPUs on a Space with ZeroGPU; without it chat models run on the CPU there.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
-    activity = Activity()
+    activity = Activity(Heap().tidy)
     index = DocumentIndex(settings.data_dir / "index", encoder, activity)
     uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)
@@ -115,7 +122,8 @@ def wire(
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
     pace = Pace()
     corpora = _corpora(settings, index, pace)
-    sources = _sources(settings, index, corpora, pace, uploads)
+    dump = _dump(settings, index, activity)
+    sources = _sources(settings, index, corpora, dump, pace, uploads)
 
     lender = Lender(gpu) if gpu is not None else None
     placement = _placement(settings, lender)
@@ -139,6 +147,8 @@ def wire(
     if uploads:
         steps.append(Step("Going on with uploads", lambda report: uploaded.start()))
     steps.append(Step("Following the shared documents", lambda report: corpora.start()))
+    if dump is not None:
+        steps.append(Step("Following the Wikipedia dump", lambda report: dump.start()))
     if ready is not None:
         steps.append(Step("Ready", lambda report: ready()))
     startup = Startup(steps)
@@ -157,6 +167,7 @@ def wire(
         index=index,
         uploads=uploaded,
         corpora=corpora,
+        dump=dump,
         reader=reader,
         make_model=make_model,
         forecast=forecast,
@@ -191,7 +202,22 @@ def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
     return Corpora(index, found, folder)
 
 
-def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: Pace, uploads: bool) -> list[Source]:
+def _dump(settings: Settings, index: DocumentIndex, activity: Activity) -> WikipediaDump | None:
+    if settings.wikipedia_dump is None:
+        return None
+    dump = WikipediaDump(index, settings.wikipedia_dump, activity)
+    dump.check()
+    return dump
+
+
+def _sources(
+    settings: Settings,
+    index: DocumentIndex,
+    corpora: Corpora,
+    dump: WikipediaDump | None,
+    pace: Pace,
+    uploads: bool,
+) -> list[Source]:
     library = IndexedDocuments(index, LIBRARY)
     sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY], documents=library)]
     if settings.documents_folder is not None or settings.documents_urls is not None:
@@ -211,6 +237,15 @@ def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: P
                 _LABELS[DOCUMENTS],
                 empty=lambda owner: not index.documents(DOCUMENTS, owner),
                 documents=uploaded,
+            )
+        )
+    if dump is not None:
+        sources.append(
+            Source(
+                dump,
+                _LABELS[dump.name],
+                empty=lambda owner: dump.empty(),
+                documents=IndexedDocuments(index, dump.name, countless=True),
             )
         )
     if settings.network:

@@ -20,9 +20,10 @@ from chat.bilingual import Bilingual
 from chat.citations import Numbering, Verbatim
 from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
+from chat.finding import Finder, Searching
 from chat.slot import ModelSlot
-from chat.smalltalk import Scope, scope, talk
-from chat.sources import NOTHING_CHOSEN, Chosen, Search, Source, Sources
+from chat.smalltalk import Scope, remark, scope, talk
+from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
 from errors import AppError, InputError, SourceError
@@ -40,7 +41,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_QUESTION = 20_000
 """Characters of a message."""
-_PASSAGES = 6
+_REMARKED = 0.3
+"""How likely a passage must be meant by somebody who does not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Assistant:
         self.guide = guide
         self.startup = startup
         self._reranker = reranker
+        self._finder = Finder(sources, reranker)
         self._screen = screen
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
@@ -165,7 +168,8 @@ class Assistant:
         query = standalone(ask.question, _talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         wanted = overviews.asked(ask.question, ask.conversation)
-        searches = [] if wanted else self._searches(ask, chosen, query)
+        chosen = [] if talk(ask.question) is not None else chosen
+        searching = Searching(query, ()) if wanted else self._searching(ask, chosen, query)
         turn = yield from self._checked(ask, turn, query.language)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
@@ -176,27 +180,25 @@ class Assistant:
             if ready is not None and (ready.overviews or wanted.certain or self.models.current.least == 0):
                 yield from self._overview(ask, turn, chosen, query, wanted, ready)
                 return
-            query = overviews.plainly(wanted, query)
-            turn = dataclasses.replace(turn, query=query.text)
-            searches = self._searches(ask, chosen, query)
-        candidates, notices = self.sources.collect(searches, ask.cancel)
+            searching = self._searching(ask, chosen, overviews.plainly(wanted, query))
+        least = max(self.models.current.least, _REMARKED if remark(ask.question) else 0.0)
+        found = self._finder.found(searching, least, ask.cancel)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
-        for notice in (notice.told(query.language) for notice in notices):
+        query, passages = found.query, found.passages
+        turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
+        for notice in (notice.told(query.language) for notice in found.notices):
             turn = _noted(turn, notice)
             yield Notice(notice)
-        passages = tuple(
-            self._reranker.rank(query.text, candidates, query.language, _PASSAGES, self.models.current.least)
-        )
         turn = dataclasses.replace(turn, passages=passages, given=tuple(range(len(passages))))
         yield Found(passages)
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
 
-    def _searches(self, ask: Ask, chosen: list[Source], query: Query) -> list[Search]:
+    def _searching(self, ask: Ask, chosen: list[Source], query: Query) -> Searching:
         guide = [self.guide] if self._guided(query.text) else []
-        return self.sources.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel, ask.settings)
+        return self._finder.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel, ask.settings)
 
     def _overview(
         self, ask: Ask, turn: Turn, chosen: list[Source], query: Query, wanted: OverviewRequest, ready: overviews.Ready

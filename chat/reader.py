@@ -25,7 +25,7 @@ from chat.overview_texts import written
 from chat.rarity import Rarity, read_rarity
 from chat.replies import ask_back, cannot, small_talk, unanswered
 from chat.selector import Network, Vector, probabilities, read_networks
-from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
+from chat.smalltalk import Scope, Talk, remark, scope, talk, without_greeting
 from chat.tasks import task
 from chat.word_likeness import WordLikeness
 from retrieval.base import Passage
@@ -125,6 +125,8 @@ class Reader:
         if request.overviews:
             return Reply(written(request.overviews, request.passages, request.language), Finish.STOP)
         said = talk(request.question)
+        if said is None and not request.passages and remark(request.question):
+            said = Talk.ASSENT
         if said is not None:
             return Reply(self._from_guide(said, request) or small_talk(said, request.language), Finish.STOP)
         text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]

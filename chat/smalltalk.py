@@ -10,6 +10,8 @@ from enum import Enum
 
 from chat.phrases import plain
 from chat.talk_phrases import HELLO, PATTERNS, Talk
+from chat.talk_words import by_words
+from chat.talk_words import remark as _remark
 from retrieval.patterns import any_of
 
 __all__ = ["Scope", "Talk", "scope", "talk", "without_greeting"]
@@ -26,6 +28,14 @@ class Scope(Enum):
 
 
 _LONGEST = 80
+_BETWEEN = re.compile(r"\s*[,;.!?，；。！？~～…-]+\s*|(?<=ha) (?=\w)|(?<=lol) (?=\w)|\s+(?:and|but)\s+")
+_WEIGHT = {kind: -number for number, kind in enumerate(Talk)} | {
+    Talk.ASSENT: -90,
+    Talk.LAUGHTER: -80,
+    Talk.GREETING: -70,
+    Talk.PRAISE: -60,
+}
+"""Of several things said at once, the one that is answered: “haha, thanks” is thanks."""
 
 _OPENING = re.compile(
     rf"^\s*{HELLO}(?:[ ,，]+(?:there|groundchat|again|everyone))?\s*[,，!！.。:：~]+\s*(?=\S)", re.IGNORECASE
@@ -67,7 +77,23 @@ def talk(message: str) -> Talk | None:
     if len(message) > _LONGEST:
         return None
     bare = plain(message)
-    return next((kind for kind, pattern in PATTERNS if pattern.fullmatch(bare)), None)
+    whole = _kind(bare)
+    if whole is not None:
+        return whole
+    parts = [_kind(part) for part in _BETWEEN.split(bare) if part]
+    said = [kind for kind in parts if kind is not None]
+    if len(said) == len(parts) > 1:
+        return max(said, key=_WEIGHT.__getitem__)
+    return by_words(bare)
+
+
+def remark(message: str) -> bool:
+    """Whether the message tells something instead of asking; what is found for it must be very likely meant."""
+    return len(message) <= _LONGEST and _remark(plain(message))
+
+
+def _kind(said: str) -> Talk | None:
+    return next((kind for kind, pattern in PATTERNS if pattern.fullmatch(said)), None)
 
 
 def without_greeting(message: str) -> str:

@@ -51,11 +51,13 @@ _WHOM = (
     rf"(?:(?:there|all|everyone|everybody|again|friend|buddy|team|groundchat|bot|assistant|to you|朋友|助手){_STOP})*"
 )
 _HOW_ARE_YOU = any_of(r"""
+    how(?:'s| is| was) your (?:day|week|weekend|evening|morning|night)(?: going| so far)?
     how(?: are|'re|’re) (?:you|u|things)(?: doing| going| today| now)*|how(?:'s| is) it going|how do you do
     what(?:'s|’s| is) up|(?:nice|pleased|good|great) to (?:meet|see) you
     [你您](?:最近)?[还還]?(?:怎么样|怎麼樣|好吗|好嗎)|很?高[兴興](?:认识|認識|见到|見到)[你您]
 """)
 _THANK_YOU = any_of(r"""
+    辛苦(?:你|您)?(?:了|啦)?|麻烦你了
     (?:many |much )?thanks?(?: you| u)?|thx|ty|cheers|much appreciated|i appreciate (?:it|that)
     [谢謝]{1,4}[你您]?|多[谢謝]|感[谢謝][你您]?
 """)
@@ -71,11 +73,16 @@ _PRAISE = any_of(r"""
       |interesting)
     (?:wonderful|excellent|brilliant|impressive|great|good|nice) (?:answer|job|work|one|bot)|well done|got it|i see
     wonderful|excellent|brilliant|impressive|i (?:like|love) (?:it|this|you)|ok(?:ay)?
+    (?:that|this|it|you)(?:'ve| have)? (?:really )?helped(?: me)?(?: out)?(?: a lot| so much| very much)?
+    you(?:'re| are) (?:so |very |really |quite )*(?:funny|great|awesome|smart|clever|nice|kind|cute|good|helpful
+      |amazing|the best)
+    (?:真|很|太)?有(?:意思|趣)
     [你您]?(?:真|好|很|太)(?:棒|厉害|厲害|聪明|聰明)了?|不错|不錯|好的?|明白了?|知道了|我懂了|太好了
 """)
 _BYE = any_of(r"""
     (?:good)?bye(?:[ -]?bye)?|good night|see (?:you|ya)(?: later| soon| tomorrow)?|farewell|so long|take care|cya
-    have a (?:nice|good|great) (?:day|evening|weekend|one)|再[见見]|拜拜|回[头頭][见見]|下次[见見]|晚安
+    have a (?:nice|good|great) (?:day|evening|weekend|one)|再[见見]|拜拜|回[头頭][见見]|下次[见見]
+    晚安|我(?:先|该|要|得)?(?:走|下线|睡)(?:了|啦)
 """)
 _IDENTITY = any_of(r"""
     (?:who|what)(?: exactly)?(?: are|'re|’re) (?:you|u)(?: exactly| really)?|(?:what(?:'s| is)|tell me) your name
@@ -198,8 +205,9 @@ _ASSENT = any_of(r"""
     (?:oh |ok |um )*(?:yes|yeah|yep|yup|sure|no|nope|nah|fine|all right|alright|right|correct|true|exactly|of course
       |maybe|perhaps|indeed|really|k|kk|hm|hmm)(?: please| thanks| ok)?
     never ?mind|nothing|forget (?:it|about it)|no(?:thing)? (?:worries|problem|thanks|more)
-    that(?:'s| is) (?:all|it|right|fine|ok(?:ay)?|true|correct)|i'm (?:done|fine|good|ok(?:ay)?|back|here)
-    (?:just )?(?:a )?test(?:ing)?|wait|stop
+    that(?:'s| is| was|'ll be) (?:all|it|right|fine|ok(?:ay)?|true|correct)(?: for (?:now|today)| thanks?)*
+    i'm (?:done|fine|good|ok(?:ay)?|back|here)
+    (?:just )?(?:a )?test(?:ing)?|wait|stop|what an? (?:day|week|night|morning)
     是的?|对的?|没错|不|不是|没有|没事了?|没什么|没关系|算了|不用了?|不用谢|好吧|行|可以|嗯+|哦+|真的吗?|随便|当然
     测试|等等
 """)

@@ -98,6 +98,8 @@ class IndexedDocuments:
     index: DocumentIndex
     name: str
     personal: bool = False
+    countless: bool = False
+    """Whether they are too many to go through all their names."""
 
     def own(self, owner: str) -> list[Readable]:
         if not owner or not self.personal:
@@ -113,7 +115,7 @@ class IndexedDocuments:
         firsts = {passage.document: passage for passage in reversed(found)}
         order = dict.fromkeys(passage.document for passage in found)
         by_title: list[Readable] = [_Indexed(self.index, _about(firsts[document]), "") for document in order]
-        if by_title and not _FILE_NAME.fullmatch(request.query):
+        if self.countless or (by_title and not _FILE_NAME.fullmatch(request.query)):
             return by_title
         # Only the whole list knows names of files, and titles that are misspelt.
         return [*by_title, *(self._listed(info, "") for info in self.index.documents(self.name, ""))]

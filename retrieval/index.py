@@ -137,6 +137,28 @@ class DocumentIndex:
         self._backfill.removed()
         return found
 
+    def delete_older(self, source: str, begins: str, number: int) -> None:
+        """Delete the public documents of a source whose ids are `begins` and digits, added up to this `newest`.
+
+        `begins`: letters, digits, `_` and `-`. One commit: all of them go, or none.
+        """
+        with self._storage.writing() as view:
+            self._storage.remove(view.older(scope(source, ""), begins, number))
+        self._backfill.removed()
+
+    @property
+    def newest(self) -> int:
+        """The number of the passage that came last; 0 where there is none. Those that come later have higher ones."""
+        return self._storage.newest
+
+    def count_from(self, number: int) -> None:
+        """See to it that whatever is added from now on has a higher number than this, whatever was deleted since."""
+        self._storage.count_from(number)
+
+    def holds(self, source: str) -> bool:
+        """Whether there is anything public in a source, without counting how much."""
+        return bool(self._storage.view.searcher.doc_freq("scope", scope(source, "")))
+
     def documents(self, source: str, owner: str) -> list[DocumentInfo]:
         """What exactly this owner has in a source, newest first."""
         view = self._storage.view

@@ -33,7 +33,7 @@ def blocks(summary: str, sections: list[Any]) -> Iterator[tuple[str, str, str]]:
     while waiting:
         above, dropped, section = waiting.pop()
         path = (*above[-_MAX_DEPTH:], section.title)
-        dropped = dropped or section.title.casefold() in _LEFT_OUT
+        dropped = dropped or lists_links(section.title)
         anchor = anchors.next(section.title)
         waiting.extend((path, dropped, inner) for inner in reversed(section.sections))
         if not dropped:
@@ -43,6 +43,11 @@ def blocks(summary: str, sections: list[Any]) -> Iterator[tuple[str, str, str]]:
         left -= len(text)
         if text:
             yield section, anchor, text
+
+
+def lists_links(heading: str) -> bool:
+    """Whether a section of this heading lists links and sources."""
+    return heading.casefold() in _LEFT_OUT
 
 
 class _Anchors:

@@ -36,6 +36,7 @@ _LONE = re.compile(
 )
 _TO_THE_APP = re.compile(r"\b(?:you|your|u)\b|^i(?:['’]?m| am)\b|[你您]", re.IGNORECASE)
 """“Are you sure?” names nothing that a later “it” could mean."""
+_LEANS = re.compile(r"(?:and|but|so|or|also|then|what about|how about)\b|[那还還]", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -49,6 +50,9 @@ class Query:
     """Whether earlier turns have nothing to do with it. False for a first question."""
     language: str
     """ISO 639-1 code of the question."""
+    alone: str = ""
+    """The question as it was typed, where it may have been meant so: “How much is the budget?” names something itself,
+    and only what is found can tell whether the earlier topic belongs to it. Empty otherwise."""
 
 
 _REWRITERS: dict[str, Callable[[str, Sequence[Turn]], str | None]] = {
@@ -76,7 +80,7 @@ def standalone(question: str, turns: Sequence[Turn]) -> Query:
     rewrite = _REWRITERS.get(code)
     text = rewrite(question, recent) if rewrite else None
     if text is not None:
-        return Query(text, False, code)
+        return Query(text, False, code, question if _may_stand_alone(question, text, code) else "")
     return Query(question, _new_topic(question, recent, code), code)
 
 
@@ -97,6 +101,14 @@ def is_lone(question: str) -> bool:
 def is_person(pronoun: str) -> bool:
     """Whether a pronoun that is `unresolved` stands for a person."""
     return pronoun in tuple("他她") or pronouns_en.is_person(pronoun)
+
+
+def _may_stand_alone(question: str, text: str, code: str) -> bool:
+    """Whether the rewriting only added words to a question that names something and does not lean on what was said."""
+    if _LEANS.match(question) or is_lone(question) or unresolved(question):
+        return False
+    terms = {term for term in analyse(question, code) if len(term) > 1}
+    return bool(terms) and terms <= set(analyse(text, code))
 
 
 def _new_topic(question: str, turns: Sequence[Turn], code: str) -> bool:

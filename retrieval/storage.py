@@ -107,6 +107,14 @@ class View:
         keys = self.searcher.fast_field_values("key", [address for _, address in hits])
         return [(number, key, address) for (number, address), key in zip(hits, keys, strict=True)]
 
+    def older(self, scope: str, begins: str, number: int) -> Any:
+        """Query: passages up to this number of the documents in a scope whose ids are this and digits."""
+        from tantivy import FieldType, Occur, Query
+
+        ids = Query.regex_query(self.fields, "document", f"{begins}[0-9]+")
+        numbers = Query.range_query(self.fields, "number", FieldType.Integer, 0, number)
+        return Query.boolean_query([(Occur.Must, one) for one in (self.one_of("scope", (scope,)), ids, numbers)])
+
     def keys(self, languages: frozenset[str], first: int = 0, last: int | None = None) -> NDArray[np.int64]:
         """The vector keys of whole documents' passages in a range of numbers, in these languages (`*`: all)."""
         found = [np.empty(0, np.int64)]
@@ -200,6 +208,16 @@ class Storage:
         entry.add_integer("number", self._number)
         self._writer.add_document(entry)
         return self._number
+
+    @property
+    def newest(self) -> int:
+        """The number that was given last."""
+        return self._number
+
+    def count_from(self, number: int) -> None:
+        """The next entry's number is higher than this."""
+        with self._lock:
+            self._number = max(self._number, number)
 
     def remove(self, query: Any) -> None:
         """Remove what matches of all that was put before. Only while `writing`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,7 +25,7 @@ _BODY = 2 * (32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 48)
 _NORMS = (2 * 2 + 1) * 32
 
 
-def llama(*, tied: bool) -> torch.nn.Module:
+def llama(*, tied: bool) -> Any:
     return AutoModelForCausalLM.from_config(
         AutoConfig.for_model("llama", tie_word_embeddings=tied, **_SHAPE), attn_implementation="eager"
     ).eval()

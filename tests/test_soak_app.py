@@ -31,6 +31,8 @@ pytestmark = pytest.mark.soak
 _CHATS, _TURNS, _AT_ONCE = 20, 10, 4
 _TOKENS = 60
 _ENDLESS = 2000
+_ASKED = ("Tell me everything", "", [], False, 1.0, 0, 1.0, _ENDLESS, None, "", None, None)
+"""What /chat is given, in its order."""
 _IDLE = 0.2
 """Cores that a server takes at most while nobody is answered; one answer takes most of a core."""
 
@@ -94,6 +96,8 @@ def _said(client: Client, message: str, tokens: int) -> str:
 
 
 def test_two_hundred_turns_in_twenty_chats_leave_the_memory_as_it_was(shared: Served) -> None:
+    while shared.cores() > _IDLE:  # the library's vectors still follow
+        pass
     clients = [shared.client() for _ in range(_AT_ONCE)]
     free = iter(itertools.cycle(clients))
     chats = [""] * _CHATS
@@ -117,8 +121,7 @@ def test_two_hundred_turns_in_twenty_chats_leave_the_memory_as_it_was(shared: Se
 
 def _call(url: str, client: httpx.Client) -> Iterator[str]:
     """Lines of an answer as `curl` gets them."""
-    data = ["Tell me everything", "", [], False, 1.0, 0, 1.0, _ENDLESS]
-    event = client.post(f"{url}gradio_api/call/chat", json={"data": data}).json()["event_id"]
+    event = client.post(f"{url}gradio_api/call/chat", json={"data": _ASKED}).json()["event_id"]
     with client.stream("GET", f"{url}gradio_api/call/chat/{event}") as answer:
         yield from answer.iter_lines()
 
@@ -128,8 +131,7 @@ def _page(url: str, client: httpx.Client) -> Iterator[str]:
     session = uuid.uuid4().hex
     config = client.get(f"{url}config").json()
     number = next(n["id"] for n in config["dependencies"] if n["api_name"] == "chat")
-    data = ["Tell me everything", "", [], False, 1.0, 0, 1.0, _ENDLESS, None, "", None, None]
-    asked = {"data": data, "fn_index": number, "session_hash": session}
+    asked = {"data": _ASKED, "fn_index": number, "session_hash": session}
     client.post(f"{url}gradio_api/queue/join", json=asked).raise_for_status()
     with client.stream("GET", f"{url}gradio_api/queue/data", params={"session_hash": session}) as answer:
         yield from answer.iter_lines()
