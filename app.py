@@ -96,6 +96,7 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         catalogue=catalogue.load(),
         file_types=tuple(sorted(READABLE)),
         most_bytes=most_bytes(settings),
+        live=tuple(source for source in sources if source.live is not None),
     )
 
 

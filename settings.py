@@ -191,6 +191,9 @@ class Settings:
     documents_urls: Path | None = _setting(
         None, _folder, "text file with one URL a line, whose pages everybody may search; they are kept up to date"
     )
+    news_feeds: Path | None = _setting(
+        None, _folder, "text file with one RSS or Atom address a line, instead of the built-in list; empty: no news"
+    )
     wikipedia_dump: Path | None = _setting(
         None, _folder, "dump of a Wikipedia (pages-articles.xml.bz2), indexed in the background and searched here"
     )

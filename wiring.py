@@ -34,11 +34,13 @@ from retrieval.corpora import Corpora
 from retrieval.corpus import SHARED, Corpus
 from retrieval.documents import FetchedDocuments, IndexedDocuments
 from retrieval.dump_source import WikipediaDump
+from retrieval.feed_list import FeedList
 from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
 from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.news import News
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
@@ -63,6 +65,7 @@ _LABELS = {
     DOCUMENTS: {"en": "My documents", "zh": "我的文档"},
     SHARED: {"en": "Shared documents", "zh": "共享文档"},
     "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
+    "news": {"en": "News", "zh": "新闻"},
     WikipediaDump.name: {"en": "Wikipedia dump", "zh": "维基百科转储"},
 }
 
@@ -254,8 +257,26 @@ def _sources(
             pace=pace,
             time_limit_s=settings.source_limit_s,
         )
-        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=FetchedDocuments(wikipedia)))
+        articles = FetchedDocuments(wikipedia)
+        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=articles, live=wikipedia))
+        sources += _news(settings, pace)
     return sources
+
+
+def _news(settings: Settings, pace: Pace) -> list[Source]:
+    """The source of news; none where the operator's list is empty. Raises `SettingsError` where it cannot be used."""
+    listed = FeedList.built_in() if settings.news_feeds is None else FeedList.read(settings.news_feeds)
+    if not listed.languages:
+        return []
+    news = News(
+        listed,
+        settings.data_dir / "news",
+        user_agent=_user_agent(settings),
+        allowed_hosts=settings.allow_hosts,
+        pace=pace,
+        time_limit_s=settings.source_limit_s,
+    )
+    return [Source(news, _LABELS["news"], remote=True, live=news)]
 
 
 def _user_agent(settings: Settings) -> str:

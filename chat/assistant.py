@@ -23,7 +23,7 @@ from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, S
 from chat.finding import Finder, Searching
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
-from chat.sources import Source, Sources
+from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
 from chat.startup import Startup
 from chat.writing import Writing
 from errors import AppError, InputError, SourceError
@@ -61,6 +61,8 @@ class Ask:
     """Whether the model goes on from the question as it stands: nothing is searched, no prompt is written around it."""
     resume: Turn | None = None
     """The turn whose answer was cut by its length, to be gone on with; then nothing is searched again."""
+    settings: Chosen = field(default_factory=lambda: NOTHING_CHOSEN)
+    """What the visitor chose of the sources."""
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -89,13 +91,16 @@ class Assistant:
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
 
-    def search(self, query: str, names: Sequence[str], k: int, owner: str = "") -> list[Passage]:
+    def search(
+        self, query: str, names: Sequence[str], k: int, owner: str = "", settings: Chosen = NOTHING_CHOSEN
+    ) -> list[Passage]:
         """The k best passages of the named sources, best first. Raises `SourceError` when one cannot answer."""
         chosen = self.sources.named(names)
+        settings = self.sources.checked(settings, names)
         cancel = threading.Event()
         for _ in self.startup.wait(cancel):
             pass
-        searches = self.sources.start(chosen, standalone(check_question(query), ()), owner, cancel)
+        searches = self.sources.start(chosen, standalone(check_question(query), ()), owner, cancel, settings)
         passages, notices = self.sources.collect(searches, cancel)
         if notices:
             raise SourceError(notices[0], zh=notices[0].told("zh"))
@@ -111,7 +116,8 @@ class Assistant:
         if ask.raw:
             self._raw_model()
         chosen = self.sources.named(ask.sources)
-        return self._reply(ask, chosen)
+        checked = dataclasses.replace(ask, settings=self.sources.checked(ask.settings, ask.sources))
+        return self._reply(checked, chosen)
 
     def _reply(self, ask: Ask, chosen: list[Source]) -> Generator[Event, None, None]:
         yield Status(Stage.CHECKING)
@@ -169,7 +175,7 @@ class Assistant:
             return
         yield Status(Stage.SEARCHING)
         if wanted:
-            given = (chosen, ask.conversation, query.language, self.sources.limit_s, ask.cancel)
+            given = (chosen, ask.conversation, query.language, self.sources.limit_s, ask.cancel, ask.settings)
             ready = overviews.ready(wanted, *given)
             if ready is not None and (ready.overviews or wanted.certain or self.models.current.least == 0):
                 yield from self._overview(ask, turn, chosen, query, wanted, ready)
@@ -192,7 +198,7 @@ class Assistant:
 
     def _searching(self, ask: Ask, chosen: list[Source], query: Query) -> Searching:
         guide = [self.guide] if self._guided(query.text) else []
-        return self._finder.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel)
+        return self._finder.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel, ask.settings)
 
     def _overview(
         self, ask: Ask, turn: Turn, chosen: list[Source], query: Query, wanted: OverviewRequest, ready: overviews.Ready

@@ -208,11 +208,14 @@ def _model(session: Session, argument: str, offer: Offer) -> Response:
 def _sources(session: Session, argument: str, offer: Offer) -> Response:
     if argument:
         session = dataclasses.replace(session, sources=_named(argument, offer))
-    lines = [
-        f"[{'x' if source.name in session.sources else ' '}] {source.name}: {source.label(session.language)}"
-        for source in offer.sources
-    ]
-    return Response(session, "\n".join(lines))
+    return Response(session, "\n".join(_source_line(source, session) for source in offer.sources))
+
+
+def _source_line(source: Source, session: Session) -> str:
+    """Whether it is searched, its names, and how it fares where it says so."""
+    line = f"[{'x' if source.name in session.sources else ' '}] {source.name}: {source.label(session.language)}"
+    status = source.live.status() if source.live is not None else None
+    return line if status is None else f"{line} ({status.zh if session.language == 'zh' else status.text})"
 
 
 def _named(argument: str, offer: Offer) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.bilingual import Bilingual
-from chat.sources import Search, Source, Sources
+from chat.sources import NOTHING_CHOSEN, Chosen, Search, Source, Sources
 from retrieval.base import Passage
 from retrieval.query import Query
 from retrieval.rerank import Reranker
@@ -49,13 +49,20 @@ class Finder:
         self._sources = sources
         self._reranker = reranker
 
-    def start(self, chosen: Sequence[Source], query: Query, owner: str, cancel: threading.Event) -> Searching:
-        """Begin to search."""
+    def start(
+        self,
+        chosen: Sequence[Source],
+        query: Query,
+        owner: str,
+        cancel: threading.Event,
+        settings: Chosen = NOTHING_CHOSEN,
+    ) -> Searching:
+        """Begin to search. `settings` is what the visitor chose of the sources."""
         typed = dataclasses.replace(query, text=query.alone)
         return Searching(
             query,
-            tuple(self._sources.start(chosen, query, owner, cancel)),
-            tuple(self._sources.start(chosen, typed, owner, cancel)) if query.alone else (),
+            tuple(self._sources.start(chosen, query, owner, cancel, settings)),
+            tuple(self._sources.start(chosen, typed, owner, cancel, settings)) if query.alone else (),
         )
 
     def found(self, searching: Searching, least: float, cancel: threading.Event) -> Finding:

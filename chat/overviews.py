@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from chat.conversation import Conversation
 from chat.overview_texts import missing, notices, question_about
-from chat.sources import Source
+from chat.sources import Chosen, Source
 from errors import SourceError
 from retrieval.base import Passage, SearchRequest
 from retrieval.overview import PASSAGES, Overview, Quote, overview
@@ -62,12 +62,13 @@ def ready(
     language: str,
     limit_s: float,
     cancel: threading.Event,
+    settings: Chosen,
 ) -> Ready | None:
     """The overviews that a message wants; None where it is an ordinary question after all."""
     look = SearchRequest(
         query="", owner=conversation.owner, language=language, deadline=time.monotonic() + limit_s, cancel=cancel
     )
-    documents = [source.documents for source in chosen if source.documents is not None]
+    documents = [each for source in chosen if (each := source.named_documents(settings)) is not None]
     choice = choose(request, documents, _cited(conversation), look)
     if choice is None:
         return None

@@ -4,7 +4,7 @@ Nothing is downloaded and nothing is made up. Every sentence of the passages is 
 `chat.selector`); if it is unlikely that any of them answers, the reader says what it searched and what could be
 switched on instead. An answer has at most `MOST_WORDS` words, citations included; 1.5 Chinese, Japanese or Korean
 characters count as a word. Small talk and questions about the app are answered from the app's own guide, whose
-passages come from the source `guide`.
+passages come from the source `guide`. Who asks for news is told the newest reports.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from chat.answering import Question, Sentence, describe, merit, opening, read_question, sentences
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
+from chat.news_digest import digest
 from chat.overview_texts import written
 from chat.rarity import Rarity, read_rarity
 from chat.replies import ask_back, cannot, small_talk, unanswered
@@ -128,10 +129,13 @@ class Reader:
             said = Talk.ASSENT
         if said is not None:
             return Reply(self._from_guide(said, request) or small_talk(said, request.language), Finish.STOP)
+        text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]
+        news = digest(text, request.passages)
+        if news:
+            return Reply(news, Finish.STOP)
         asked = task(request.question)
         if asked is not None:
             return Reply(cannot(asked, request.language), Finish.UNANSWERED)
-        text = without_greeting(request.query or request.question)[:_QUESTION_CHARS]
         pronoun = unresolved(text)
         if is_lone(text) or (is_person(pronoun) and all(p.source != DOCUMENTS for p in request.passages)):
             return Reply(ask_back(pronoun or text.strip(" ?？"), request.language), Finish.UNANSWERED)

@@ -8,17 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from chat.bilingual import Bilingual, said
 from errors import InputError, SourceError
-from retrieval.base import Passage, Retriever, SearchRequest
-from retrieval.documents import NamedDocuments
+from retrieval.base import Live, Passage, Retriever, SearchRequest
+from retrieval.documents import FetchedDocuments, NamedDocuments
 from retrieval.query import Query
 
 logger = logging.getLogger(__name__)
+
+Chosen = Mapping[str, Mapping[str, str]]
+"""What a visitor chose of the sources: by source the values of its settings, by the setting's name."""
+NOTHING_CHOSEN: Chosen = MappingProxyType({})
 
 _CANDIDATES = 100
 _POLL_S = 0.1
@@ -36,6 +41,8 @@ class Source:
     """Whether an owner has nothing in it; then it is not named among what was searched."""
     documents: NamedDocuments | None = None
     """Its documents as wholes, where they can be named."""
+    live: Live | None = None
+    """What it tells of itself and lets a visitor choose, where it does."""
 
     @property
     def name(self) -> str:
@@ -43,6 +50,12 @@ class Source:
 
     def label(self, language: str) -> str:
         return self.labels.get(language, self.labels["en"])
+
+    def named_documents(self, chosen: Chosen) -> NamedDocuments | None:
+        """Its documents as wholes, looked for as the visitor chose."""
+        if isinstance(self.documents, FetchedDocuments):
+            return replace(self.documents, settings=chosen.get(self.name, {}))
+        return self.documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,23 @@ class Sources:
                 )
         return [known[name] for name in dict.fromkeys(names)]
 
-    def start(self, chosen: Sequence[Source], query: Query, owner: str, cancel: threading.Event) -> list[Search]:
+    def checked(self, chosen: Chosen, names: Sequence[str] | None = None) -> Chosen:
+        """What a visitor chose, as the sources use it; with `names`, of these sources only.
+
+        Raises `InputError` for a source or a setting that is not there, and for a value that cannot be used.
+        """
+        sources = {source.name: source for source in self.named(list(chosen))}
+        wanted = chosen if names is None else [name for name in chosen if name in names]
+        return {name: _checked(sources[name], chosen[name]) for name in wanted}
+
+    def start(
+        self,
+        chosen: Sequence[Source],
+        query: Query,
+        owner: str,
+        cancel: threading.Event,
+        settings: Chosen = NOTHING_CHOSEN,
+    ) -> list[Search]:
         """Begin to search every chosen source for the query."""
         request = SearchRequest(
             query=query.text,
@@ -82,7 +111,15 @@ class Sources:
             deadline=time.monotonic() + self.limit_s,
             cancel=cancel,
         )
-        return [Search(source, self._threads.submit(source.retriever.search, request)) for source in chosen]
+        return [
+            Search(
+                source,
+                self._threads.submit(
+                    source.retriever.search, replace(request, settings=settings.get(source.name, request.settings))
+                ),
+            )
+            for source in chosen
+        ]
 
     def collect(self, searches: Sequence[Search], cancel: threading.Event) -> tuple[list[Passage], list[Bilingual]]:
         """Candidates of every search that ended in time, and one sentence for each that did not."""
@@ -103,6 +140,22 @@ class Sources:
                 logger.exception("The source %s failed", search.source.name)
                 notices.append(_failed(search.source))
         return passages, notices
+
+
+def _checked(source: Source, values: Mapping[str, str]) -> Mapping[str, str]:
+    if source.live is None:
+        raise InputError(
+            f"{source.label('en')} has no settings; leave them out.",
+            zh=f"{source.label('zh')}没有可设置的选项，请去掉。",
+        )
+    known = [setting.name for setting in source.live.settings]
+    for name in values:
+        if name not in known:
+            raise InputError(
+                f"{source.label('en')} has no setting “{name[:40]}”; it has {', '.join(known)}.",
+                zh=f"{source.label('zh')}没有“{name[:40]}”这项设置，可设置的有：{'、'.join(known)}。",
+            )
+    return source.live.checked(values)
 
 
 def _late(source: Source, limit_s: float) -> Bilingual:

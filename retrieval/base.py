@@ -81,6 +81,8 @@ class Passage:
     end: int = 0
     score: float = 0.0
     """Retrievers: their own scale, higher is better. After reranking: probability in 0..1 that it answers."""
+    leads: bool = False
+    """Whether its source puts it before what merely matches: the newest, where the question asks for the newest."""
 
 
 @dataclass(frozen=True, slots=True)

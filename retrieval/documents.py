@@ -7,8 +7,9 @@ million passages must not be read whole for it. So a document is its count of pa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from retrieval.base import Passage, Retriever, SearchRequest
@@ -198,6 +199,8 @@ class FetchedDocuments:
     """Articles that a live source fetches whole, such as Wikipedia's: it finds them by their titles."""
 
     retriever: Retriever
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What the visitor chose of the source."""
 
     @property
     def name(self) -> str:
@@ -211,17 +214,20 @@ class FetchedDocuments:
         return []
 
     def called(self, request: SearchRequest) -> list[Readable]:
-        found: dict[str, list[Passage]] = {}
-        for passage in self.retriever.search(replace(request, k=_WHOLE_ARTICLES)):
-            found.setdefault(passage.document, []).append(passage)
-        return [Fetched(tuple(sorted(each, key=ordinal))) for each in found.values()]
+        return self._articles(replace(request, settings=self.settings))
 
     def telling(self, request: SearchRequest) -> Readable | None:
         return None
 
     def holding(self, passage: Passage, request: SearchRequest) -> Readable | None:
-        asked = replace(request, query=passage.title, language=passage.language)
-        return next((each for each in self.called(asked) if each.about.id == passage.document), None)
+        asked = replace(request, query=passage.title, language=passage.language)  # where it came from, not as chosen
+        return next((each for each in self._articles(asked) if each.about.id == passage.document), None)
+
+    def _articles(self, request: SearchRequest) -> list[Readable]:
+        found: dict[str, list[Passage]] = {}
+        for passage in self.retriever.search(replace(request, k=_WHOLE_ARTICLES)):
+            found.setdefault(passage.document, []).append(passage)
+        return [Fetched(tuple(sorted(each, key=ordinal))) for each in found.values()]
 
 
 @dataclass(frozen=True, slots=True)

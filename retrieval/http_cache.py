@@ -87,7 +87,7 @@ class HttpCache:
                 zh=f"文件夹 {self._folder} 不能用来存放读取的内容（{error.strerror}），请换一个。",
             ) from error
 
-    def fetch(self, url: str, *, cancel: threading.Event | None = None) -> Kept:
+    def fetch(self, url: str, *, accept: str = "*/*", cancel: threading.Event | None = None) -> Kept:
         """The body at `url`, from the folder where that is allowed. Raises what `Fetcher.download` raises."""
         name = self._name(url)
         entry = self._entry(name)
@@ -95,7 +95,7 @@ class HttpCache:
             return self._used(name, entry)
         known = Known(entry.url, entry.etag, entry.last_modified) if entry is not None else None
         arriving = self._folder / f"{uuid.uuid4().hex}{_UNFINISHED}"
-        answer = self._fetcher.download(url, arriving, known=known, cancel=cancel)
+        answer = self._fetcher.download(url, arriving, known=known, accept=accept, cancel=cancel)
         if entry is not None and not answer.changed:
             return self._confirmed(name, entry, answer)
         try:

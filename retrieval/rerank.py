@@ -18,13 +18,13 @@ import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.alike import Shingles, alike, shingles
 from retrieval.base import Passage
 from retrieval.split import Span
 from retrieval.text import analyse, stemmed_alike
@@ -43,7 +43,6 @@ _ENCODED_AT_ONCE = 128
 _QUERY_CHARS, _QUERY_TERMS = 2000, 96
 _PREPARED = 2048
 """Passages whose analysis is kept."""
-_SAME_SHINGLES, _FEWEST_SHINGLES = 0.8, 6
 
 
 class Collection(Protocol):
@@ -112,18 +111,20 @@ class Reranker:
     ) -> list[Passage]:
         """The `k` best of `candidates`, near-duplicates left out; `score` is the probability that one answers.
 
-        `exclude` holds ids of passages or documents; what is less probable than `threshold` is left out.
+        `exclude` holds ids of passages or documents; what is less probable than `threshold` is left out. What leads
+        comes first, in the order of its source, however probable it is.
         """
         wanted = [c for c in candidates if c.id not in exclude and c.document not in exclude]
         kept: list[Passage] = []
-        shingles: list[frozenset[tuple[str, str]]] = []
-        for evidence in self.weigh(query, wanted, language):
+        texts: list[Shingles] = []
+        for evidence in _leading_first(wanted, self.weigh(query, wanted, language)):
             if len(kept) == k:
                 break
-            found, probability = _shingles(evidence.passage), self.probability(evidence)
-            if probability >= threshold and not any(_alike(found, other) for other in shingles):
-                kept.append(replace(evidence.passage, score=probability))
-                shingles.append(found)
+            passage, probability = evidence.passage, self.probability(evidence)
+            found = shingles(passage.text, passage.language)
+            if (passage.leads or probability >= threshold) and not any(alike(found, other) for other in texts):
+                kept.append(replace(passage, score=probability))
+                texts.append(found)
         return kept
 
     def probability(self, evidence: Evidence) -> float:
@@ -206,6 +207,11 @@ class Reranker:
         return cosines
 
 
+def _leading_first(candidates: Sequence[Passage], weighed: Sequence[Evidence]) -> list[Evidence]:
+    places = {passage.id: place for place, passage in enumerate(candidates) if passage.leads}
+    return sorted(weighed, key=lambda evidence: places.get(evidence.passage.id, len(candidates)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A passage ready to be compared with questions."""
@@ -258,13 +264,3 @@ def _unit_scores(
 ) -> NDArray[np.float64]:
     """What each unit says for its passage; `neutral` stands in for the cosines of a passage that has none."""
     return np.asarray(cosine if cosine is not None else neutral) + _COVERAGE_WEIGHT * np.asarray(coverage)
-
-
-def _shingles(passage: Passage) -> frozenset[tuple[str, str]]:
-    return frozenset(pairwise(analyse(passage.text, passage.language)))
-
-
-def _alike(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
-    """Whether one text is nearly the other, or a part of it: shared pairs of neighbouring terms (Broder 1997)."""
-    fewer = min(len(one), len(other))
-    return fewer >= _FEWEST_SHINGLES and len(one & other) >= _SAME_SHINGLES * fewer

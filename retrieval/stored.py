@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,9 @@ class Unfinished:
     """Unix time in seconds."""
 
 
-_PASSAGE = attrgetter(*(field.name for field in fields(Passage) if field.name != "score"))
+_OF_A_SEARCH = frozenset({"score", "leads"})
+"""What a passage has for one question only; the rest is stored, in this order."""
+_PASSAGE = attrgetter(*(field.name for field in fields(Passage) if field.name not in _OF_A_SEARCH))
 _INFO = attrgetter(*(field.name for field in fields(DocumentInfo)))
 """Values in the order of the fields: that is how both are stored."""
 
@@ -138,7 +140,7 @@ def passage_of(hit: Any, score: float = 0.0) -> Passage:
 def owned(hit: Any, score: float = 0.0) -> tuple[Passage, str]:
     """A passage and its owner."""
     *values, owner = orjson.loads(hit.get_first("passage"))
-    return Passage(*[*values, score]), owner
+    return replace(Passage(*values), score=score), owner
 
 
 def tile_of(hit: Any) -> Tile:

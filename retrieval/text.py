@@ -330,9 +330,14 @@ def _likeliest(text: str, candidates: tuple[str, ...]) -> tuple[str, float]:
     """The likeliest of `candidates`, and by how many nats it beats the first of them."""
     if len(candidates) == 1:
         return candidates[0], 0.0
-    scores = dict(_identifier().rank(text))
+    with _LOADING:  # which takes a second; a cache alone would let threads that come at once load it each
+        identifier = _identifier()
+    scores = dict(identifier.rank(text))
     best = max(candidates, key=lambda code: scores[code])
     return best, scores[best] - scores[candidates[0]]
+
+
+_LOADING = threading.Lock()
 
 
 @cache

@@ -6,7 +6,7 @@ came in time are used even if others did not. When Wikipedia asks for fewer requ
 named has passed, and after failures in a row it is left alone for a while. Questions are never logged.
 
 Chinese is asked for in the script of the question: Wikipedia converts. The anchor of a converted heading may differ
-from the page's own; the link then opens the page at its top.
+from the page's own; the link then opens the page at its top. A visitor may choose one edition for all questions.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import math
 import re
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,14 +29,15 @@ import wikipediaapi
 
 from errors import SettingsError, SourceError
 from retrieval.address import names_of, parsed
-from retrieval.base import Document, Passage, SearchRequest
+from retrieval.base import Document, Passage, SearchRequest, Setting, SourceStatus
+from retrieval.bm25 import ranked
 from retrieval.cache import Cache
 from retrieval.fetch import BrokenOffError, Cancelled, Fetcher, Limits, StatusError
 from retrieval.keywords import any_of, key_terms
 from retrieval.mediawiki import blocks, encoded
 from retrieval.pace import Pace
 from retrieval.split import passages
-from retrieval.text import analyse, language
+from retrieval.wikipedia_edition import LANGUAGE, checked_language, code_and_variant
 
 URL = "https://{language}.wikipedia.org"
 USER_AGENT = "Groundchat/0.1 (self-hosted chat app)"
@@ -52,13 +52,10 @@ _MALFORMED = {
     "text": "Wikipedia's answer was not in the expected form; try again later, or check the Wikipedia address.",
     "zh": "维基百科的回应格式不符合预期，请稍后再试，或检查维基百科的网址。",
 }
-_CODE = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})*")
-_EDITIONS = {"nb": "no"}
-"""Language codes that differ from the name of Wikipedia's edition."""
 
 
 class Wikipedia:
-    """Live passages of the Wikipedia in the question's language; a `Retriever`.
+    """Live passages of the Wikipedia in the question's language or the one that was chosen; `Retriever` and `Live`.
 
     `url` may hold `{language}`; a host without it may be a private one (a mirror inside the network), and so may
     `allowed_hosts`. `user_agent` should name a way to reach the operator, as Wikimedia's policy asks. `pages` are
@@ -67,6 +64,7 @@ class Wikipedia:
     """
 
     name = "wikipedia"
+    settings: tuple[Setting, ...] = (LANGUAGE,)
 
     def __init__(
         self,
@@ -93,23 +91,32 @@ class Wikipedia:
         )
         self._cache = Cache(cache_folder)
         self._pause = _Pause(clock)
+        self._told: SourceStatus | None = None
+
+    def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
+        """The settings as they are used. Raises `InputError` for a language that has no such code."""
+        return {LANGUAGE.name: checked_language(settings.get(LANGUAGE.name, ""))}
+
+    def status(self) -> SourceStatus | None:
+        return self._told
 
     def search(self, request: SearchRequest) -> list[Passage]:
         """The best `request.k` passages, best first; none when Wikipedia finds none or the request is cancelled."""
         deadline = time.monotonic() + request.remaining(self._time_limit_s) * _FETCHING_SHARE
-        edition = _Edition(*_code_and_variant(request), lambda url: self._ask(url, deadline, request.cancel), self._url)
+        edition = _Edition(*code_and_variant(request), lambda url: self._ask(url, deadline, request.cancel), self._url)
         try:
             found = self._found(edition, request.query)
         except Cancelled:
             return []
-        except _PausedError:
+        except SourceError as error:
+            self._told = _failing(error)
+            if not isinstance(error, _PausedError):
+                self._pause.failed()
             raise
-        except SourceError:
-            self._pause.failed()
-            raise
+        self._told = SourceStatus("Wikipedia answered the last question.", zh="维基百科回应了上一个问题。")
         self._pause.succeeded()
         kept = [passage for passage in found if not {passage.id, passage.document} & request.exclude]
-        return _ranked(request.query, edition.language, kept)[: request.k]
+        return ranked(request.query, edition.language, kept)[: request.k]
 
     def close(self) -> None:
         """Close connections and the cache file."""
@@ -316,42 +323,8 @@ def _answer(body: bytes) -> dict[str, Any]:
     return answer
 
 
-def _ranked(query: str, code: str, found: list[Passage]) -> list[Passage]:
-    """The passages by BM25 over text, heading and title, with the score set."""
-    terms = [analyse(f"{passage.title} {passage.section} {passage.text}", code) for passage in found]
-    if not any(terms):
-        return found
-    from rank_bm25 import BM25Okapi
-
-    bm25 = BM25Okapi(terms)
-    # Lucene's idf. The package's own is negative for a term of most passages, which turns the order of a few around.
-    holding = Counter(term for passage in terms for term in set(passage))
-    bm25.idf = {term: math.log1p((len(found) - n + 0.5) / (n + 0.5)) for term, n in holding.items()}
-    scores = bm25.get_scores(analyse(query, code))
-    scored = [replace(passage, score=float(score)) for passage, score in zip(found, scores, strict=True)]
-    return sorted(scored, key=lambda passage: -passage.score)
-
-
-def _code_and_variant(request: SearchRequest) -> tuple[str, str | None]:
-    """The edition to ask, and for Chinese the script of the question: `zh-hans` or `zh-hant`."""
-    code = (request.language or language(request.query)).lower()
-    if not _CODE.fullmatch(code):  # it becomes part of a host name
-        code = "en"
-    if code.split("-")[0] != "zh":
-        return _EDITIONS.get(code, code), None
-    simplified, traditional = (
-        sum(not _encodes(char, own) and _encodes(char, other) for char in request.query)
-        for own, other in (("big5", "gb2312"), ("gb2312", "big5"))
-    )
-    return "zh", "zh-hant" if traditional > simplified else "zh-hans"
-
-
-def _encodes(char: str, encoding: str) -> bool:
-    try:
-        char.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
+def _failing(error: SourceError) -> SourceStatus:
+    return SourceStatus(str(error), zh=error.told("zh"), failing=True)
 
 
 def _own_hosts(url: str) -> list[str]:

@@ -17,7 +17,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from encoder import SentenceEncoder
 from evaluation.startup import free_port
 from tests import browser as chromium
+from tests.feed_samples import Report, atom, rss20
 from tests.serving import Serving, serve
+from tests.web_server import Page as Sent
+from tests.web_server import WebServer
 from tests.wikipedia_server import WikipediaServer
 
 _ROOT = Path(__file__).parent.parent
@@ -26,6 +29,13 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgrou
 _WAIT_MS = 20_000
 
 expect.set_options(timeout=_WAIT_MS)
+
+
+HARBOUR = (
+    Report("Lighthouse of Skarholm lit again", "<p>The lighthouse was lit on Friday, the first time since March.</p>"),
+    Report("Council votes for a new school", "The council voted for a school at the harbour.", minutes=45),
+)
+ISLAND = (Report("Bakery closes after 40 years", "<b>Nobody</b> could be found to go on with it.", minutes=90),)
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +55,12 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The whole app, open and ready, with a Wikipedia of its own."""
+    """The whole app, open and ready, with a Wikipedia and a press of its own."""
 
     url: str
     wikipedia: WikipediaServer
+    press: WebServer
+    """Serves the feeds of the operator's list, `/harbour` and `/island`."""
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +69,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("app")
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    with WikipediaServer() as wikipedia, (folder / "log").open("w") as log:
+    with WikipediaServer() as wikipedia, WebServer() as press, (folder / "log").open("w") as log:
+        press.pages["/harbour"] = Sent(rss20("Harbour Post", *HARBOUR))
+        press.pages["/island"] = Sent(atom("Island Times", *ISLAND))
+        feeds = folder / "feeds.txt"
+        feeds.write_text("\n".join(map(press.url, ("/harbour", "/island"))), encoding="utf-8")
         flags = ["--port", str(port), "--data-dir", str(folder / "data"), "--model", "reader"]
         flags += [
             "--wikipedia-url",
             wikipedia.url,
+            "--news-feeds",
+            str(feeds),
             "--source-limit-s",
             "3",
             "--users",
@@ -80,7 +98,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
         try:
             wait_until_ready(app, f"{url}healthz", folder / "log")
-            yield Running(url, wikipedia)
+            yield Running(url, wikipedia, press)
         finally:
             app.terminate()
             app.wait(30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from ui.layout import ChatPane, ModelPanel, Switches
+from ui.source_settings import SettingsPanel
 
 
 def chat_pane() -> ChatPane:
@@ -12,7 +13,8 @@ def chat_pane() -> ChatPane:
 
 
 def switches() -> Switches:
-    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), gr.Checkbox())
+    settings = SettingsPanel(gr.BrowserState({}), gr.HTML(), gr.Accordion(), ())
+    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), settings, gr.Checkbox())
 
 
 def model_panel() -> ModelPanel:

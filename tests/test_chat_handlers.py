@@ -32,7 +32,7 @@ def _told(store: ConversationStore, language: str, *act: str) -> tuple[str, Any]
     shown = Pane(page, cast(Any, assistant), store, Sampling())
     handlers = ChatHandlers(page, cast(Any, assistant), store, shown, cast(Any, None), moderation_forced=False)
     request = gr.Request(headers={"accept-language": language})
-    updates = list(handlers.act(json.dumps(act), _BROWSER, "tab", True, [], True, request))
+    updates = list(handlers.act(json.dumps(act), _BROWSER, "tab", True, [], True, {}, request))
     assert len(updates) == 1
     assert pane.chatbot not in updates[0]
     return updates[0][pane.note], updates[0].get(pane.message)

@@ -72,7 +72,7 @@ class _Page:
         request = gr.Request(headers={"accept-language": language})
         changed: dict[Any, Any] = {}
         given = json.dumps([kind, turn, text, last])
-        for update in self.handlers.act(given, _BROWSER, self.tab, True, self.sources, self.moderation, request):
+        for update in self.handlers.act(given, _BROWSER, self.tab, True, self.sources, self.moderation, {}, request):
             changed |= update
         self.tab = changed.get(self.layout.chat.tab, self.tab)
         return changed

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from errors import InputError, SourceError
 from retrieval.base import Passage, SearchRequest
+from retrieval.documents import FetchedDocuments
 from retrieval.keywords import any_of, key_terms
 from retrieval.wikipedia import Wikipedia
+from tests.facts import check_told
 from tests.wikipedia_server import WikipediaServer
 
 GEARS = "How many gears of the Antikythera mechanism survive?"
@@ -120,6 +123,64 @@ def test_the_language_of_the_question_chooses_the_edition(
 ) -> None:
     wikipedia.search(SearchRequest(query, language=language))
     assert {seen.path for seen in server.requests} == {f"/{edition}/w/api.php"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "edition", "variant"),
+    [
+        ("de", "de", None),
+        (" DE ", "de", None),
+        ("nb", "no", None),
+        ("", "en", None),
+        ("zh", "zh", "zh-hans"),
+        ("zh-hant", "zh", "zh-hant"),
+        ("zh-tw", "zh", "zh-hant"),
+    ],
+)
+def test_a_visitor_may_choose_the_edition(
+    server: WikipediaServer, wikipedia: Wikipedia, chosen: str, edition: str, variant: str | None
+) -> None:
+    settings = wikipedia.checked({"language": chosen})
+    wikipedia.search(SearchRequest("Zugspitze", language="en", settings=settings))
+    assert {seen.path for seen in server.requests} == {f"/{edition}/w/api.php"}
+    assert {seen.params.get("variant") for seen in server.requests} == {variant}
+
+
+@pytest.mark.parametrize("wrong", ["German", "d", "de/", "de.evil.example", "dé", "de\nen", "a" * 30, "zh-" + "x" * 30])
+def test_what_is_no_edition_is_told_and_never_asked(server: WikipediaServer, wikipedia: Wikipedia, wrong: str) -> None:
+    with pytest.raises(InputError) as caught:
+        wikipedia.checked({"language": wrong})
+    check_told(caught.value)
+    wikipedia.search(SearchRequest("Zugspitze", language="de", settings={"language": wrong}))
+    assert {seen.path for seen in server.requests} == {"/en/w/api.php"}
+
+
+def test_the_status_is_that_of_the_last_question(server: WikipediaServer, wikipedia: Wikipedia) -> None:
+    assert wikipedia.status() is None
+    wikipedia.search(ask(GEARS))
+    status = wikipedia.status()
+    assert status is not None and not status.failing and status.text.startswith("Wikipedia answered")
+    server.mode = "500"
+    with pytest.raises(SourceError) as caught:
+        wikipedia.search(ask(BOTH))
+    status = wikipedia.status()
+    assert status is not None and status.failing
+    assert (status.text, status.zh) == (str(caught.value), caught.value.told("zh"))
+    server.mode = "ok"
+    wikipedia.search(ask(GEARS))
+    status = wikipedia.status()
+    assert status is not None and not status.failing
+
+
+def test_an_overview_is_of_the_chosen_edition_and_a_citation_stays_in_its_own(
+    server: WikipediaServer, wikipedia: Wikipedia
+) -> None:
+    documents = FetchedDocuments(wikipedia, wikipedia.checked({"language": "de"}))
+    (found,) = documents.called(ask("Zugspitze"))
+    assert found.about.language == "de"
+    passage = wikipedia.search(ask("Surtsey"))[0]
+    held = documents.holding(passage, ask(""))
+    assert held is not None and held.about.language == "en"
 
 
 @pytest.mark.parametrize(("query", "variant"), [("二十四节气是什么？", "zh-hans"), ("二十四節氣是什麼？", "zh-hant")])

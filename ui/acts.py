@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chat.conversation import Conversation, Turn
+from chat.sources import NOTHING_CHOSEN, Chosen
 
 Browser = dict[str, str]
 """What the visitor's browser keeps: `owner`, the key to what is theirs."""
@@ -32,6 +33,8 @@ class Wish:
     sources: tuple[str, ...]
     moderation: bool
     language: str
+    settings: Chosen = field(default_factory=lambda: NOTHING_CHOSEN)
+    """What the visitor chose of the sources."""
 
 
 def picked(conversation: Conversation, act: Act) -> Turn | None:

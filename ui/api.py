@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -12,6 +12,7 @@ from chat.base import Sampling
 from chat.conversation import Conversation, Outcome, Turn, begin, new_id
 from chat.events import Delta, Done, Retracted
 from chat.sampling_limits import changed
+from chat.sources import NOTHING_CHOSEN, Chosen
 from chat.store import ConversationStore
 from errors import InputError
 from retrieval.base import Passage
@@ -45,11 +46,13 @@ class Api:
         owner: str = "",
         repetition_penalty: float | None = None,
         no_repeat_ngram: int | None = None,
+        source_settings: dict[str, dict[str, str]] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Answer a message; each value is the reply so far, the last one is whole.
 
-        retrieval names the sources to search ([] for none; all but Wikipedia when left out). owner is the visitor's
-        key: whose documents are searched and whose conversation it is. Settings that are left out are the operator's.
+        retrieval names the sources to search ([] for none; all but those over the network when left out). owner is
+        the visitor's key: whose documents are searched and whose conversation it is. Settings that are left out are
+        the operator's. source_settings holds those of sources, such as {"wikipedia": {"language": "de"}}.
         An answer that broke off is a reply too (outcome broken_off, the reason among its notices).
         """
         with told():
@@ -70,6 +73,7 @@ class Api:
                 sources=self._names(retrieval),
                 moderation=moderation or self._moderation_forced,
                 sampling=changed(self._sampling, {name: value for name, value in given.items() if value is not None}),
+                settings=_settings(source_settings),
             )
             events = self._assistant.reply(ask)
         try:
@@ -90,13 +94,19 @@ class Api:
             events.close()
 
     def search(
-        self, query: str, sources: list[str] | None = None, k: int = 10, owner: str = ""
+        self,
+        query: str,
+        sources: list[str] | None = None,
+        k: int = 10,
+        owner: str = "",
+        source_settings: dict[str, dict[str, str]] | None = None,
     ) -> list[dict[str, Any]]:
-        """The k best passages for a query, best first."""
+        """The k best passages for a query, best first. source_settings is as in /chat."""
         with told():
             if not 1 <= k <= 100:
                 raise InputError(f"k is {k}; use a whole number from 1 to 100.")
-            return [_passage(p) for p in self._assistant.search(query, self._names(sources), k, owner)]
+            chosen = _settings(source_settings)
+            return [_passage(p) for p in self._assistant.search(query, self._names(sources), k, owner, chosen)]
 
     def _find(self, conversation_id: str, owner: str) -> Conversation:
         if not conversation_id:
@@ -113,6 +123,22 @@ class Api:
         if names is None:
             return tuple(source.name for source in self._assistant.sources.all if not source.remote)
         return tuple(source.name for source in self._assistant.sources.named(names))
+
+
+def _settings(given: Any) -> Chosen:
+    """What a program chose of the sources. Raises `InputError` where it is no mapping of mappings to text."""
+    if given is None:
+        return NOTHING_CHOSEN
+    sound = isinstance(given, dict) and all(
+        isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
+        for values in given.values()
+    )
+    if not sound:
+        raise InputError(
+            'source_settings is not as expected; give by source its settings as text, such as {"wikipedia": '
+            '{"language": "de"}}.'
+        )
+    return cast(Chosen, given)
 
 
 def _reply(turn: Turn, conversation: Conversation) -> dict[str, Any]:

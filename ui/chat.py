@@ -27,6 +27,7 @@ from ui.layout import Layout
 from ui.pane import Pane, Update, idle
 from ui.render import banner, note
 from ui.slash import SlashCommands
+from ui.source_settings import Kept
 from ui.telling import spoken
 from ui.texts import EXAMPLES, loading, say
 
@@ -99,11 +100,12 @@ class ChatHandlers:
         retrieval: bool,
         sources: list[str],
         moderation: bool,
+        settings: Kept,
         request: gr.Request,
     ) -> Iterator[Update]:
         """A new message, or a click on a button under a turn."""
         if bridged:
-            wish = self._wish(browser, tab, retrieval, sources, moderation, request)
+            wish = self._wish(browser, tab, retrieval, sources, moderation, settings, request)
             yield from self._do(Act(*json.loads(bridged)), wish)
 
     def example(
@@ -113,11 +115,12 @@ class ChatHandlers:
         retrieval: bool,
         sources: list[str],
         moderation: bool,
+        settings: Kept,
         chosen: gr.SelectData,
         request: gr.Request,
     ) -> Iterator[Update]:
         """A click on an example sends it."""
-        wish = self._wish(browser, tab, retrieval, sources, moderation, request)
+        wish = self._wish(browser, tab, retrieval, sources, moderation, settings, request)
         yield from self._do(Act("send", "", chosen.value["text"]), wish)
 
     def stop(self, tab: str) -> None:
@@ -136,7 +139,14 @@ class ChatHandlers:
         return {self._page.chat.banner: banner("off", say(spoken(request), "moderation_off")) if off else ""}
 
     def _wish(
-        self, browser: Browser, tab: str, retrieval: bool, sources: list[str], moderation: bool, request: gr.Request
+        self,
+        browser: Browser,
+        tab: str,
+        retrieval: bool,
+        sources: list[str],
+        moderation: bool,
+        settings: Kept,
+        request: gr.Request,
     ) -> Wish:
         return Wish(
             owner=browser["owner"],
@@ -144,6 +154,7 @@ class ChatHandlers:
             sources=tuple(sources) if retrieval else (),
             moderation=moderation or self._moderation_forced,
             language=spoken(request),
+            settings=settings,
         )
 
     def _do(self, act: Act, wish: Wish) -> Iterator[Update]:

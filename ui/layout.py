@@ -11,6 +11,8 @@ import gradio as gr
 
 from chat.catalogue import CatalogueModel
 from chat.commands import COMMANDS
+from chat.sources import Source
+from ui.source_settings import SettingsPanel, source_settings
 from ui.texts import LANGUAGES, TEXTS
 
 # Only these start a formula: a single dollar sign is money.
@@ -65,6 +67,8 @@ class Options:
     """Suffixes of the files that can be uploaded."""
     most_bytes: int
     """Size of the largest of them."""
+    live: tuple[Source, ...] = ()
+    """The sources that tell of themselves and let visitors choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Switches:
     reset: gr.Button
     retrieval: gr.Checkbox
     sources: gr.CheckboxGroup
+    settings: SettingsPanel
     moderation: gr.Checkbox
 
 
@@ -216,6 +221,7 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
         container=False,
         elem_id="gc-sources",
     )
+    settings = source_settings(options.live, i18n)
     moderation = gr.Checkbox(
         options.moderation or options.moderation_forced,
         label=i18n("moderation"),
@@ -224,7 +230,7 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
         container=False,
         elem_id="gc-moderation",
     )
-    return Switches(reset, retrieval, sources, moderation)
+    return Switches(reset, retrieval, sources, settings, moderation)
 
 
 def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 from gradio.events import api as blocks_api
 
 from chat.assistant import Assistant
@@ -23,6 +24,7 @@ from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Opt
 from ui.models import ModelHandlers
 from ui.pane import Pane
 from ui.slash import SlashCommands
+from ui.source_settings import SettingsHandlers, SettingsPanel
 from ui.theme import LOGO
 
 _ANSWERS = "answers"
@@ -65,10 +67,12 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         models = ModelHandlers(
             layout.models, parts.assistant.models, parts.reader, parts.make_model, parts.forecast, parts.options
         )
-        _wire_chat(layout, chat)
+        settings = SettingsHandlers(layout.switches.settings, parts.assistant.sources)
+        answered = _wire_chat(layout, chat)
+        _wire_settings(layout.switches.settings, settings, answered)
         _wire_documents(layout, documents)
         _wire_models(layout.models, models)
-        _wire_opening(opened, layout, chat, documents, models)
+        _wire_opening(opened, layout, chat, documents, models, settings)
         api = Api(parts.assistant, parts.store, parts.sampling, forced)
         blocks_api(api.chat, api_name="chat", concurrency_limit=AT_ONCE, concurrency_id=_ANSWERS)
         blocks_api(api.search, api_name="search", concurrency_limit=AT_ONCE)
@@ -76,9 +80,10 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
     return blocks
 
 
-def _wire_chat(layout: Layout, handlers: ChatHandlers) -> None:
+def _wire_chat(layout: Layout, handlers: ChatHandlers) -> Dependency:
+    """What happens once a message is answered can be hung on what is returned."""
     pane, switches = layout.chat, layout.switches
-    how = [layout.browser, pane.tab, switches.retrieval, switches.sources, switches.moderation]
+    how = [layout.browser, pane.tab, switches.retrieval, switches.sources, switches.moderation, switches.settings.kept]
     shown = [pane.chatbot, pane.message, pane.note, pane.tab]
     commanded = [*shown, switches.retrieval, switches.sources, switches.moderation, layout.models.now]
     answers = {**_QUIET, "concurrency_limit": AT_ONCE, "concurrency_id": _ANSWERS}
@@ -94,6 +99,24 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers) -> None:
     pane.message.stop(handlers.stop, pane.tab, None, **at_once)
     switches.reset.click(handlers.reset, [layout.browser, pane.tab], shown, **at_once)
     switches.moderation.change(handlers.moderation_switched, switches.moderation, pane.banner, **at_once)
+    return acted
+
+
+def _wire_settings(panel: SettingsPanel, handlers: SettingsHandlers, answered: Dependency) -> None:
+    told = [panel.kept, *(form.said for form in panel.forms)]
+    if panel.forms:
+        # One event for all, through the queue, one at a time: the last sees every component, and nothing overtakes it.
+        gr.on(
+            [component.change for component in panel.components],
+            handlers.change,
+            [panel.kept, panel.filled, *panel.components],
+            told,
+            concurrency_limit=1,
+            trigger_mode="always_last",
+            **_QUIET,
+        )
+    for event in (panel.accordion.expand, answered.then):
+        event(handlers.heads, None, panel.heads, queue=False, **_QUIET)
 
 
 def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
@@ -127,10 +150,19 @@ def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
 
 
 def _wire_opening(
-    blocks: gr.Blocks, layout: Layout, chat: ChatHandlers, documents: DocumentHandlers, models: ModelHandlers
+    blocks: gr.Blocks,
+    layout: Layout,
+    chat: ChatHandlers,
+    documents: DocumentHandlers,
+    models: ModelHandlers,
+    settings: SettingsHandlers,
 ) -> None:
     pane, switches = layout.chat, layout.switches
     shown = [layout.browser, pane.tab, pane.chatbot, pane.note, switches.sources]
+    forms = switches.settings
+    filled = [forms.kept, *forms.heads, *forms.components, *(form.said for form in forms.forms)]
+    shown_forms = blocks.load(settings.show, forms.kept, filled, queue=False, **_QUIET)
+    shown_forms.then(settings.filled, None, forms.filled, queue=False, **_QUIET)
     opened = blocks.load(chat.open, [layout.browser, pane.tab], shown, js=TAB_KEPT, **_QUIET)
     loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
     panel = layout.documents

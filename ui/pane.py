@@ -128,6 +128,7 @@ class Pane:
             self.sampling(now),
             raw=turn.kind is Kind.RAW,
             resume=resume,
+            settings=wish.settings,
             cancel=run.cancel,
         )
         events = self._assistant.reply(ask)
