@@ -31,7 +31,7 @@ pytestmark = pytest.mark.soak
 _CHATS, _TURNS, _AT_ONCE = 20, 10, 4
 _TOKENS = 60
 _ENDLESS = 2000
-_ASKED = ("Tell me everything", "", [], False, 1.0, 0, 1.0, _ENDLESS, None, "", None, None)
+_ASKED: tuple[Any, ...] = ("Tell me everything", "", [], False, 1.0, 0, 1.0, _ENDLESS, None, "", None, None)
 """What /chat is given, in its order."""
 _IDLE = 0.2
 """Cores that a server takes at most while nobody is answered; one answer takes most of a core."""
