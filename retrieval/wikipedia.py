@@ -12,11 +12,9 @@ from the page's own; the link then opens the page at its top.
 from __future__ import annotations
 
 import json
-import math
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,13 +29,15 @@ import wikipediaapi
 from errors import SettingsError, SourceError
 from retrieval.address import names_of, parsed
 from retrieval.base import Document, Passage, SearchRequest
+from retrieval.bm25 import bm25
 from retrieval.cache import Cache
 from retrieval.fetch import BrokenOffError, Cancelled, Fetcher, Limits, StatusError
 from retrieval.keywords import any_of, key_terms
 from retrieval.mediawiki import blocks, encoded
 from retrieval.pace import Pace
+from retrieval.pause import ASKED_TO_WAIT_S, Pause, PausedError
 from retrieval.split import passages
-from retrieval.text import analyse, language
+from retrieval.text import language
 
 URL = "https://{language}.wikipedia.org"
 USER_AGENT = "Groundchat/0.1 (self-hosted chat app)"
@@ -45,7 +45,6 @@ USER_AGENT = "Groundchat/0.1 (self-hosted chat app)"
 _SEARCH_TTL_S, _PAGE_TTL_S = 6 * 3600.0, 24 * 3600.0
 _FETCHING_SHARE = 0.9  # of the time limit; the rest is for ranking
 _RETRY_WAIT_S = 0.3
-_ASKED_TO_WAIT_S, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 30.0, 5.0, 60.0
 _BUSY = frozenset({"ratelimited", "maxlag", "cirrussearch-too-busy-error"})
 """API error codes that ask for fewer requests."""
 _MALFORMED = {
@@ -92,7 +91,7 @@ class Wikipedia:
             pace=pace,
         )
         self._cache = Cache(cache_folder)
-        self._pause = _Pause(clock)
+        self._pause = Pause("Wikipedia", "维基百科", clock)
 
     def search(self, request: SearchRequest) -> list[Passage]:
         """The best `request.k` passages, best first; none when Wikipedia finds none or the request is cancelled."""
@@ -102,7 +101,7 @@ class Wikipedia:
             found = self._found(edition, request.query)
         except Cancelled:
             return []
-        except _PausedError:
+        except PausedError:
             raise
         except SourceError:
             self._pause.failed()
@@ -150,7 +149,7 @@ class Wikipedia:
         except StatusError as error:
             raise self._refused(error) from error
         except _BusyError as error:
-            raise self._pause.hold(_ASKED_TO_WAIT_S, _TOO_BUSY) from error
+            raise self._pause.hold(ASKED_TO_WAIT_S, "has too much to do", "过于繁忙") from error
         self._cache.put(url, body, _PAGE_TTL_S if "pages" in answer["query"] else _SEARCH_TTL_S)
         return answer
 
@@ -170,8 +169,7 @@ class Wikipedia:
     def _refused(self, error: StatusError) -> SourceError:
         """The sentence for an HTTP status; remembers how long Wikipedia wants to be left alone."""
         if error.status == 429 or error.retry_after_s:
-            wait = error.retry_after_s or _ASKED_TO_WAIT_S
-            return self._pause.hold(wait, _SLOW_DOWN)
+            return self._pause.slow_down(error.retry_after_s)
         if error.status == 403:
             return SourceError(
                 "Wikipedia refused the request (403); give a contact address in the user agent.",
@@ -188,59 +186,8 @@ class Wikipedia:
         )
 
 
-_TOO_BUSY = ("Wikipedia has too much to do", "维基百科过于繁忙")
-_SLOW_DOWN = ("Wikipedia asked us to slow down", "维基百科要求放慢请求")
-_FAILED_OFTEN = ("Wikipedia failed several times", "维基百科多次请求失败")
-"""Why Wikipedia is left alone, in English and Chinese."""
-
-
-class _PausedError(SourceError):
-    """Wikipedia is being left alone for a while."""
-
-
 class _BusyError(Exception):
     """Wikipedia's API said that it has too much to do."""
-
-
-class _Pause:
-    """When to leave Wikipedia alone: for as long as it asked, and longer after each failure in a row but the first."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._until = 0.0
-        self._why = ("", "")
-        self._failures = 0
-
-    def check(self) -> None:
-        """Raises `_PausedError` while Wikipedia is left alone."""
-        with self._lock:
-            left = self._until - self._clock()
-            if left > 0:
-                raise self._error(left)
-
-    def hold(self, seconds: float, why: tuple[str, str]) -> _PausedError:
-        """Leave Wikipedia alone for this long, and say so."""
-        with self._lock:
-            if self._clock() + seconds > self._until:
-                self._until, self._why = self._clock() + seconds, why
-            return self._error(self._until - self._clock())
-
-    def failed(self) -> None:
-        with self._lock:
-            self._failures += 1
-            doublings = min(self._failures - 2, 8)
-        if doublings >= 0:
-            self.hold(min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S), _FAILED_OFTEN)
-
-    def succeeded(self) -> None:
-        with self._lock:
-            self._failures = 0
-
-    def _error(self, left: float) -> _PausedError:
-        english, chinese = self._why
-        wait = math.ceil(left)
-        return _PausedError(f"{english}; it is asked again in {wait} s.", zh=f"{chinese}，{wait} 秒后再次查询。")
 
 
 class _Edition(wikipediaapi.WikipediaResource, wikipediaapi.BaseHTTPClient):  # type: ignore[misc]  # untyped package
@@ -318,17 +265,8 @@ def _answer(body: bytes) -> dict[str, Any]:
 
 def _ranked(query: str, code: str, found: list[Passage]) -> list[Passage]:
     """The passages by BM25 over text, heading and title, with the score set."""
-    terms = [analyse(f"{passage.title} {passage.section} {passage.text}", code) for passage in found]
-    if not any(terms):
-        return found
-    from rank_bm25 import BM25Okapi
-
-    bm25 = BM25Okapi(terms)
-    # Lucene's idf. The package's own is negative for a term of most passages, which turns the order of a few around.
-    holding = Counter(term for passage in terms for term in set(passage))
-    bm25.idf = {term: math.log1p((len(found) - n + 0.5) / (n + 0.5)) for term, n in holding.items()}
-    scores = bm25.get_scores(analyse(query, code))
-    scored = [replace(passage, score=float(score)) for passage, score in zip(found, scores, strict=True)]
+    scores = bm25(query, code, [f"{passage.title} {passage.section} {passage.text}" for passage in found])
+    scored = [replace(passage, score=score) for passage, score in zip(found, scores, strict=True)]
     return sorted(scored, key=lambda passage: -passage.score)
 
 
