@@ -39,10 +39,12 @@ from retrieval.index import DocumentIndex
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
+from retrieval.sports import Sports
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
 from retrieval.url_list import UrlList
 from retrieval.watched_folder import WatchedFolder
+from retrieval.web_search import WebSearch
 from retrieval.wikipedia import Wikipedia
 from settings import Settings
 
@@ -61,6 +63,8 @@ _LABELS = {
     DOCUMENTS: {"en": "My documents", "zh": "我的文档"},
     SHARED: {"en": "Shared documents", "zh": "共享文档"},
     "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
+    "sports": {"en": "Sports scores", "zh": "体育比分"},
+    "web": {"en": "Web search", "zh": "网页搜索"},
 }
 
 
@@ -220,7 +224,31 @@ def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: P
             time_limit_s=settings.source_limit_s,
         )
         sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=FetchedDocuments(wikipedia)))
+        sources.append(Source(_sports(settings, pace), _LABELS["sports"], remote=True))
+        if settings.web_search_url:
+            sources.append(Source(_web_search(settings, pace), _LABELS["web"], remote=True))
     return sources
+
+
+def _sports(settings: Settings, pace: Pace) -> Sports:
+    return Sports(
+        settings.sports_url,
+        leagues=settings.sports_leagues,
+        user_agent=_user_agent(settings),
+        cache_folder=settings.data_dir / "sports",
+        pace=pace,
+        time_limit_s=settings.source_limit_s,
+    )
+
+
+def _web_search(settings: Settings, pace: Pace) -> WebSearch:
+    return WebSearch(
+        settings.web_search_url,
+        user_agent=_user_agent(settings),
+        cache_folder=settings.data_dir / "web",
+        pace=pace,
+        time_limit_s=settings.source_limit_s,
+    )
 
 
 def _user_agent(settings: Settings) -> str:

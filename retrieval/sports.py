@@ -141,7 +141,8 @@ class Sports:
         if last.failure is not None:
             return SourceStatus(f"{at:%H:%M} UTC: {last.failure}", f"UTC {at:%H:%M}：{last.failure.told('zh')}", True)
         return SourceStatus(
-            f"{at:%H:%M} UTC: {last.games} games of {last.leagues} leagues.",
+            f"{at:%H:%M} UTC: {last.games} game{'s' * (last.games != 1)} of {last.leagues} "
+            f"league{'s' * (last.leagues != 1)}.",
             f"UTC {at:%H:%M}：{last.leagues} 个联赛的 {last.games} 场比赛。",
         )
 

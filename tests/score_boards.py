@@ -42,7 +42,7 @@ def game(
         "type": {"id": "28", "description": kind["detail"], "shortDetail": kind["detail"], **kind},
     }
     marks = [(side[2] or 0, shootout[i] if shootout else 0) for i, side in enumerate((home, away))]
-    competitors = [
+    competitors: list[dict[str, Any]] = [
         {
             "id": str(100 + i),
             "type": "team",

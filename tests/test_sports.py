@@ -259,7 +259,7 @@ def test_status_says_when_and_how_much(sports: Sports) -> None:
     found(sports, "NBA scores")
     status = sports.status()
     assert status is not None
-    assert (status.text, status.zh) == ("18:00 UTC: 2 games of 1 leagues.", "UTC 18:00：1 个联赛的 2 场比赛。")
+    assert (status.text, status.zh) == ("18:00 UTC: 2 games of 1 league.", "UTC 18:00：1 个联赛的 2 场比赛。")
     assert not status.failing
 
 
