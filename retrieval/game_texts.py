@@ -38,6 +38,7 @@ _PERIODS: Mapping[str, tuple[int, str]] = {
     "baseball": (99, "第{}局"),
 }
 _WEEKDAYS = "一二三四五六日"
+_EVENING = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,13 @@ class _When:
     local: datetime
     utc: datetime
     timed: bool
+    days: int
+    """Days after today, on the venue's clock."""
 
     def english(self) -> str:
         local, utc = self.local, self.utc
-        date = f"{local:%A}, {local.day} {local:%B} {local.year}"
+        said = {-1: " (yesterday)", 0: " (today)", 1: " (tomorrow)"}.get(self.days, "")
+        date = f"{local:%A}, {local.day} {local:%B} {local.year}{said}"
         if not self.timed:
             return f"on {date}, at a time that is not fixed yet"
         there = "" if utc.date() == local.date() else f" on {utc.day} {utc:%B}"
@@ -62,7 +66,11 @@ class _When:
 
     def chinese(self) -> str:
         local, utc = self.local, self.utc
-        date = f"{local.year}年{local.month}月{local.day}日（周{_WEEKDAYS[local.weekday()]}）"
+        evening = self.timed and local.hour >= _EVENING
+        said = {-1: "，昨晚" if evening else "，昨天", 0: "，今晚" if evening else "，今天", 1: "，明天"}.get(
+            self.days, ""
+        )
+        date = f"{local.year}年{local.month}月{local.day}日（周{_WEEKDAYS[local.weekday()]}{said}）"
         if not self.timed:
             return f"{date}，时间待定"
         there = "" if utc.date() == local.date() else f"{utc.month}月{utc.day}日 "
@@ -76,13 +84,14 @@ def local_start(game: Game, league: League) -> datetime:
 
 def title(game: Game, league: League, language: str) -> str:
     if language == "zh":
-        return f"{_zh(game.home)} 对 {_zh(game.away)}，{league.labels.get('zh', league.labels['en'])}"
+        return f"{_zh(game.home)}对{_zh(game.away)}，{league.labels.get('zh', league.labels['en'])}"
     return f"{game.home.name} – {game.away.name}, {league.labels['en']}"
 
 
 def text(game: Game, league: League, language: str, now: datetime) -> str:
     """What there is to say of the game; in Chinese, too, where that is the question's language. `now` is in UTC."""
-    when = _When(local_start(game, league), game.start, game.timed)
+    local = local_start(game, league)
+    when = _When(local, game.start, game.timed, (local.date() - now.astimezone(local.tzinfo).date()).days)
     english = _english(game, league.labels["en"], when, now)
     if language != "zh":
         return english
@@ -206,7 +215,7 @@ def _score(one: Side, other: Side) -> str:
 
 def _zh(side: Side) -> str:
     name = chinese(side.name)
-    return f"{name}（{side.name}）" if name and name != side.name else side.name
+    return f"{name.removesuffix('队')}队（{side.name}）" if name else side.name
 
 
 def _place(game: Game) -> str:

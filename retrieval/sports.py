@@ -249,7 +249,8 @@ class Sports:
             passage = _passage(game, league(game.league), code, now)
             if not {passage.id, passage.document} & request.exclude:
                 kept.append((game, passage))
-        heard = [f"{p.title} {p.text} {' '.join((*g.home.names, *g.away.names))}" for g, p in kept]
+        # Who, which league and where: every sentence speaks of scores and days, which says nothing for one game.
+        heard = [" ".join((p.title, *g.home.names, *g.away.names, g.venue, g.city)) for g, p in kept]
         scores = bm25(request.query, code, heard)
         most = max(scores, default=0.0) or 1.0
         fits = [_fit(game, wanted, code, now) for game, _ in kept]

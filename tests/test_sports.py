@@ -93,7 +93,7 @@ def test_it_is_a_source_that_visitors_can_set(sports: Sports) -> None:
 def test_a_result_says_who_what_where_and_when(sports: Sports, boards: Boards) -> None:
     passage, other = sports.search(SearchRequest("How did Arsenal do?"))
     assert passage.text == (
-        "Arsenal beat Chelsea 2–1 (final score, Premier League) on Saturday, 21 November 2026, at 15:00 GMT "
+        "Arsenal beat Chelsea 2–1 (final score, Premier League) on Saturday, 21 November 2026 (today), at 15:00 GMT "
         "(15:00 UTC), at Emirates Stadium, London."
     )
     assert passage.title == "Arsenal – Chelsea, Premier League"
@@ -101,7 +101,10 @@ def test_a_result_says_who_what_where_and_when(sports: Sports, boards: Boards) -
     assert passage.document == "sports:soccer/eng.1:1"
     assert (passage.start, passage.end, passage.language) == (0, len(passage.text), "en")
     assert passage.score > other.score
-    assert "Leeds United play Arsenal (scheduled, Premier League) on Sunday, 22 November 2026, at 16:30" in other.text
+    assert (
+        "Leeds United play Arsenal (scheduled, Premier League) on Sunday, 22 November 2026 (tomorrow), at 16:30"
+        in other.text
+    )
     assert boards.asked() == {"soccer/eng.1", "soccer/uefa.champions"}
 
 
@@ -116,11 +119,19 @@ def test_a_result_says_who_what_where_and_when(sports: Sports, boards: Boards) -
         ("Premier League tomorrow", "Leeds United play Arsenal", {"soccer/eng.1"}),
         (
             "昨晚湖人队比分",
-            "NBA，2026年11月20日（周五）当地时间 19:30（UTC 11月21日 03:30）：洛杉矶湖人（Los",
+            "NBA，2026年11月20日（周五，昨晚）当地时间 19:30（UTC 11月21日 03:30）：洛杉矶湖人队（Los",
             {"basketball/nba"},
         ),
-        ("阿森納今天贏了嗎", "英超，2026年11月21日（周六）当地时间 15:00", {"soccer/eng.1", "soccer/uefa.champions"}),
-        ("明天英超赛程", "英超，2026年11月22日（周日）当地时间 16:30（UTC 16:30）：利兹联（Leeds", {"soccer/eng.1"}),
+        (
+            "阿森納今天贏了嗎",
+            "英超，2026年11月21日（周六，今天）当地时间 15:00",
+            {"soccer/eng.1", "soccer/uefa.champions"},
+        ),
+        (
+            "明天英超赛程",
+            "英超，2026年11月22日（周日，明天）当地时间 16:30（UTC 16:30）：利兹联队（Leeds",
+            {"soccer/eng.1"},
+        ),
     ],
 )
 def test_the_game_that_is_asked_for_comes_first(
@@ -154,9 +165,9 @@ def test_a_live_game_is_told_with_its_minute(sports: Sports, boards: Boards, clo
     boards.put("soccer/eng.1", "20261121", game(ARSENAL, CHELSEA, "2026-11-21T17:00Z", LIVE, clock="67'"))
     assert found(sports, "Arsenal score")[0] == (
         "Arsenal lead Chelsea 2–1 (live, 67', Premier League) as of 18:00 UTC; the game began on Saturday, "
-        "21 November 2026, at 17:00 GMT (17:00 UTC), at Emirates Stadium, London."
+        "21 November 2026 (today), at 17:00 GMT (17:00 UTC), at Emirates Stadium, London."
     )
-    assert "2–1领先切尔西（Chelsea），比赛正在进行，第67分钟（截至 UTC 18:00）" in found(sports, "阿森纳比分")[0]
+    assert "2–1领先切尔西队（Chelsea），比赛正在进行，第67分钟（截至 UTC 18:00）" in found(sports, "阿森纳比分")[0]
 
 
 @pytest.mark.parametrize(
@@ -192,12 +203,12 @@ def test_other_ends_of_games(sports: Sports, boards: Boards) -> None:
     )
     told = "\n".join(found(sports, "阿森纳今天比分"))
     assert "Arsenal and Chelsea drew 1–1 (final score, Premier League)" in told
-    assert "阿森纳（Arsenal）与切尔西（Chelsea）比分1–1打平" in told
+    assert "阿森纳队（Arsenal）与切尔西队（Chelsea）比分1–1打平" in told
     assert "Everton beat Arsenal 4–3 on penalties after 1–1 (final score, Premier League)" in told
     assert "Fulham beat Arsenal 3–1 (final score, after extra time, Premier League)" in told
     assert "The Premier League game of Arsenal against Burnley on Saturday, 21 November 2026" in told
     assert "London, has been postponed." in told
-    assert "对阵伯恩利（Burnley）的比赛已推迟" in told
+    assert "对阵伯恩利队（Burnley）的比赛已推迟" in told
 
 
 def test_a_board_is_asked_again_after_a_minute_only_while_a_game_is_live(
