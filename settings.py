@@ -209,6 +209,10 @@ class Settings:
         frozenset(), _hosts, "hosts inside your network that may be fetched from, separated by commas"
     )
     contact: str = _setting("", _text, "e-mail or page named in the User-Agent, as Wikipedia asks of operators")
+    index: str = _setting(
+        "", _web_url, "address of a Milvus that keeps the documents, like http://milvus:19530; otherwise this machine"
+    )
+    index_token: Secret = _setting(Secret(""), _key, "user:password or API key for that Milvus")
     documents_folder: Path | None = _setting(None, _folder, "folder whose files everybody may search; it is watched")
     documents_urls: Path | None = _setting(
         None, _folder, "text file with one URL a line, whose pages everybody may search; they are kept up to date"

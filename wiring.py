@@ -36,7 +36,9 @@ from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
 from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.milvus import MilvusIndex
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
 from retrieval.sports import Sports
@@ -73,7 +75,7 @@ class Core:
     """The assistant, and the parts of it that somebody else needs too."""
 
     assistant: Assistant
-    index: DocumentIndex
+    index: Index
     uploads: Uploads
     corpora: Corpora
     """The operator's documents; followed once the start has come to them, until they are closed."""
@@ -107,7 +109,7 @@ def wire(
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     activity = Activity()
-    index = DocumentIndex(settings.data_dir / "index", encoder, activity)
+    index = _index(settings, encoder, activity)
     uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)
     reader = Reader(vectors)
@@ -165,6 +167,12 @@ def wire(
     )
 
 
+def _index(settings: Settings, encoder: SentenceEncoder, activity: Activity) -> Index:
+    if settings.index:
+        return MilvusIndex(settings.index, encoder, activity, token=settings.index_token)
+    return DocumentIndex(settings.data_dir / "index", encoder, activity)
+
+
 def _opener(settings: Settings) -> OpenFile:
     limit = most_bytes(settings)
     return lambda path, name, owner: open_file(path, name, owner, DOCUMENTS, limit)
@@ -179,7 +187,7 @@ def _policy(settings: Settings) -> Policy:
     return Policy.load(Path(settings.moderation_policy) if settings.moderation_policy else None)
 
 
-def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
+def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:
     folder = settings.data_dir / "shared"
     found: list[Corpus] = []
     if settings.documents_folder is not None:
@@ -192,7 +200,7 @@ def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
     return Corpora(index, found, folder)
 
 
-def _sources(settings: Settings, index: DocumentIndex, corpora: Corpora, pace: Pace, uploads: bool) -> list[Source]:
+def _sources(settings: Settings, index: Index, corpora: Corpora, pace: Pace, uploads: bool) -> list[Source]:
     library = IndexedDocuments(index, LIBRARY)
     sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY], documents=library)]
     if settings.documents_folder is not None or settings.documents_urls is not None:
@@ -259,7 +267,7 @@ def _user_agent(settings: Settings) -> str:
 def _steps(
     settings: Settings,
     encoder: SentenceEncoder,
-    index: DocumentIndex,
+    index: Index,
     classifier: EmbeddedClassifier,
     reader: Reader,
     models: ModelSlot,
