@@ -103,8 +103,8 @@ def test_a_killed_move_is_gone_on_with_and_counts_agree(
         assert index.documents(source, owner) == local.documents(source, owner)
         for query in ("topic3 topic77", "zebras", "长城 山海关", "How many moons does Mars have?"):
             request = SearchRequest(query, owner=owner, k=5)
-            here = [passage.id for passage in local.search(request, source) if passage.score]
-            assert [passage.id for passage in index.search(request, source) if passage.score] == here
+            here = {passage.id for passage in local.search(request, source) if passage.score}
+            assert {passage.id for passage in index.search(request, source) if passage.score} == here
     assert index.document("book", "anna") == local.document("book", "anna")
     assert index.document("book", "bob") is None
     local.close()
