@@ -57,7 +57,6 @@ _MOST_HITS = 1000
 _LIMIT_S = 10.0
 """For a search without a deadline, and for what a page waits for."""
 _COUNT_LIMIT_S = 2.0
-_MOST_LISTED = 50_000
 _WINDOW_CHARS = 20_000
 _KNOWN_S, _MOST_KNOWN = 600.0, 50_000
 """How long counts are good, and how many terms' are kept."""
@@ -168,14 +167,11 @@ class MilvusIndex:
         return bool(rows)
 
     def documents(self, source: str, owner: str) -> list[DocumentInfo]:
-        """What exactly this owner has in a source, newest first; at most 50,000 of them."""
+        """What exactly this owner has in a source, newest first."""
         where = f'kind == "{WHOLE}" and scope == "{named(source, owner)}"'
         with self._asking():
-            infos = []
-            for row in self._milvus.every(self._commits.documents, where, ["pk", "pieces", "stored"]):
-                infos.append(self._info_of(row))
-                if len(infos) == _MOST_LISTED:
-                    break
+            rows = self._milvus.every(self._commits.documents, where, ["pk", "pieces", "stored"])
+            infos = list(map(self._info_of, rows))
         return sorted(infos, key=lambda info: -info.added)
 
     def document(self, document_id: str, owner: str) -> Document | None:

@@ -14,13 +14,16 @@ from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
 from retrieval import intake
 from retrieval.base import Document, Incoming, Part, Passage, SearchRequest
+from retrieval.files import open_file
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
+from retrieval.intake import Progress
 from retrieval.milvus import MilvusIndex, fusion
 from retrieval.milvus_rows import LONGEST, packed, passage_row, terms, tile_of, units_of, unpacked, vectors_of
 from retrieval.rerank import Reranker
 from retrieval.split import Tile
 from retrieval.unit_vectors import UnitVectors
+from retrieval.uploads import State, Upload, Uploads
 from retrieval.vectors import encoded_texts, units, vector_key
 from tests.milvus_server import MilvusServer
 
@@ -302,6 +305,49 @@ def test_a_milvus_that_goes_away_is_one_sentence_in_time(tmp_path: Path, encoder
         index.search(SearchRequest("orbit"), "documents")
     with pytest.raises(DocumentError, match="it is not open"):
         index.add([_document("moon", MOON)])
+
+
+def test_an_upload_waits_for_a_milvus_that_went_away(
+    tmp_path: Path, encoder: SentenceEncoder, small_batches: None
+) -> None:
+    file = tmp_path / "notes.md"
+    file.write_text("\n\n".join(f"Paragraph {i} is about topic{i}. " + "Filler words. " * 60 for i in range(400)))
+    with MilvusServer(tmp_path) as server:
+        index = MilvusIndex(server.url, encoder)
+        index.open()
+        uploads = Uploads(tmp_path / "uploads", index, lambda path, name, owner: open_file(path, name, owner))
+        reached = threading.Event()
+        begin = index.add_incoming
+
+        def add(given: Incoming, progress: Progress | None = None, cancel: threading.Event | None = None) -> bool:
+            def told(done: float, passages: int) -> None:
+                if not reached.is_set():
+                    server.stop()
+                    reached.set()
+
+            return begin(given, told, cancel)
+
+        index.add_incoming = add  # type: ignore[method-assign]  # the moment at which the server goes
+        uploads.take(file, "notes.md", "anna")
+        assert reached.wait(60)
+        upload = _until(uploads, "anna", State.STOPPED)
+        assert "could not be changed" in str(upload.failure)
+        server.start()
+        uploads.go_on(upload.id, "anna")
+        assert _until(uploads, "anna", State.READY).failure is None
+        assert index.document(upload.id, "anna") is not None
+        uploads.close()
+        index.close()
+
+
+def _until(uploads: Uploads, owner: str, state: State) -> Upload:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        (upload,) = uploads.of(owner)
+        if upload.state is state:
+            return upload
+        time.sleep(0.05)
+    raise AssertionError(f"The upload is {upload.state}: {upload.failure}")
 
 
 def test_a_milvus_that_is_not_there_is_one_sentence(encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
