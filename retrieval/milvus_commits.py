@@ -7,7 +7,7 @@ when the document is added again, and when it is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,9 @@ from retrieval.milvus_rows import (
 from retrieval.split import Tile
 from retrieval.stored import DocumentInfo, info_values
 from retrieval.text import stemmed_alike
+
+_AT_ONCE = 500
+"""Documents that one filter names."""
 
 Entry = tuple[Row, list[Row], DocumentInfo | None]
 """A passage, what does not fit into its row, and with the last one the document's description."""
@@ -91,29 +94,38 @@ class MilvusCommits:
             self._milvus.write(self.passages, [row for row, _, _ in entries])
             if unfinished is not None:
                 self._milvus.write(self.documents, _marker(unfinished, begun=False))
-            infos = [info for _, _, info in entries if info is not None]
-            for info in infos:
-                self.finish(info)
+            self.finish([info for _, _, info in entries if info is not None])
 
-    def finish(self, info: DocumentInfo) -> None:
-        """Make a document seen whose passages are all there, and take away what it replaces.
+    def finish(self, infos: Sequence[DocumentInfo]) -> None:
+        """Make documents seen whose passages are all there, and take away what they replace. Raises `MilvusError`."""
+        for at in range(0, len(infos), _AT_ONCE):
+            self._finish({named(info.id, info.owner): info for info in infos[at : at + _AT_ONCE]})
 
-        Raises `MilvusError`.
-        """
-        document, owner = named(info.id, info.owner), named(info.owner)
-        scope = named(info.source, info.owner)
-        rows = document_row(
-            WHOLE, document, info.version, info_values(info), scope=scope, document=document, owner=owner
-        )
-        code = stemmed_alike(info.language)
-        self._milvus.write(self.documents, [*rows[1:], *document_row(STEMMER, code, "", code)])
-        before = self._milvus.find(self.documents, f'pk == "{WHOLE}-{document}"', ["version"])
-        self._milvus.write(self.documents, rows[:1])
-        others = f'document == "{document}" and version != "{info.version}"'
-        self._milvus.remove(self.passages, others)
-        marker = f'kind == "{MARKER}" and document == "{document}"'
-        self._milvus.remove(self.documents, marker)
-        old = [row["version"] for row in before if row["version"] != info.version]
+    def _finish(self, infos: Mapping[str, DocumentInfo]) -> None:
+        """`infos` by what stands for their documents in filters."""
+        theirs, versions = among("document", list(infos)), [info.version for info in infos.values()]
+        before = self._milvus.find(self.documents, f'kind == "{WHOLE}" and {theirs}', ["version"], limit=len(infos))
+        seen: list[Row] = []
+        first: list[Row] = []
+        for document, info in infos.items():
+            row, *others = document_row(
+                WHOLE,
+                document,
+                info.version,
+                info_values(info),
+                scope=named(info.source, info.owner),
+                document=document,
+                owner=named(info.owner),
+            )
+            seen.append(row)
+            first += others
+        for code in {stemmed_alike(info.language) for info in infos.values()}:
+            first += document_row(STEMMER, code, "", code)
+        self._milvus.write(self.documents, first)
+        self._milvus.write(self.documents, seen)
+        self._milvus.remove(self.passages, f"{theirs} and not ({among('version', versions)})")
+        self._milvus.remove(self.documents, f'kind == "{MARKER}" and {theirs}')
+        old = [row["version"] for row in before if row["version"] not in versions]
         if old:
             self._milvus.remove(self.documents, f'kind == "{PIECE}" and {among("version", old)}')
 

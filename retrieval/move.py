@@ -128,11 +128,13 @@ class _Moving:
         documents = passages = new = there = 0
         for infos in self._documents():
             before = self._complete(infos)
-            for info in infos:
-                documents, passages = documents + 1, passages + info.passages
-                if info.version not in before:
+            missing = [info for info in infos if info.version not in before]
+            documents, passages = documents + len(infos), passages + sum(info.passages for info in infos)
+            new += len(missing)
+            self._together([info for info in missing if info.passages <= _AT_ONCE])
+            for info in missing:
+                if info.passages > _AT_ONCE:
                     self._move(info)
-                    new += 1
             self._report(f"{documents:,} documents, {passages:,} passages")
         for infos in self._documents():
             there += self._count(self._whole(infos))
@@ -162,8 +164,23 @@ class _Moving:
             return 0
         return self._milvus.count(self._commits.passages, among("version", sorted(versions)), strong=True)
 
+    def _together(self, infos: Sequence[DocumentInfo]) -> None:
+        """Write short documents, several in one message: a message each would take hours for a million."""
+        waiting: list[DocumentInfo] = []
+        rows, others = list[Row](), list[Row]()
+        for info in infos:
+            waiting.append(info)
+            of_one, more = self._rows(info, 0, info.passages)
+            rows += of_one
+            others += more
+            if len(rows) >= _AT_ONCE or info is infos[-1]:
+                self._milvus.write(self._commits.documents, others)
+                self._milvus.write(self._commits.passages, rows)
+                self._commits.finish(waiting)
+                waiting, rows, others = [], [], []
+
     def _move(self, info: DocumentInfo) -> None:
-        """Write a document's passages that are not there yet, then what makes it seen."""
+        """Write a long document's passages that are not there yet, then what makes it seen."""
         # They go in order, so as many as there are, are the first; the last batch may be torn and goes again. Where
         # the document is seen already, some were lost, and nobody knows which.
         begun = 0 if self._whole([info]) else self._count({info.version})
@@ -175,7 +192,7 @@ class _Moving:
             self._milvus.write(self._commits.passages, rows)
             if until < info.passages and until % (20 * _AT_ONCE) == 0:
                 self._report(f"“{info.title}”: {until:,} of {info.passages:,} passages")
-        self._commits.finish(info)
+        self._commits.finish([info])
 
     def _rows(self, info: DocumentInfo, first: int, beyond: int) -> tuple[list[Row], list[Row]]:
         """Rows of the passages from one ordinal up to another, and of what does not fit into them."""
