@@ -293,7 +293,7 @@ class MilvusIndex:
         fused = fusion([[row["pk"] for _, row in hits] for hits in lists])
         rows = {row["pk"]: row for hits in lists for _, row in hits}
         scores = {row["pk"]: abs(score) for score, row in lists[0]} if lists else {}
-        order = [rows[pk] for pk in fused]
+        order = [rows[pk] for pk in fused[: request.k + len(request.exclude)]]
         stored = self._milvus.stored(self._commits.documents, order, request.remaining(_LIMIT_S))
         found = []
         for row, parts in zip(order, stored, strict=True):

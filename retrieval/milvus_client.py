@@ -26,6 +26,9 @@ _CHANNEL = {
     "grpc.use_local_subchannel_pool": 1,
     "grpc.initial_reconnect_backoff_ms": 200,
     "grpc.max_reconnect_backoff_ms": 2000,
+    # A server that follows gRPC's defaults hangs up on a client that asks more often whether it is there.
+    "grpc.keepalive_time_ms": 330_000,
+    "grpc.keepalive_permit_without_calls": 0,
 }
 _PACKAGE = "pip install -r requirements-milvus.txt"
 
