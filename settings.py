@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from chat.placement import ZEROGPU
 from errors import SettingsError
+from retrieval.leagues import LEAGUE_ID
 
 PREFIX = "GROUNDCHAT_"
 _HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
@@ -119,6 +120,20 @@ def _wikipedia_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _web_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.username or parts.query or parts.fragment:
+        raise ValueError("use an http(s) address without a query, such as https://search.example.org")
+    return text.rstrip("/")
+
+
+def _leagues(text: str) -> tuple[str, ...]:
+    leagues = tuple(dict.fromkeys(league.strip() for league in text.split(",") if league.strip()))
+    if not leagues or not all(LEAGUE_ID.fullmatch(league) for league in leagues):
+        raise ValueError("use leagues spelled sport/league, separated by commas, like soccer/eng.1,basketball/nba")
+    return leagues
+
+
 def _device(text: str) -> str:
     kind, colon, number = text.partition(":")
     if text not in ("auto", "cpu", "cuda", "mps") and not (kind == "cuda" and number.isascii() and number.isdigit()):
@@ -183,10 +198,21 @@ class Settings:
     )
     network: bool = _setting(True, _boolean, "off: no source may leave this machine")
     wikipedia_url: str = _setting("https://{language}.wikipedia.org", _wikipedia_url, "base address of Wikipedia")
+    sports_url: str = _setting(
+        "https://site.api.espn.com/apis/site/v2/sports", _web_url, "score boards in the format of ESPN's site API"
+    )
+    sports_leagues: tuple[str, ...] = _setting(
+        (), _leagues, "leagues asked for scores where a visitor has not chosen, like soccer/eng.1,basketball/nba"
+    )
+    web_search_url: str = _setting("", _web_url, "address of a SearxNG instance; without one there is no web search")
     allow_hosts: frozenset[str] = _setting(
         frozenset(), _hosts, "hosts inside your network that may be fetched from, separated by commas"
     )
     contact: str = _setting("", _text, "e-mail or page named in the User-Agent, as Wikipedia asks of operators")
+    index: str = _setting(
+        "", _web_url, "address of a Milvus that keeps the documents, like http://milvus:19530; otherwise this machine"
+    )
+    index_token: Secret = _setting(Secret(""), _key, "user:password or API key for that Milvus")
     documents_folder: Path | None = _setting(None, _folder, "folder whose files everybody may search; it is watched")
     documents_urls: Path | None = _setting(
         None, _folder, "text file with one URL a line, whose pages everybody may search; they are kept up to date"

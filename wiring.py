@@ -26,7 +26,7 @@ from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from chat.zerogpu import Gpu, Lender
 from encoder import SentenceEncoder
-from errors import ModelError
+from errors import ModelError, SettingsError
 from heap import Heap
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
@@ -39,14 +39,18 @@ from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
 from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.milvus import MilvusIndex
 from retrieval.news import News
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
+from retrieval.sports import Sports
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
 from retrieval.url_list import UrlList
 from retrieval.watched_folder import WatchedFolder
+from retrieval.web_search import WebSearch
 from retrieval.wikipedia import Wikipedia
 from settings import Settings
 
@@ -67,6 +71,8 @@ _LABELS = {
     "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
     "news": {"en": "News", "zh": "新闻"},
     WikipediaDump.name: {"en": "Wikipedia dump", "zh": "维基百科转储"},
+    "sports": {"en": "Sports scores", "zh": "体育比分"},
+    "web": {"en": "Web search", "zh": "网页搜索"},
 }
 
 
@@ -75,7 +81,7 @@ class Core:
     """The assistant, and the parts of it that somebody else needs too."""
 
     assistant: Assistant
-    index: DocumentIndex
+    index: Index
     uploads: Uploads
     corpora: Corpora
     """The operator's documents; followed once the start has come to them, until they are closed."""
@@ -113,7 +119,7 @@ def wire(
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     activity = Activity(Heap().tidy)
-    index = DocumentIndex(settings.data_dir / "index", encoder, activity)
+    index = _index(settings, encoder, activity)
     uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)
     reader = Reader(vectors)
@@ -175,6 +181,12 @@ def wire(
     )
 
 
+def _index(settings: Settings, encoder: SentenceEncoder, activity: Activity) -> Index:
+    if settings.index:
+        return MilvusIndex(settings.index, encoder, activity, token=settings.index_token)
+    return DocumentIndex(settings.data_dir / "index", encoder, activity)
+
+
 def _opener(settings: Settings) -> OpenFile:
     limit = most_bytes(settings)
     return lambda path, name, owner: open_file(path, name, owner, DOCUMENTS, limit)
@@ -189,7 +201,7 @@ def _policy(settings: Settings) -> Policy:
     return Policy.load(Path(settings.moderation_policy) if settings.moderation_policy else None)
 
 
-def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
+def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:
     folder = settings.data_dir / "shared"
     found: list[Corpus] = []
     if settings.documents_folder is not None:
@@ -202,9 +214,14 @@ def _corpora(settings: Settings, index: DocumentIndex, pace: Pace) -> Corpora:
     return Corpora(index, found, folder)
 
 
-def _dump(settings: Settings, index: DocumentIndex, activity: Activity) -> WikipediaDump | None:
+def _dump(settings: Settings, index: Index, activity: Activity) -> WikipediaDump | None:
     if settings.wikipedia_dump is None:
         return None
+    if not isinstance(index, DocumentIndex):
+        raise SettingsError(
+            "--wikipedia-dump reads into the index on this machine, and --index names one elsewhere; read the dump "
+            "without --index (python -m retrieval.dump), then move it there (python -m retrieval.move)."
+        )
     dump = WikipediaDump(index, settings.wikipedia_dump, activity)
     dump.check()
     return dump
@@ -212,7 +229,7 @@ def _dump(settings: Settings, index: DocumentIndex, activity: Activity) -> Wikip
 
 def _sources(
     settings: Settings,
-    index: DocumentIndex,
+    index: Index,
     corpora: Corpora,
     dump: WikipediaDump | None,
     pace: Pace,
@@ -246,6 +263,7 @@ def _sources(
                 _LABELS[dump.name],
                 empty=lambda owner: dump.empty(),
                 documents=IndexedDocuments(index, dump.name, countless=True),
+                live=dump,
             )
         )
     if settings.network:
@@ -260,6 +278,11 @@ def _sources(
         articles = FetchedDocuments(wikipedia)
         sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=articles, live=wikipedia))
         sources += _news(settings, pace)
+        sports = _sports(settings, pace)
+        sources.append(Source(sports, _LABELS["sports"], remote=True, live=sports))
+        if settings.web_search_url:
+            web = _web_search(settings, pace)
+            sources.append(Source(web, _LABELS["web"], remote=True, live=web))
     return sources
 
 
@@ -279,6 +302,27 @@ def _news(settings: Settings, pace: Pace) -> list[Source]:
     return [Source(news, _LABELS["news"], remote=True, live=news)]
 
 
+def _sports(settings: Settings, pace: Pace) -> Sports:
+    return Sports(
+        settings.sports_url,
+        leagues=settings.sports_leagues,
+        user_agent=_user_agent(settings),
+        cache_folder=settings.data_dir / "sports",
+        pace=pace,
+        time_limit_s=settings.source_limit_s,
+    )
+
+
+def _web_search(settings: Settings, pace: Pace) -> WebSearch:
+    return WebSearch(
+        settings.web_search_url,
+        user_agent=_user_agent(settings),
+        cache_folder=settings.data_dir / "web",
+        pace=pace,
+        time_limit_s=settings.source_limit_s,
+    )
+
+
 def _user_agent(settings: Settings) -> str:
     contact = f"; {settings.contact}" if settings.contact else ""
     return f"Groundchat/{VERSION} (self-hosted chat{contact})"
@@ -287,7 +331,7 @@ def _user_agent(settings: Settings) -> str:
 def _steps(
     settings: Settings,
     encoder: SentenceEncoder,
-    index: DocumentIndex,
+    index: Index,
     classifier: EmbeddedClassifier,
     reader: Reader,
     models: ModelSlot,

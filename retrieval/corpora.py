@@ -16,7 +16,7 @@ from pathlib import Path
 from errors import AppError
 from retrieval.corpus import SHARED, Corpus
 from retrieval.follower import Follower
-from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Corpora:
 
     def __init__(
         self,
-        index: DocumentIndex,
+        index: Index,
         corpora: Sequence[Corpus],
         folder: Path,
         limit_bytes: int = _LARGEST_BYTES,

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from retrieval.base import Passage, Retriever, SearchRequest
-from retrieval.index import DocumentIndex, DocumentInfo
+from retrieval.index_protocol import Index
+from retrieval.stored import DocumentInfo
 from retrieval.text import HAN, analyse
 
 _AT_ONCE = 64
@@ -95,7 +96,7 @@ class NamedDocuments(Protocol):
 class IndexedDocuments:
     """The documents of one source of an index."""
 
-    index: DocumentIndex
+    index: Index
     name: str
     personal: bool = False
     countless: bool = False
@@ -151,7 +152,7 @@ def _about(passage: Passage) -> About:
 
 @dataclass(frozen=True, slots=True)
 class _Indexed:
-    index: DocumentIndex
+    index: Index
     about: About
     owner: str
     listed: int = 0

@@ -18,7 +18,7 @@ from pathlib import Path
 from errors import AppError, DocumentError
 from retrieval.corpus import SHARED, Corpus, Failure, File
 from retrieval.files import open_file
-from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _SAVED_EVERY = 100
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 60.0, 24 * 3600.0
 
 
-def read_into(index: DocumentIndex, file: File, limit_bytes: int, stop: threading.Event) -> str:
+def read_into(index: Index, file: File, limit_bytes: int, stop: threading.Event) -> str:
     """Read a file and put it into the index, in place of an older one of the same id; returns the id.
 
     Raises `DocumentError`, also when `stop` is set before the end: it is gone on with the next time. This is the only
@@ -76,7 +76,7 @@ class Follower:
 
     def __init__(
         self,
-        index: DocumentIndex,
+        index: Index,
         corpus: Corpus,
         record: Path,
         limit_bytes: int,

@@ -27,8 +27,10 @@ from errors import DocumentError, SourceError
 from retrieval import older
 from retrieval.backfill import Backfill, BackfillProgress
 from retrieval.base import Document, Incoming, Passage, Retriever, SearchRequest
+from retrieval.commits import Commits
 from retrieval.intake import Intake, Progress, incoming
 from retrieval.nearest import nearest
+from retrieval.split import Tile
 from retrieval.storage import Storage, View
 from retrieval.stored import FOLDER, LAST, DocumentInfo, Unfinished, info_of, joined, owned, passage_of, scope, tile_of
 from retrieval.text import analyse
@@ -58,7 +60,7 @@ class DocumentIndex:
         self._activity = activity or Activity()
         self._storage = Storage(folder)
         self._backfill = Backfill(folder / "vectors", encoder, self._storage, self._activity)
-        self._intake = Intake(self._storage, self._backfill.added)
+        self._intake = Intake(Commits(self._storage), self._backfill.added)
 
     def open(self) -> None:
         """Open or create the index; what was written in another form is indexed anew.
@@ -183,7 +185,14 @@ class DocumentIndex:
         """
         view = self._storage.view
         info = _info(view, document_id, owner)
-        return window_around(view, info, ordinal, characters) if info else None
+        if info is None:
+            return None
+
+        def tiles(first: int, beyond: int) -> Iterator[Tile]:
+            ids = [f"{info.id}#{number}" for number in range(first, beyond)]
+            return map(tile_of, view.find(view.all_of(id=ids, version=info.version), len(ids)))
+
+        return window_around(info, ordinal, characters, tiles)
 
     def passage(self, passage_id: str, owner: str) -> Passage | None:
         """A passage by its id, if it is public or this owner's."""

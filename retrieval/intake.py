@@ -1,10 +1,11 @@
-"""Documents on their way into the index: read part by part, split, analysed and committed in batches of bounded size.
+"""Documents on their way into an index: read part by part, split, analysed and committed in batches of bounded size.
 
-A document that takes several commits has a marker in the index until the last of them (`retrieval.stored`). The marker
-holds the state of the splitter, so that after a crash, a full disk or a cancelled upload reading goes on at the next
-part. The last commit takes the marker away, and with it whatever the document replaces.
+A document that takes several commits has a marker in the index until the last of them. The marker holds the state of
+the splitter, so that after a crash, a full disk or a cancelled upload reading goes on at the next part. The last commit
+takes the marker away, and with it whatever the document replaces.
 
-Only a commit holds the lock of the index: reading and analysing do not keep others from writing.
+Only a commit holds the lock of the index: reading and analysing do not keep others from writing. Where the index lies
+is its `Destination`'s business: on this machine (`retrieval.commits`) or past it (`retrieval.milvus_commits`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from errors import DocumentError
 from retrieval.ahead import Cancelled, ahead
 from retrieval.base import Document, Incoming, Part
 from retrieval.split import Splitter, Tile
-from retrieval.storage import Storage, View
-from retrieval.stored import MARKER, DocumentInfo, Unfinished, entry, marker
+from retrieval.stored import DocumentInfo, Unfinished
 from retrieval.text import language
 
 _BATCH_CHARS = 2**22
@@ -57,7 +57,7 @@ def incoming(document: Document, progress: Callable[[int], None] | None = None) 
 
 
 @dataclass(slots=True)
-class _Reading:
+class Reading:
     """A document that is being added, and how far it is."""
 
     given: Incoming
@@ -135,27 +135,57 @@ class _Reading:
         )
 
 
+class Destination(Protocol):
+    """An index, as far as documents come into it."""
+
+    def check_open(self) -> None:
+        """Raises `DocumentError` while it is closed."""
+        ...
+
+    def entry(self, tile: Tile, version: str, owner: str, info: DocumentInfo | None) -> Any:
+        """A passage as it is written, analysed; `info` for the last one of its document."""
+        ...
+
+    def markers(self, document: str | None = None, owner: str | None = None) -> list[dict[str, Any]]:
+        """What the markers of documents that are not whole hold: `Reading.state`, and `version`."""
+        ...
+
+    def discard(self, versions: Sequence[str]) -> None:
+        """Forget what was written of documents that are not whole. Raises `DocumentError`."""
+        ...
+
+    def commit(self, written: Sequence[tuple[Reading, Any]], unfinished: Reading | None) -> None:
+        """Write entries; None in place of one says that its document is whole now, and replaces what has its id.
+
+        A document is seen wholly or not at all, whatever happens meanwhile. The `unfinished` one gets a marker.
+        Raises `DocumentError`, also where a document was deleted since its last commit.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class _Batch:
     """What the next commit writes: entries, and after the last one of a document its reading, which is then whole."""
 
-    written: list[tuple[_Reading, Any]] = field(default_factory=list)
+    destination: Destination
+    written: list[tuple[Reading, Any]] = field(default_factory=list)
     characters: int = 0
 
-    def add(self, reading: _Reading, tile: Tile, info: DocumentInfo | None = None) -> None:
-        self.written.append((reading, entry(tile, reading.version, reading.given.owner, info)))
+    def add(self, reading: Reading, tile: Tile, info: DocumentInfo | None = None) -> None:
+        entry = self.destination.entry(tile, reading.version, reading.given.owner, info)
+        self.written.append((reading, entry))
         self.characters += len(tile.text)
 
-    def end(self, reading: _Reading) -> None:
+    def end(self, reading: Reading) -> None:
         self.written.append((reading, None))
 
 
 class Intake:
-    """Adds documents to a storage. Any number of threads may add, each its own documents."""
+    """Adds documents to an index. Any number of threads may add, each its own documents."""
 
-    def __init__(self, storage: Storage, added: Callable[[int, int], None]) -> None:
-        """`added` is told the first and the last number of the passages that became searchable."""
-        self._storage = storage
+    def __init__(self, destination: Destination, added: Callable[[int, int], None]) -> None:
+        """`added` is told the first and the last number of the passages that became searchable, where they have any."""
+        self._destination = destination
         self._added = added
         self._busy: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -167,11 +197,11 @@ class Intake:
         holds no word; what was committed before it stays.
         """
         with self._claims() as claim:
-            batch = _Batch()
+            batch = _Batch(self._destination)
             for one, added in given:
                 claim(one)
                 self.discard(one.id, one.owner)
-                reading = _Reading(one, secrets.token_hex(8), added)
+                reading = Reading(one, secrets.token_hex(8), added)
                 try:
                     self._read(reading, batch, one.parts(0), None, threading.Event())
                 except BaseException:
@@ -183,7 +213,7 @@ class Intake:
         """Add a document of any size, or go on with it; False when it was cancelled before it was whole."""
         with self._claims() as claim:
             claim(given)
-            batch, reading = _Batch(), self._resumed(given)
+            batch, reading = _Batch(self._destination), self._resumed(given)
             parts = ahead(lambda: given.parts(reading.parts), cancel)
             try:
                 self._read(reading, batch, parts, progress, cancel)
@@ -196,24 +226,22 @@ class Intake:
 
     def unfinished(self, owner: str | None) -> list[Unfinished]:
         """The documents of exactly this owner, or of everybody, that were begun and are not whole; the latest first."""
-        view = self._storage.view
-        states = view.markers() if owner is None else view.markers(owner=owner)
+        states = self._destination.markers(owner=owner)
         names = [name for name in Unfinished.__slots__ if name != "done"]
         found = [Unfinished(done=state["done"], **{name: state[name] for name in names}) for state in states]
         return sorted(found, key=lambda one: -one.begun)
 
     def discard(self, document_id: str, owner: str) -> bool:
         """Forget what was read of a document that is not whole. False if there is none."""
-        versions = [state["version"] for state in self._storage.view.markers(document=document_id, owner=owner)]
+        versions = [state["version"] for state in self._destination.markers(document_id, owner)]
         if versions:
-            with self._storage.writing() as view:
-                self._storage.remove(view.one_of("version", versions))
+            self._destination.discard(versions)
         return bool(versions)
 
     @contextmanager
     def _claims(self) -> Iterator[Callable[[Incoming], None]]:
         """A function that makes sure that nobody else adds a document at the same time."""
-        self._storage.check_open()
+        self._destination.check_open()
         mine: set[tuple[str, str]] = set()
 
         def claim(given: Incoming) -> None:
@@ -233,14 +261,14 @@ class Intake:
             with self._lock:
                 self._busy -= mine
 
-    def _resumed(self, given: Incoming) -> _Reading:
+    def _resumed(self, given: Incoming) -> Reading:
         """The reading that the document's marker describes; a new one where there is none that can be used."""
-        states = self._storage.view.markers(document=given.id, owner=given.owner)
+        states = self._destination.markers(given.id, given.owner)
         if len(states) == 1:
             state = states[0]
             try:
                 splitter = Splitter.restored(state["splitter"])
-                return _Reading(
+                return Reading(
                     given,
                     state["version"],
                     state["begun"],
@@ -253,11 +281,11 @@ class Intake:
             except (KeyError, TypeError):  # written by another version of the splitter
                 pass
         self.discard(given.id, given.owner)
-        return _Reading(given, secrets.token_hex(8), time.time())
+        return Reading(given, secrets.token_hex(8), time.time())
 
     def _read(
         self,
-        reading: _Reading,
+        reading: Reading,
         batch: _Batch,
         parts: Iterator[Part],
         progress: Progress | None,
@@ -289,7 +317,7 @@ class Intake:
         if batch.characters >= _BATCH_CHARS:
             self._commit(batch)
 
-    def _readable(self, reading: _Reading, parts: Iterator[Part]) -> Iterator[Part]:
+    def _readable(self, reading: Reading, parts: Iterator[Part]) -> Iterator[Part]:
         """The parts. A document that cannot be read to its end is forgotten."""
         try:
             yield from parts
@@ -297,44 +325,25 @@ class Intake:
             self._give_up(reading)
             raise
 
-    def _give_up(self, reading: _Reading) -> None:
+    def _give_up(self, reading: Reading) -> None:
         """Forget what was committed of a document; where even that fails, it stays among the unfinished ones."""
         if reading.marked:
             with suppress(DocumentError):
                 self.discard(reading.given.id, reading.given.owner)
             reading.marked = False
 
-    def _commit(self, batch: _Batch, unfinished: _Reading | None = None) -> None:
+    def _commit(self, batch: _Batch, unfinished: Reading | None = None) -> None:
         """Write a batch and empty it; the reading that goes on after it gets a marker."""
         whole = [reading for reading, written in batch.written if written is None]
-        with self._storage.writing() as view:
-            for reading in {id(one): one for one, _ in batch.written}.values():
-                self._check(reading, view)
-            for reading, written in batch.written:
-                if written is not None:
-                    reading.last = self._storage.number(written)
-                    reading.first = reading.first or reading.last
-                else:
-                    given = reading.given
-                    versions = [("version", (reading.version,))]
-                    self._storage.remove(view.all_of(versions, document=given.id, owner=given.owner))
-                    if reading.marked:
-                        self._storage.remove(_marker_of(reading, view))
-            if unfinished is not None and unfinished.splitter is not None:
-                if unfinished.marked:
-                    self._storage.remove(_marker_of(unfinished, view))
-                self._storage.put(marker(unfinished.version, unfinished.state()))
-        if unfinished is not None and unfinished.splitter is not None:
-            unfinished.marked = True
+        goes_on = unfinished if unfinished is not None and unfinished.splitter is not None else None
+        self._destination.commit(batch.written, goes_on)
+        if goes_on is not None:
+            goes_on.marked = True
         if whole:
             self._added(min(one.first for one in whole), max(one.last for one in whole))
         batch.written, batch.characters = [], 0
 
-    def _check(self, reading: _Reading, view: View) -> None:
-        if reading.marked and reading.version not in view.pending:
-            title = reading.given.title
-            raise DocumentError(f"“{title}” was deleted while it was being added.", zh=f"“{title}”在添加过程中被删除。")
 
-
-def _marker_of(reading: _Reading, view: View) -> Any:
-    return view.all_of(part=MARKER, version=reading.version)
+def deleted_meanwhile(reading: Reading) -> DocumentError:
+    title = reading.given.title
+    return DocumentError(f"“{title}” was deleted while it was being added.", zh=f"“{title}”在添加过程中被删除。")

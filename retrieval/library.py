@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retrieval.base import Document
-from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 
 LIBRARY = "library"
 GUIDE = "guide"
@@ -28,7 +28,7 @@ def _document(path: Path, source: str, language: str) -> Document:
     return Document(f"{source}-{language}-{path.stem}-{digest}", title, text, source, language=language)
 
 
-def synchronise(index: DocumentIndex, documents: list[Document], progress: Callable[[int, int], None]) -> int:
+def synchronise(index: Index, documents: list[Document], progress: Callable[[int, int], None]) -> int:
     """Make the index hold exactly these of the app's own documents; returns how many were added.
 
     `progress` is told (characters done, characters in all).

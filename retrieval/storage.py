@@ -30,7 +30,7 @@ _FULL = re.compile(r"(?:code: |os error )(?:27|28|122)\b")
 """EFBIG, ENOSPC and EDQUOT in tantivy's messages."""
 _LITTLE_SPACE = 100_000_000
 """Bytes; where less is left, a writer that gives up without a reason has met the end of the disk."""
-_KEYS_AT_ONCE = 2**16
+_KEYS_AT_ONCE, _LISTED_AT_ONCE = 2**16, 2**12
 _MANY = 8
 """Values of a field that are quicker to find as a set, which looks at all their entries, than one by one."""
 
@@ -79,6 +79,15 @@ class View:
         """What the markers of these documents hold; of all documents that are not whole where none is named."""
         query = self.all_of(part=MARKER, **of)
         return [marked(hit) for hit in self.find(query, self.count(query))]
+
+    def descriptions(self) -> Iterator[list[DocumentInfo]]:
+        """The descriptions of all documents that are whole, some at a time, about as they came."""
+        from tantivy import Occur, Query
+
+        for at in range(0, self.last_number + 1, _LISTED_AT_ONCE):
+            numbered = self._numbered(at, at + _LISTED_AT_ONCE - 1, frozenset("*"))
+            query = Query.boolean_query([(Occur.Must, numbered), (Occur.Must, self.one_of("part", [LAST]))])
+            yield sorted(map(info_of, self.find(query, _LISTED_AT_ONCE)), key=lambda info: info.added)
 
     # Passages by their numbers: a later one has a higher number.
 

@@ -152,6 +152,22 @@ def info_of(hit: Any) -> DocumentInfo:
     return DocumentInfo(*orjson.loads(hit.get_first("info")))
 
 
+def tile_values(tile: Tile, owner: str) -> list[Any]:
+    """A tile and its owner as JSON can hold them."""
+    return [(*_PASSAGE(tile.passage), owner), (tile.before, tile.after, tile.left_out, tile.marks)]
+
+
+def tile_from(values: Sequence[Any]) -> tuple[Tile, str]:
+    """What `tile_values` gave."""
+    (*passage, owner), (before, after, left_out, marks) = values
+    return Tile(Passage(*passage), before, after, left_out, tuple((offset, place) for offset, place in marks)), owner
+
+
+def info_values(info: DocumentInfo) -> tuple[Any, ...]:
+    """A description as JSON can hold it; `DocumentInfo(*values)` gives it back."""
+    return tuple(_INFO(info))
+
+
 def joined(info: DocumentInfo, tiles: Sequence[Tile]) -> Document:
     """The document whose tiles these are, all of them, in any order."""
     return Document(

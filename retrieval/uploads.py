@@ -14,6 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -218,8 +219,8 @@ class Uploads:
         return upload if upload is not None and upload.owner == owner else None
 
     def _forget(self, upload: Upload) -> None:
-        self._index.discard(upload.id, upload.owner)
         shutil.rmtree(self._folder / upload.id, ignore_errors=True)
+        self._index.discard(upload.id, upload.owner)
 
     def _next(self, owner: str) -> None:
         """Read the owner's next file, unless one is being read."""
@@ -269,12 +270,17 @@ class Uploads:
                 self._busy.discard(upload.owner)
                 dropped = upload.id not in self._uploads
             if dropped:
-                self._forget(upload)
+                with suppress(AppError):
+                    self._forget(upload)
             self._next(upload.owner)
 
     def _fail(self, upload: Upload, error: AppError) -> None:
         """A document that can be gone on with (the disk was full, say) waits for its owner to let it."""
-        if any(begun.id == upload.id for begun in self._index.unfinished(upload.owner)):
+        try:
+            begun = any(begun.id == upload.id for begun in self._index.unfinished(upload.owner))
+        except AppError:  # the index is out of reach; what was read may be in it
+            begun = True
+        if begun:
             self._became(upload.id, state=State.STOPPED, failure=error)
             return
         self._became(upload.id, state=State.FAILED, failure=error)

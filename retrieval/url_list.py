@@ -19,7 +19,7 @@ from errors import SettingsError, SourceError
 from retrieval.address import parsed
 from retrieval.corpus import Failure, File, Listing
 from retrieval.fetch import Cancelled, StatusError
-from retrieval.http_cache import HttpCache, Kept
+from retrieval.http_cache import HttpCache
 
 _EVERY_S = 3600.0
 _FIRST_PAUSE_S, _DOUBLINGS = 60.0, 10
@@ -112,7 +112,7 @@ class UrlList:
                         yield self._failed(url, error)
                     else:
                         self._plans[url] = _Plan(self._clock() + self._every_s)
-                        yield File(url, kept.version, kept.file, file_name(url, kept), url)
+                        yield File(url, kept.version, kept.file, file_name(url, kept.content_type), url)
                         cache.done(kept)
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
@@ -157,12 +157,12 @@ def _on_line(number: int, file: Path, error: SourceError) -> SourceError:
     )
 
 
-def file_name(url: str, kept: Kept) -> str:
+def file_name(url: str, content_type: str) -> str:
     """A file name for a page: its host and path, with a suffix that tells the kind."""
     parts = urlsplit(url)
     path = unquote(parts.path, errors="replace").rstrip("/")
     suffix = _SUFFIX.fullmatch(Path(path).suffix)
-    kind = _SUFFIXES.get(kept.content_type) or (suffix.group().lower() if suffix else ".txt")
+    kind = _SUFFIXES.get(content_type) or (suffix.group().lower() if suffix else ".txt")
     stem = f"{parts.hostname}{path}{f' {parts.query}' if parts.query else ''}"
     if suffix and not parts.query and suffix.group().lower() == kind:
         stem = stem[: -len(kind)]

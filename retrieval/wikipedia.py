@@ -12,7 +12,6 @@ from the page's own; the link then opens the page at its top. A visitor may choo
 from __future__ import annotations
 
 import json
-import math
 import re
 import threading
 import time
@@ -36,6 +35,7 @@ from retrieval.fetch import BrokenOffError, Cancelled, Fetcher, Limits, StatusEr
 from retrieval.keywords import any_of, key_terms
 from retrieval.mediawiki import blocks, encoded
 from retrieval.pace import Pace
+from retrieval.pause import ASKED_TO_WAIT_S, Pause, PausedError
 from retrieval.split import passages
 from retrieval.wikipedia_edition import LANGUAGE, checked_language, code_and_variant
 
@@ -45,7 +45,6 @@ USER_AGENT = "Groundchat/0.1 (self-hosted chat app)"
 _SEARCH_TTL_S, _PAGE_TTL_S = 6 * 3600.0, 24 * 3600.0
 _FETCHING_SHARE = 0.9  # of the time limit; the rest is for ranking
 _RETRY_WAIT_S = 0.3
-_ASKED_TO_WAIT_S, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 30.0, 5.0, 60.0
 _BUSY = frozenset({"ratelimited", "maxlag", "cirrussearch-too-busy-error"})
 """API error codes that ask for fewer requests."""
 _MALFORMED = {
@@ -90,7 +89,7 @@ class Wikipedia:
             pace=pace,
         )
         self._cache = Cache(cache_folder)
-        self._pause = _Pause(clock)
+        self._pause = Pause("Wikipedia", "维基百科", clock)
         self._told: SourceStatus | None = None
 
     def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
@@ -110,7 +109,7 @@ class Wikipedia:
             return []
         except SourceError as error:
             self._told = _failing(error)
-            if not isinstance(error, _PausedError):
+            if not isinstance(error, PausedError):
                 self._pause.failed()
             raise
         self._told = SourceStatus("Wikipedia answered the last question.", zh="维基百科回应了上一个问题。")
@@ -157,7 +156,7 @@ class Wikipedia:
         except StatusError as error:
             raise self._refused(error) from error
         except _BusyError as error:
-            raise self._pause.hold(_ASKED_TO_WAIT_S, _TOO_BUSY) from error
+            raise self._pause.hold(ASKED_TO_WAIT_S, "has too much to do", "过于繁忙") from error
         self._cache.put(url, body, _PAGE_TTL_S if "pages" in answer["query"] else _SEARCH_TTL_S)
         return answer
 
@@ -177,8 +176,7 @@ class Wikipedia:
     def _refused(self, error: StatusError) -> SourceError:
         """The sentence for an HTTP status; remembers how long Wikipedia wants to be left alone."""
         if error.status == 429 or error.retry_after_s:
-            wait = error.retry_after_s or _ASKED_TO_WAIT_S
-            return self._pause.hold(wait, _SLOW_DOWN)
+            return self._pause.slow_down(error.retry_after_s)
         if error.status == 403:
             return SourceError(
                 "Wikipedia refused the request (403); give a contact address in the user agent.",
@@ -195,59 +193,8 @@ class Wikipedia:
         )
 
 
-_TOO_BUSY = ("Wikipedia has too much to do", "维基百科过于繁忙")
-_SLOW_DOWN = ("Wikipedia asked us to slow down", "维基百科要求放慢请求")
-_FAILED_OFTEN = ("Wikipedia failed several times", "维基百科多次请求失败")
-"""Why Wikipedia is left alone, in English and Chinese."""
-
-
-class _PausedError(SourceError):
-    """Wikipedia is being left alone for a while."""
-
-
 class _BusyError(Exception):
     """Wikipedia's API said that it has too much to do."""
-
-
-class _Pause:
-    """When to leave Wikipedia alone: for as long as it asked, and longer after each failure in a row but the first."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._until = 0.0
-        self._why = ("", "")
-        self._failures = 0
-
-    def check(self) -> None:
-        """Raises `_PausedError` while Wikipedia is left alone."""
-        with self._lock:
-            left = self._until - self._clock()
-            if left > 0:
-                raise self._error(left)
-
-    def hold(self, seconds: float, why: tuple[str, str]) -> _PausedError:
-        """Leave Wikipedia alone for this long, and say so."""
-        with self._lock:
-            if self._clock() + seconds > self._until:
-                self._until, self._why = self._clock() + seconds, why
-            return self._error(self._until - self._clock())
-
-    def failed(self) -> None:
-        with self._lock:
-            self._failures += 1
-            doublings = min(self._failures - 2, 8)
-        if doublings >= 0:
-            self.hold(min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S), _FAILED_OFTEN)
-
-    def succeeded(self) -> None:
-        with self._lock:
-            self._failures = 0
-
-    def _error(self, left: float) -> _PausedError:
-        english, chinese = self._why
-        wait = math.ceil(left)
-        return _PausedError(f"{english}; it is asked again in {wait} s.", zh=f"{chinese}，{wait} 秒后再次查询。")
 
 
 class _Edition(wikipediaapi.WikipediaResource, wikipediaapi.BaseHTTPClient):  # type: ignore[misc]  # untyped package

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from retrieval.base import Passage
 from retrieval.split import Tile
-from retrieval.storage import View
-from retrieval.stored import DocumentInfo, tile_of
+from retrieval.stored import DocumentInfo
 
 _SHORTEST = 200
 """Characters of a passage with what stands before it, about: how many are fetched for a window."""
@@ -45,15 +44,19 @@ class Window:
         return self.last < self.info.passages - 1
 
 
-def window_around(view: View, info: DocumentInfo, ordinal: int, characters: int) -> Window | None:
-    """The window of about so many characters, at least one passage; None when the document cannot be read any more."""
+def window_around(
+    info: DocumentInfo, ordinal: int, characters: int, tiles_of: Callable[[int, int], Iterable[Tile]]
+) -> Window | None:
+    """The window of about so many characters, at least one passage; None when the document cannot be read any more.
+
+    `tiles_of` gives the tiles from one ordinal up to, not including, another, in any order.
+    """
     ordinal = min(max(ordinal, 0), info.passages - 1)
     reach = characters // (2 * _SHORTEST) + 1
     lowest = max(0, ordinal - reach)
-    ids = [f"{info.id}#{number}" for number in range(lowest, min(info.passages, ordinal + reach + 1))]
-    found = map(tile_of, view.find(view.all_of(id=ids, version=info.version), len(ids)))
-    tiles = sorted(found, key=lambda tile: tile.passage.start)
-    if len(tiles) < len(ids):
+    beyond = min(info.passages, ordinal + reach + 1)
+    tiles = sorted(tiles_of(lowest, beyond), key=lambda tile: tile.passage.start)
+    if len(tiles) < beyond - lowest:
         return None
     first, last = _fitting(tiles, ordinal - lowest, characters // 2)
     shown = tiles[first : last + 1]

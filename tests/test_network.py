@@ -29,7 +29,7 @@ _NETWORK = frozenset(
     socket _socket ssl _ssl socketserver http urllib.request urllib.robotparser ftplib smtplib poplib imaplib nntplib
     telnetlib xmlrpc asyncio multiprocessing.connection webbrowser
     httpx httpx2 httpcore httpcore2 h11 h2 requests urllib3 aiohttp websocket websockets anyio trio pycurl paramiko grpc
-    boto3 dns safehttpx gradio gradio_client huggingface_hub wikipediaapi feedparser uvicorn starlette fastapi
+    pymilvus boto3 dns safehttpx gradio gradio_client huggingface_hub wikipediaapi feedparser uvicorn starlette fastapi
     torch.hub torch.distributed transformers.pipeline
     """.split()  # noqa: SIM905  # a list of that length would fill the page
 )
@@ -48,6 +48,8 @@ _ALLOWED: dict[str, tuple[set[str], str]] = {
     "retrieval/address.py": ({"httpx"}, "takes URLs apart"),
     "retrieval/feeds.py": ({"feedparser"}, "reads feeds from bytes, which fetch.py carries"),
     "retrieval/wikipedia.py": ({"wikipediaapi"}, "writes queries and reads answers, which fetch.py carries"),
+    "retrieval/milvus_client.py": ({"grpc", "pymilvus"}, "asks the operator's own Milvus, where --index names one"),
+    "retrieval/milvus_rows.py": ({"pymilvus"}, "says which fields its collections have"),
     "chat/remote_http.py": ({"httpx", "socket"}, "asks the operator's own model server"),
     "chat/hub.py": ({"httpx2", "huggingface_hub"}, "downloads the model that was chosen, by the hub's own client"),
     "encoder.py": ({"httpx2", "huggingface_hub"}, "downloads the encoder of --encoder where it is a hub id"),

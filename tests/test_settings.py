@@ -48,9 +48,24 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     assert settings.load([], {"GROUNDCHAT_PORT": ""}) == Settings()
 
 
+def test_live_sources() -> None:
+    found = settings.load(
+        ["--sports-leagues", "soccer/eng.1, basketball/nba", "--web-search-url", "http://10.0.0.5:8080/"], {}
+    )
+    assert found.sports_leagues == ("soccer/eng.1", "basketball/nba")
+    assert found.web_search_url == "http://10.0.0.5:8080"
+
+
 @pytest.mark.parametrize(
     ("argv", "environ", "said"),
     [
+        (
+            ["--sports-leagues", "eng.1"],
+            {},
+            "--sports-leagues in the flags is “eng.1”: use leagues spelled sport/league",
+        ),
+        (["--sports-url", "site.api.espn.com"], {}, "--sports-url in the flags is “site.api.espn.com”: use an http(s)"),
+        (["--web-search-url", "http://a/?q="], {}, "use an http(s) address without a query"),
         (["--prot", "1"], {}, "--prot"),
         (["--port"], {}, "--port"),
         (["--port", "http"], {}, "--port in the flags is “http”: use a number from 0 to 65535"),

@@ -28,7 +28,7 @@ _FORBIDDEN = {
 }
 _ENTRIES = {"app.py": set[str](), "chat/__main__.py": {"settings", "wiring"}}
 """Where the program starts, and what only they may import or touch beyond their package."""
-_HEAVY = ("torch", "transformers", "tantivy", "accelerate")
+_HEAVY = ("torch", "transformers", "tantivy", "accelerate", "pymilvus", "grpc")
 
 
 def _sources() -> list[Path]:
@@ -133,7 +133,7 @@ def test_every_import_of_a_package_is_a_pinned_requirement() -> None:
             assert _DISTRIBUTION.get(module, module.lower().replace("_", "-")) in names, f"{path}: {module}"
 
 
-_REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+_REQUIREMENTS = ("requirements.txt", "requirements-milvus.txt", "requirements-dev.txt")
 _DISTRIBUTION = {
     "wikipediaapi": "wikipedia-api",
     "rank_bm25": "rank-bm25",
@@ -142,6 +142,7 @@ _DISTRIBUTION = {
     "gradio_client": "gradio-client",
     "huggingface_hub": "huggingface-hub",
     "PIL": "pillow",
+    "grpc": "grpcio",
 }
 
 

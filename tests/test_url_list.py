@@ -16,7 +16,7 @@ from retrieval.base import SearchRequest
 from retrieval.corpus import SHARED
 from retrieval.fetch import Fetcher, Limits
 from retrieval.follower import Follower
-from retrieval.http_cache import HttpCache, Kept
+from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.url_list import UrlList, file_name
 from tests.sentences import one_sentence
@@ -285,7 +285,7 @@ def test_what_may_not_be_kept_is_indexed_and_leaves_no_copy(followed: Followed) 
     ],
 )
 def test_the_name_of_a_page_tells_its_kind(url: str, content_type: str, name: str) -> None:
-    assert file_name(url, Kept(Path(), "", url, content_type)) == name
+    assert file_name(url, content_type) == name
 
 
 def test_a_list_that_is_not_there_stops_the_start(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from chat.conversation import Turn
 from chat.store import ConversationStore
 from errors import AppError, InputError
 from retrieval.files import too_large
-from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 from retrieval.uploads import State, Uploads
 from ui.acts import Browser
 from ui.document_view import backfill_line, document_gone, document_list, document_page, upload_list
@@ -32,7 +32,7 @@ class DocumentHandlers:
     def __init__(
         self,
         page: Layout,
-        index: DocumentIndex,
+        index: Index,
         uploads: Uploads,
         store: ConversationStore,
         source: str,

@@ -14,7 +14,7 @@ from chat.assistant import Assistant
 from chat.base import ChatModel, Sampling
 from chat.slot import MakeModel
 from chat.store import ConversationStore
-from retrieval.index import DocumentIndex
+from retrieval.index_protocol import Index
 from retrieval.uploads import Uploads
 from ui.api import Api
 from ui.chat import ChatHandlers
@@ -40,7 +40,7 @@ class Parts:
 
     assistant: Assistant
     store: ConversationStore
-    index: DocumentIndex
+    index: Index
     reader: ChatModel
     make_model: MakeModel
     forecast: Callable[[str], str]
