@@ -40,6 +40,7 @@ from retrieval.files import open_file
 from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
+from retrieval.judge import SentenceJudge
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
 from retrieval.milvus import MilvusIndex
 from retrieval.news import News
@@ -122,7 +123,8 @@ def wire(
     index = _index(settings, encoder, activity)
     uploaded = Uploads(settings.data_dir / "uploads", index, _opener(settings))
     vectors = UnitVectors(encoder, index)
-    reader = Reader(vectors)
+    judge = SentenceJudge(vectors)
+    reader = Reader(judge)
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier(encoder)
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
@@ -162,7 +164,7 @@ def wire(
         models=models,
         sources=Sources(sources, settings.source_limit_s),
         guide=Source(index.retriever(GUIDE), _LABELS[GUIDE]),
-        reranker=Reranker(vectors, index),
+        reranker=Reranker(judge, index),
         screen=screen,
         startup=startup,
         answer_limit_s=settings.answer_limit_s,

@@ -168,8 +168,8 @@ class Assistant:
         query = standalone(ask.question, _talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         wanted = overviews.asked(ask.question, ask.conversation)
-        chosen = [] if talk(ask.question) is not None else chosen
-        searching = Searching(query, ()) if wanted else self._searching(ask, chosen, query)
+        searched = [] if talk(ask.question) is not None else chosen
+        searching = Searching(query, ()) if wanted else self._searching(ask, searched, query)
         turn = yield from self._checked(ask, turn, query.language)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
@@ -180,7 +180,7 @@ class Assistant:
             if ready is not None and (ready.overviews or wanted.certain or self.models.current.least == 0):
                 yield from self._overview(ask, turn, chosen, query, wanted, ready)
                 return
-            searching = self._searching(ask, chosen, overviews.plainly(wanted, query))
+            searching = self._searching(ask, searched, overviews.plainly(wanted, query))
         least = max(self.models.current.least, _REMARKED if remark(ask.question) else 0.0)
         found = self._finder.found(searching, least, ask.cancel)
         if ask.cancel.is_set():

@@ -16,6 +16,7 @@ from chat.sources import NOTHING_CHOSEN, Chosen, Search, Source, Sources
 from retrieval.base import Passage
 from retrieval.query import Query
 from retrieval.rerank import Reranker
+from retrieval.text import analyse
 
 _PASSAGES = 6
 _HELD, _RIVAL = 0.3, 0.35
@@ -79,10 +80,15 @@ class Finder:
 
     def _stands_alone(self, query: Query, others: Sequence[Passage], of_topic: Sequence[Passage]) -> bool:
         """Whether a passage holds what was typed, and the best one that was found with the topic does not."""
-        topical = of_topic[:1]
+        added = set(analyse(query.text, query.language)) - set(analyse(query.alone, query.language))
+        topical = [passage for passage in of_topic[:1] if added & _terms(passage, query.language)]
         candidates = [*others, *(passage for passage in topical if all(passage.id != other.id for other in others))]
         weighed = self._reranker.weigh(query.alone, candidates, query.language)
         if not weighed or weighed[0].coverage < _HELD:
             return False
         rival = [e.coverage for e in weighed if topical and e.passage.id == topical[0].id]
         return max(rival, default=0.0) <= _RIVAL * weighed[0].coverage
+
+
+def _terms(passage: Passage, language: str) -> set[str]:
+    return set(analyse(f"{passage.title}\n{passage.section}\n{passage.text}", passage.language or language))

@@ -1,7 +1,7 @@
 """The built-in answerer: it quotes the one or two sentences that answer, word for word, each with its `[n]`.
 
-Nothing is downloaded and nothing is made up. Every sentence of the passages is weighed (`chat.answering`,
-`chat.selector`); if it is unlikely that any of them answers, the reader says what it searched and what could be
+Nothing is downloaded and nothing is made up. Every sentence of the passages is weighed (`retrieval.judge`);
+if it is unlikely that any of them answers, the reader says what it searched and what could be
 switched on instead. An answer has at most `MOST_WORDS` words, citations included; 1.5 Chinese, Japanese or Korean
 characters count as a word. Small talk and questions about the app are answered from the app's own guide, whose
 passages come from the source `guide`. Who asks for news is told the newest reports.
@@ -10,33 +10,27 @@ passages come from the source `guide`. Who asks for news is told the newest repo
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from chat.answering import Question, Sentence, describe, merit, opening, read_question, sentences
 from chat.base import ChatRequest, Chunk, Finish
 from chat.excerpt import excerpt, words
 from chat.news_digest import digest
 from chat.overview_texts import written
-from chat.rarity import Rarity, read_rarity
 from chat.replies import ask_back, cannot, small_talk, unanswered
-from chat.selector import Network, Vector, probabilities, read_networks
 from chat.smalltalk import Scope, Talk, remark, scope, talk, without_greeting
 from chat.tasks import task
-from chat.word_likeness import WordLikeness
+from retrieval.answering import Question, Sentence, merit, opening, sentences
 from retrieval.base import Passage
+from retrieval.judge import SentenceJudge
 from retrieval.query import is_lone, is_person, unresolved
+from retrieval.selector import Vector, probabilities
 from retrieval.text import CJK
-from retrieval.unit_vectors import UnitVectors
-from retrieval.vectors import encoded_texts, units, vector_key
 
 MOST_WORDS = 60
 GUIDE, DOCUMENTS = "guide", "documents"
-ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
 
 _READ = 10
 """Passages; what ranks lower hardly ever answers."""
@@ -91,21 +85,12 @@ class Reader:
     name = "reader"
     least = 0.0
 
-    def __init__(self, vectors: UnitVectors, adapters: Path = ADAPTERS) -> None:
-        self._encoder = vectors.encoder
-        self._vectors = vectors
-        self._adapters = adapters
-        self.likeness = WordLikeness(vectors.encoder)
-        self._networks: dict[str, Network] = {}
-        self._rarity = Rarity({})
-        self._lock = threading.Lock()
+    def __init__(self, judge: SentenceJudge) -> None:
+        self._judge = judge
 
     def load(self) -> None:
         """Read the weights, once. Raises `ModelError` when they cannot be used."""
-        with self._lock:
-            if not self._networks:
-                self._rarity = read_rarity(self._adapters / "reader.terms.tsv")
-                self._networks = read_networks(self._adapters / "reader.json")
+        self._judge.load()
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]:
         """The answer in a few chunks."""
@@ -150,28 +135,27 @@ class Reader:
         titles = _SECTIONS.get(said, ())
         for i, passage in enumerate(request.passages):
             if passage.source == GUIDE and passage.section in titles and passage.language in ("", request.language):
-                question = read_question(request.question, request.language, self._rarity)
+                question = self._judge.read(request.question, request.language)
                 return _joined(_fitted(question, [passage], sentences([passage])[:2], [i + 1]))
         return ""
 
     def _quotes(self, text: str, language: str, passages: Sequence[Passage], about: Scope) -> list[_Quote]:
         """What answers, best first; empty where nothing is likely to."""
-        known = self._encoder.knows(language) and self._networks["vectors"].encoder == self._encoder.hash
+        known = self._judge.knows(language)
         numbers = [
             i + 1
             for i, passage in enumerate(passages)
             if passage.source != GUIDE or (about is not Scope.WORLD and passage.language in ("", language))
         ]
-        trusted = [n for n in numbers if known and self._encoder.knows(passages[n - 1].language or language)]
+        trusted = [n for n in numbers if known and self._judge.knows(passages[n - 1].language or language)]
         numbers = (trusted or numbers)[:_READ]
         read = [passages[n - 1] for n in numbers]
-        found = sentences(read)
-        if not found or not text.strip():
+        if not read or not text.strip():
             return []
-        question = read_question(text, language, self._rarity)
-        network = self._networks["vectors" if trusted else "words"]
-        cosines = self.cosines(text, read) if trusted else None
-        logits = network.logits(describe(question, read, found, cosines, self.likeness if trusted else None))
+        judged = self._judge.judge(text, language, read, self._judge.cosines(text, read) if trusted else None)
+        question, found, logits = judged.question, judged.sentences, judged.logits
+        if not found:
+            return []
         logits[[not sentence.quotable for sentence in found]] = _NEVER
         defining = opening(question, read, found)
         if defining is not None:
@@ -185,16 +169,8 @@ class Reader:
             own = np.array([read[sentence.passage].source == DOCUMENTS for sentence in found])
             logits = logits + np.where(own, _OWN_FIRST, np.float32(0))
             share = _OWN_THRESHOLD if own[int(np.argmax(logits))] else 1.0
-        chosen = _chosen(logits, network.threshold * share, from_guide)
+        chosen = _chosen(logits, judged.threshold * share, from_guide)
         return _fitted(question, read, [found[i] for i in chosen], numbers)
-
-    def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
-        """Cosine of a question with every sentence of the passages, in order."""
-        spans = [units(passage.text) for passage in passages]
-        keys = [vector_key(encoded_texts(*each)) for each in zip(passages, spans, strict=True)]
-        vectors = [each for each in self._vectors.find(passages, spans, keys) if each is not None]
-        cosines: Vector = np.concatenate(vectors) @ self._encoder.encode([text])[0]
-        return cosines
 
 
 def _chosen(logits: Vector, threshold: float, from_guide: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chat.expected import Expected, expected
 from chat.smalltalk import Talk
 from chat.tasks import Task
+from retrieval.expected import Expected, expected
 from retrieval.query import is_person
 
 _LANGUAGES = ("en", "zh")

@@ -35,6 +35,7 @@ from evaluation.retrieval import indexed
 from evaluation.squad import contains, exact, f1, normalise
 from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
 from retrieval.text import language
 from retrieval.unit_vectors import UnitVectors
@@ -215,12 +216,12 @@ def _with_progress(asked: list[_Asked]) -> Iterator[_Asked]:
             print(f"\r{number:,} of {len(asked):,} questions", end="", file=sys.stderr, flush=True)
 
 
-def _model(name: str, vectors: UnitVectors) -> ChatModel:
+def _model(name: str, judge: SentenceJudge) -> ChatModel:
     """The reader, or a chat model by its hub id or folder; loaded."""
     if name == READER:
         from chat.reader import Reader
 
-        reader = Reader(vectors)
+        reader = Reader(judge)
         reader.load()
         return reader
     from chat.local import LocalModel
@@ -245,9 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset = load_dataset(options.dataset)
         encoder = SentenceEncoder()
         with indexed(dataset, encoder) as (index, _):
-            vectors = UnitVectors(encoder, index)
-            model = _model(options.model, vectors)
-            corpus = Corpus(dataset, index, Reranker(vectors, index))
+            judge = SentenceJudge(UnitVectors(encoder, index))
+            model = _model(options.model, judge)
+            corpus = Corpus(dataset, index, Reranker(judge, index))
             with options.out.open("w", encoding="utf-8") if options.out else nullcontext() as out:
                 result = evaluate(corpus, model, options.limit, options.remove, out)
     except (AppError, OSError) as error:

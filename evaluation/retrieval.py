@@ -30,6 +30,7 @@ from errors import AppError
 from evaluation.dataset import Dataset, Item, Question, load_dataset
 from retrieval.base import Document, SearchRequest
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
 
@@ -139,7 +140,7 @@ def evaluate(dataset: Dataset, mode: str = "hybrid", k: int = 100, run: TextIO |
     """Search every question; write the rankings to `run` where one is given."""
     encoder = SentenceEncoder() if mode == "hybrid" else None
     with indexed(dataset, encoder) as (index, passages_per_s):
-        reranker = Reranker(UnitVectors(encoder, index), index) if encoder is not None else None
+        reranker = Reranker(SentenceJudge(UnitVectors(encoder, index)), index) if encoder is not None else None
         if reranker is not None:
             search(index, reranker, dataset.questions[0].text, k)  # the first one loads the language model
         figures, seconds = [], []

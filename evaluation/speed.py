@@ -42,6 +42,7 @@ from evaluation.shapes import SHAPES, make, words
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy, Screen
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
 
@@ -81,7 +82,7 @@ def assistant_for(
         ModelSlot(model),
         Sources([], 5.0),
         Source(index.retriever("guide"), {"en": "Guide"}),
-        Reranker(UnitVectors(encoder, index), index),
+        Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
         Screen(EmbeddedClassifier(encoder), Policy.load(None), 5.0),
         startup,
         activity=activity,

@@ -23,10 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from chat.answering import FEATURES, VECTORS
-from chat.rarity import Rarity
-from chat.reader import MOST_WORDS, Reader
-from chat.selector import Network, as_json, probabilities
+from chat.reader import MOST_WORDS
 from encoder import SentenceEncoder, Vectors
 from errors import AppError
 from evaluation.answers import Corpus
@@ -34,7 +31,11 @@ from evaluation.dataset import Dataset, load_dataset
 from evaluation.retrieval import indexed
 from finetune.closed_questions import load_closed
 from finetune.reader_data import KINDS, Example, count_terms, examples, read_background
+from retrieval.answering import FEATURES, VECTORS
+from retrieval.judge import SentenceJudge
+from retrieval.rarity import Rarity
 from retrieval.rerank import Reranker
+from retrieval.selector import Network, as_json, probabilities
 from retrieval.text import language
 from retrieval.unit_vectors import UnitVectors
 
@@ -83,8 +84,8 @@ def gather(dataset: Dataset, encoder: _QuestionEncoder, rarity: Rarity) -> list[
     """All examples of a data set, found the app's way."""
     encoder.remember([question.text for question in dataset.questions if encoder.knows(language(question.text))])
     with indexed(dataset, encoder) as (index, _):
-        vectors = UnitVectors(encoder, index)
-        return list(examples(Corpus(dataset, index, Reranker(vectors, index)), Reader(vectors), encoder, rarity))
+        judge = SentenceJudge(UnitVectors(encoder, index))
+        return list(examples(Corpus(dataset, index, Reranker(judge, index, by_answers=False)), judge, rarity))
 
 
 def fit(given: Sequence[Example], columns: tuple[int, ...], repeats: Sequence[int]) -> Network:

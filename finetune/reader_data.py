@@ -22,15 +22,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from chat.answering import Matrix, Question, describe, read_question, sentences
 from chat.excerpt import words
-from chat.rarity import Rarity
-from chat.reader import Reader
-from encoder import SentenceEncoder
 from errors import InputError
 from evaluation.answers import Corpus
 from evaluation.dataset import Dataset
 from evaluation.squad import contains, normalise
+from retrieval.answering import Matrix, Question, describe, read_question, sentences
+from retrieval.judge import SentenceJudge
+from retrieval.rarity import Rarity
 from retrieval.text import CJK, analyse, language
 
 KINDS = ("all", "passage", "article")
@@ -67,14 +66,14 @@ def halves(dataset: Dataset) -> dict[str, int]:
     return {item.id: titles[item.title] for item in dataset.corpus}
 
 
-def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: Rarity) -> Iterator[Example]:
-    """The examples of a data set. `reader` gives the cosines, as it does in the app."""
+def examples(corpus: Corpus, judge: SentenceJudge, rarity: Rarity) -> Iterator[Example]:
+    """The examples of a data set. `judge` gives the cosines, as it does in the app."""
     half = halves(corpus.dataset)
     items = {item.id: item for item in corpus.dataset.corpus}
     for number, question in enumerate(corpus.dataset.questions):
         relevant = corpus.dataset.relevant[question.id]
         code = language(question.text)
-        known = encoder.knows(code)
+        known = judge.vectors.encoder.knows(code)
         about = "\n".join(f"{items[item].title}\n{items[item].text}" for item in relevant)
         typed = question.text.lower().rstrip("?") if known else shortened(question.text, about)
         for kind in KINDS:
@@ -84,8 +83,8 @@ def examples(corpus: Corpus, reader: Reader, encoder: SentenceEncoder, rarity: R
             passages = corpus.search(question.text, code, hidden)
             if not passages:
                 continue
-            cosines = reader.cosines(question.text, passages) if known else None
-            likeness = reader.likeness if known else None
+            cosines = judge.cosines(question.text, passages) if known else None
+            likeness = judge.likeness if known else None
             found = sentences(passages)
             gold = [normalise(answer) for answer in question.answers]
             holds = np.array([contains(normalise(sentence.quotable), gold) for sentence in found])

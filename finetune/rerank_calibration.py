@@ -4,7 +4,9 @@ DIRs are data sets in BEIR layout with answers and titles (see `evaluation.datas
 times: of all texts, without the text that answers, and without every text of its article; a passage counts as an
 answer if it is of the right text, and is left out if it merely holds an answer string. The five best passages give
 features (`retrieval.rerank.Evidence.features`); a logistic regression is fitted on one half of the articles and
-measured on the other. There is one for passages with a cosine and one without, for scripts with and without spaces.
+measured on the other. There is one for passages with a cosine and one without, for scripts with and without spaces, and
+each of these once more for passages whose sentences were weighed. For these the articles that the weighing networks
+were fitted to are left out (`finetune.reader_data.halves`).
 
 The weights go to `assets/adapters/rerank.json`, with the figures of the held-out half.
 """
@@ -25,8 +27,10 @@ from numpy.typing import NDArray
 from encoder import SentenceEncoder
 from evaluation.dataset import Dataset, load_dataset
 from evaluation.retrieval import SOURCE, indexed
+from finetune.reader_data import halves
 from retrieval.base import SearchRequest
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import CALIBRATION, Reranker
 from retrieval.unit_vectors import UnitVectors
 
@@ -34,6 +38,9 @@ _BEST = 5
 _RIDGE = 1e-3
 _REGIMES = {"all": 1.0, "passage": 0.5, "article": 0.5}
 """Texts hidden from the search, and the weight: as many questions with an answer as without."""
+
+_WITH_SPACES = frozenset({"cosine", "cosine, judged", "words", "words, judged"})
+_PAIRS = frozenset({"pairs", "pairs, judged"})
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +59,7 @@ def examples(dataset: Dataset, index: DocumentIndex, reranker: Reranker, questio
     """The best passages of some questions, with and without the right one among them."""
     items = {item.id: item for item in dataset.corpus}
     articles: dict[str, list[str]] = {}
+    half = halves(dataset)
     for item in dataset.corpus:
         articles.setdefault(item.title, []).append(item.id)
     chosen = random.Random(0).sample(dataset.questions, min(questions, len(dataset.questions)))
@@ -64,10 +72,10 @@ def examples(dataset: Dataset, index: DocumentIndex, reranker: Reranker, questio
             for rank, evidence in enumerate(reranker.weigh(question.text, found)[:_BEST]):
                 right = evidence.passage.document in gold
                 if right or not any(answer in evidence.passage.text for answer in question.answers):
-                    yield Example(article, regime, rank, right, evidence.kind, evidence.features)
-                    if evidence.unit_cosine is not None:
-                        bare = replace(evidence, unit_cosine=None)
-                        yield Example(article, regime, rank, right, bare.kind, bare.features)
+                    bare = replace(evidence, answer=None)
+                    yield Example(article, regime, rank, right, bare.kind, bare.features)
+                    if half[min(gold)]:
+                        yield Example(article, regime, rank, right, evidence.kind, evidence.features)
 
 
 def fit(features: Floats, answers: Floats, weights: Floats) -> Floats:
@@ -114,9 +122,12 @@ def calibrate(data: Sequence[tuple[Dataset, frozenset[str]]], questions: int) ->
     for dataset, kinds in data:
         encoder = SentenceEncoder()
         with indexed(dataset, encoder) as (index, _):
-            for example in examples(dataset, index, Reranker(UnitVectors(encoder, index), index), questions):
-                if example.kind in kinds:
-                    found.setdefault(example.kind, []).append(example)
+            encoders = (encoder, SentenceEncoder(languages=frozenset())) if kinds is _WITH_SPACES else (encoder,)
+            for knowing in encoders:
+                reranker = Reranker(SentenceJudge(UnitVectors(knowing, index)), index)
+                for example in examples(dataset, index, reranker, questions):
+                    if example.kind in kinds:
+                        found.setdefault(example.kind, []).append(example)
         print(f"{dataset.name}: asked", file=sys.stderr)
     weights: dict[str, object] = {}
     measured: dict[str, object] = {}
@@ -144,8 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--questions", type=int, default=3000, help="of each data set (default 3000)")
     parser.add_argument("--out", type=Path, default=CALIBRATION)
     options = parser.parse_args(arguments)
-    data = [(load_dataset(folder), frozenset({"cosine", "words"})) for folder in options.words]
-    data += [(load_dataset(folder), frozenset({"pairs"})) for folder in options.pairs]
+    data = [(load_dataset(folder), _WITH_SPACES) for folder in options.words]
+    data += [(load_dataset(folder), _PAIRS) for folder in options.pairs]
     result = calibrate(data, options.questions)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -87,7 +87,10 @@ def _read(index: DocumentIndex, path: Path) -> int:
 def _forget(index: DocumentIndex, wiki: str) -> int:
     if not forget(index, wiki):
         known = ", ".join(records(index.folder)) or "none"
-        raise DocumentError(f"There is no dump of “{wiki}” in {index.folder}; there are: {known}.")
+        raise DocumentError(
+            f"There is no dump of “{wiki}” in {index.folder}; there are: {known}.",
+            zh=f"{index.folder} 中没有“{wiki}”的转储；现有：{known}。",
+        )
     print(f"The articles of {wiki} are deleted.")
     return 0
 

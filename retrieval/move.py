@@ -87,7 +87,10 @@ def move(
     """
     encoder.load()
     if not folder.is_dir():
-        raise DocumentError(f"There is no index in {folder.parent}; give the app's data folder.")
+        raise DocumentError(
+            f"There is no index in {folder.parent}; give the app's data folder.",
+            zh=f"{folder.parent} 中没有索引，请给出应用的数据文件夹。",
+        )
     storage, milvus = Storage(folder), Milvus(url, token)
     vectors = VectorFile(folder / "vectors" / f"{encoder.hash}.f16", encoder.dimension)
     storage.open()
@@ -99,7 +102,10 @@ def move(
     except MilvusError as error:
         raise not_changed(milvus.host, error) from error
     except OSError as error:
-        raise DocumentError(f"The vectors in {folder} cannot be read ({error.strerror}).") from error
+        raise DocumentError(
+            f"The vectors in {folder} cannot be read ({error.strerror}).",
+            zh=f"无法读取 {folder} 中的向量（{error.strerror}）。",
+        ) from error
     finally:
         vectors.close()
         storage.close()

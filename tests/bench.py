@@ -20,6 +20,7 @@ from moderation.base import Exchange, Level, Verdict
 from moderation.policy import Policy, Screen
 from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
 
@@ -146,7 +147,7 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
             models,
             Sources(sources, limit_s),
             Source(guide or Nothing(), {"en": "Guide"}),
-            Reranker(UnitVectors(encoder, index), index),
+            Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
             Screen(moderator, Policy.load(None), limit_s=5.0),
             startup,
             answer_limit_s,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from chat.answering import Sentence, quotable, read_question
-from chat.expected import defined
-from chat.rarity import Rarity
 from chat.reader import _fitted
-from chat.word_likeness import WordLikeness, content_words
 from encoder import SentenceEncoder
+from retrieval.answering import Sentence, quotable, read_question
 from retrieval.base import Passage
+from retrieval.expected import defined
+from retrieval.rarity import Rarity
 from retrieval.vectors import units
+from retrieval.word_likeness import WordLikeness, content_words
 
 NILE = Passage(
     "nile#0",

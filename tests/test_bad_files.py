@@ -147,7 +147,7 @@ def _row_number(number: bytes) -> Callable[[Path], object]:
         (lambda path: _archive(path, {"xl/worksheets/sheet1.xml": b"<w>"}, like="sheets.xlsx"), "a.xlsx", "damaged"),
         (_locked_book, "a.epub", "is locked by its seller's copy protection"),
         (_bytes(b"<html><script>x()</script></html>"), "a.html", "holds no text"),
-        (_bytes(b"word " * 20_000_000), "a.txt", "has 95.4 MB, more than the 64.0 MB allowed"),
+        (_bytes(b"word " * 20_000_000), "a.txt", "has 100.0 MB, more than the 67.1 MB allowed"),
     ],
 )
 def test_a_bad_file_gets_one_sentence(tmp_path: Path, make: Callable[[Path], object], name: str, why: str) -> None:

@@ -18,6 +18,7 @@ from evaluation.answers import Corpus, Result, evaluate, main
 from evaluation.dataset import load_dataset
 from evaluation.retrieval import indexed
 from evaluation.squad import contains, exact, f1, normalise
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
 from tests.tiny_model import shared_tiny_model
@@ -60,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def corpus(folder: Path, encoder: SentenceEncoder) -> Iterator[Corpus]:
     dataset = load_dataset(folder)
     with indexed(dataset, encoder) as (index, _):
-        yield Corpus(dataset, index, Reranker(UnitVectors(encoder, index), index))
+        yield Corpus(dataset, index, Reranker(SentenceJudge(UnitVectors(encoder, index)), index))
 
 
 class Parrot:
@@ -144,7 +145,10 @@ def test_nothing_to_ask_is_no_error(tmp_path: Path, encoder: SentenceEncoder) ->
     folder = write(tmp_path / "bare", TEXTS, {"length": ("How long is the Nile?", [], "nile-1")})
     dataset = load_dataset(folder)
     with indexed(dataset, encoder) as (index, _):
-        assert evaluate(Corpus(dataset, index, Reranker(UnitVectors(encoder, index), index)), Parrot()).n == 0
+        assert (
+            evaluate(Corpus(dataset, index, Reranker(SentenceJudge(UnitVectors(encoder, index)), index)), Parrot()).n
+            == 0
+        )
 
 
 def test_a_missing_data_set_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

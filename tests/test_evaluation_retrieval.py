@@ -126,6 +126,7 @@ def test_texts_of_many_passages_do_not_crowd_out_the_others(tmp_path: Path) -> N
     from encoder import SentenceEncoder
     from evaluation.dataset import Dataset, Item, Question
     from evaluation.retrieval import indexed, search
+    from retrieval.judge import SentenceJudge
     from retrieval.rerank import Reranker
     from retrieval.unit_vectors import UnitVectors
 
@@ -137,6 +138,6 @@ def test_texts_of_many_passages_do_not_crowd_out_the_others(tmp_path: Path) -> N
         found = search(index, None, "zebra", 21)
         assert found[0][0] == "long" and len(found) == 21
         unloaded = SentenceEncoder(languages=frozenset())
-        reranked = search(index, Reranker(UnitVectors(unloaded, index), index), "zebra", 21)
+        reranked = search(index, Reranker(SentenceJudge(UnitVectors(unloaded, index)), index), "zebra", 21)
         assert {item for item, _ in reranked} == {item for item, _ in found}
         assert not unloaded.loaded

@@ -12,6 +12,7 @@ from chat.sources import Source, Sources
 from encoder import SentenceEncoder
 from retrieval.base import Document
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.query import Turn, standalone
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
@@ -51,7 +52,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory, encoder: SentenceEncoder) -
     texts = {"handbook": HANDBOOK, "plan": PLAN, "lease": LEASE, "medicine": MEDICINE}
     index.add([Document(name, text.split("\n")[0][2:], text, "documents") for name, text in texts.items()])
     sources = Sources([Source(index.retriever("documents"), {"en": "Documents"})], 5.0)
-    yield Finder(sources, Reranker(UnitVectors(encoder, index), index))
+    yield Finder(sources, Reranker(SentenceJudge(UnitVectors(encoder, index)), index))
     index.close()
 
 

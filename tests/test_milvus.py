@@ -18,6 +18,7 @@ from retrieval.files import open_file
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
 from retrieval.intake import Progress
+from retrieval.judge import SentenceJudge
 from retrieval.milvus import MilvusIndex, fusion
 from retrieval.milvus_rows import LONGEST, packed, passage_row, terms, tile_of, units_of, unpacked, vectors_of
 from retrieval.rerank import Reranker
@@ -149,7 +150,7 @@ def test_the_same_reranking_follows(index: MilvusIndex, encoder: SentenceEncoder
     ranked = {}
     for name, one in (("here", local), ("there", index)):
         candidates = one.search(SearchRequest(question), "documents")
-        ranked[name] = Reranker(UnitVectors(encoder, one), one).rank(question, candidates)
+        ranked[name] = Reranker(SentenceJudge(UnitVectors(encoder, one)), one).rank(question, candidates)
     assert ranked["there"][0].id == ranked["here"][0].id == "d1#0"
     assert ranked["there"][0].score == pytest.approx(ranked["here"][0].score, abs=0.02)
     local.close()

@@ -12,6 +12,7 @@ from chat.news_digest import digest
 from chat.reader import Reader
 from encoder import SentenceEncoder
 from retrieval.base import Passage
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
 from retrieval.unit_vectors import UnitVectors
 
@@ -60,7 +61,7 @@ def test_brackets_in_a_report_are_no_citations() -> None:
 
 
 def test_the_reader_tells_news_and_without_any_names_the_source(encoder: SentenceEncoder) -> None:
-    reader = Reader(UnitVectors(encoder))
+    reader = Reader(SentenceJudge(UnitVectors(encoder)))
 
     def answer(*passages: Passage) -> tuple[str, Finish | None]:
         chunks = list(reader.stream(ChatRequest((Message(Role.USER, "Any news?"),), passages, "Any news?")))
@@ -72,7 +73,7 @@ def test_the_reader_tells_news_and_without_any_names_the_source(encoder: Sentenc
 
 
 def test_what_leads_keeps_its_order_and_place_however_little_it_shares(encoder: SentenceEncoder) -> None:
-    reranker = Reranker(UnitVectors(encoder), Uncounted())
+    reranker = Reranker(SentenceJudge(UnitVectors(encoder)), Uncounted())
     text = "The news is what is reported. What is in the news changes every day."
     article = Passage("a#0", text, "News", "library", "a", language="en", end=len(text), score=9.0)
     twice = replace(LIT, id="news:9#0", document="news:9")

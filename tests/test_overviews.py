@@ -28,6 +28,7 @@ from retrieval.base import Document, Passage
 from retrieval.documents import Fetched, IndexedDocuments
 from retrieval.files import read_document
 from retrieval.index import DocumentIndex
+from retrieval.judge import SentenceJudge
 from retrieval.library import read_library
 from retrieval.overview import overview
 from retrieval.overview_choice import Choice, Why
@@ -92,7 +93,7 @@ def assistant(index: DocumentIndex, encoder: SentenceEncoder, model: ChatModel) 
         ModelSlot(model),
         Sources(sources, 5.0),
         Source(index.retriever("guide"), {"en": "Guide", "zh": "指南"}),
-        Reranker(UnitVectors(encoder, index), index),
+        Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
         Screen(Words(), Policy.load(None), limit_s=5.0),
         startup,
     )
@@ -101,7 +102,7 @@ def assistant(index: DocumentIndex, encoder: SentenceEncoder, model: ChatModel) 
 @pytest.fixture(scope="module")
 def reading(index: DocumentIndex, encoder: SentenceEncoder) -> Assistant:
     """With the reader."""
-    return assistant(index, encoder, Reader(UnitVectors(encoder, index)))
+    return assistant(index, encoder, Reader(SentenceJudge(UnitVectors(encoder, index))))
 
 
 @pytest.fixture
@@ -326,7 +327,7 @@ def test_a_deleted_document_is_not_spoken_of(encoder: SentenceEncoder, tmp_path:
     index.add(
         [Document("d", "Mill", "# Mill\n\nThe mill by the river has a new wheel.", "documents", "anna", name="mill.md")]
     )
-    visit = Visit(assistant(index, encoder, Reader(UnitVectors(encoder, index))), "anna")
+    visit = Visit(assistant(index, encoder, Reader(SentenceJudge(UnitVectors(encoder, index)))), "anna")
     assert "new wheel" in visit.ask("Summarise mill.md").answer
     index.delete("d", "anna")
     assert "new wheel" not in visit.ask("summarise it").answer

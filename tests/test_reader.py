@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chat.answering import FEATURES
 from chat.base import ChatRequest, Chunk, Finish, Message, Role
 from chat.citations import cited
 from chat.excerpt import excerpt, words
-from chat.expected import Expected, expected
-from chat.reader import ADAPTERS, MOST_WORDS, Reader
-from chat.selector import probabilities, read_networks
+from chat.reader import MOST_WORDS, Reader
 from encoder import SentenceEncoder, Vectors
 from errors import ModelError
+from retrieval.answering import FEATURES
 from retrieval.base import Passage
+from retrieval.expected import Expected, expected
+from retrieval.judge import ADAPTERS, SentenceJudge
+from retrieval.selector import probabilities, read_networks
 from retrieval.unit_vectors import UnitVectors
 from retrieval.vectors import Stored, encoded_texts, units, vector_key
 
@@ -68,7 +69,7 @@ CHINESE = (passage(LIBAI_ZH, "李白", language="zh"), passage(GREATWALL_ZH, "�
 
 @pytest.fixture(scope="module")
 def reader(encoder: SentenceEncoder) -> Reader:
-    reader = Reader(UnitVectors(encoder))
+    reader = Reader(SentenceJudge(UnitVectors(encoder)))
     reader.load()
     return reader
 
@@ -234,7 +235,7 @@ def test_stored_vectors_are_used(encoder: SentenceEncoder, reader: Reader) -> No
             return [encoder.encode(known[key]).astype(np.float16) for key in keys]
 
     store = Store()
-    with_store = Reader(UnitVectors(encoder, store))
+    with_store = Reader(SentenceJudge(UnitVectors(encoder, store)))
     question = request("Who discovered penicillin?")
     assert answer(with_store, question) == answer(reader, question)
     assert store.asked == len(LIBRARY)
@@ -325,7 +326,7 @@ def test_another_encoder_means_words_alone(encoder: SentenceEncoder) -> None:
         def encode(self, texts: Sequence[str], batch_tokens: int = 8192) -> Vectors:
             raise AssertionError("its cosines mean something else")
 
-    text, _ = answer(Reader(UnitVectors(Other())), request("Who discovered penicillin?"))
+    text, _ = answer(Reader(SentenceJudge(UnitVectors(Other()))), request("Who discovered penicillin?"))
     assert "Alexander Fleming" in text
 
 
@@ -333,9 +334,9 @@ def test_broken_weights_are_reported_in_one_sentence(encoder: SentenceEncoder, t
     (tmp_path / "reader.terms.tsv").write_text("the\t0.9\n", encoding="utf-8")
     (tmp_path / "reader.json").write_text(json.dumps({"words": {"features": ["no such feature"]}}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"reader\.json"):
-        Reader(UnitVectors(encoder), adapters=tmp_path).load()
+        Reader(SentenceJudge(UnitVectors(encoder), tmp_path)).load()
     with pytest.raises(ModelError, match=r"reader\.terms\.tsv"):
-        Reader(UnitVectors(encoder), adapters=tmp_path / "nowhere").load()
+        Reader(SentenceJudge(UnitVectors(encoder), tmp_path / "nowhere")).load()
 
 
 def test_the_probabilities_of_a_question_leave_room_for_none() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from chat.answering import read_question
-from chat.rarity import Rarity
 from finetune.reader_data import in_other_words, shortened
+from retrieval.answering import read_question
+from retrieval.rarity import Rarity
 
 
 def test_chinese_questions_are_cut_to_what_the_text_holds() -> None:

@@ -14,6 +14,7 @@ from chat.replies import ask_back, small_talk, unanswered
 from chat.smalltalk import Talk
 from encoder import SentenceEncoder
 from retrieval.base import Passage
+from retrieval.judge import SentenceJudge
 from retrieval.unit_vectors import UnitVectors
 
 LIBRARY, WIKIPEDIA = "Starter library", "Wikipedia"
@@ -84,7 +85,7 @@ def test_it_asks_back(word: str, language: str, says: str) -> None:
 
 @pytest.fixture(scope="module")
 def reader(encoder: SentenceEncoder) -> Reader:
-    reader = Reader(UnitVectors(encoder))
+    reader = Reader(SentenceJudge(UnitVectors(encoder)))
     reader.load()
     return reader
 

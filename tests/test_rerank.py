@@ -13,6 +13,7 @@ import pytest
 from encoder import SentenceEncoder, Vectors
 from finetune.rerank_calibration import fit, probabilities
 from retrieval.base import Passage
+from retrieval.judge import SentenceJudge
 from retrieval.rerank import CALIBRATION, THRESHOLD, Reranker
 from retrieval.text import analyse, language
 from retrieval.unit_vectors import UnitVectors
@@ -55,6 +56,13 @@ class _Counting:
         self.texts += texts
         return self.encoder.encode(texts)
 
+    @property
+    def hash(self) -> str:
+        return self.encoder.hash
+
+    def word_vectors(self, words: Sequence[str]) -> Vectors:
+        return self.encoder.word_vectors(words)
+
 
 def _passage(id: str, text: str, score: float = 1.0, title: str = "", source: str = "documents") -> Passage:
     return Passage(
@@ -75,7 +83,7 @@ def reranker(encoder: SentenceEncoder) -> Reranker:
 
 
 def _reranker(encoder: Any, collection: Any) -> Reranker:
-    return Reranker(UnitVectors(encoder, collection), collection)
+    return Reranker(SentenceJudge(UnitVectors(encoder, collection)), collection)
 
 
 def test_the_sentence_that_answers_wins_over_bm25(reranker: Reranker) -> None:
@@ -181,12 +189,13 @@ def test_a_heading_counts_for_what_stands_below_it(reranker: Reranker) -> None:
 
 def test_calibration_fits_the_features(reranker: Reranker) -> None:
     weights = json.loads(CALIBRATION.read_text(encoding="utf-8"))["weights"]
-    assert set(weights) == {"cosine", "words", "pairs"}
+    assert set(weights) == {kind + judged for kind in ("cosine", "words", "pairs") for judged in ("", ", judged")}
     seen = reranker.weigh("planet", [*PASSAGES, _passage("zh", "火星是行星。"), replace(PASSAGES[0], language="de")])
-    assert {e.kind for e in seen} == set(weights)
-    for evidence in seen:
+    assert {e.kind for e in seen} == {kind for kind in weights if kind.endswith("judged")}
+    for evidence in [*seen, *(replace(e, answer=None) for e in seen)]:
         assert len(weights[evidence.kind]) == 1 + len(evidence.features)
-        assert all(weight > 0 for weight in weights[evidence.kind][1:])  # more of each speaks for an answer
+        # More of each speaks for an answer; where sentences were weighed, that weight says most of it already.
+        assert all(weight > 0 for weight in weights[evidence.kind][-1 if evidence.answer is not None else 1 :])
 
 
 def test_coverage_weighs_rare_words_more(encoder: SentenceEncoder) -> None:

@@ -120,7 +120,7 @@ _PIECES = (
 
 @pytest.mark.parametrize("piece", _PIECES)
 def test_time_grows_no_faster_than_the_text(piece: str) -> None:
-    """Eight times the text in at most sixteen times the time, where that can be told from the clock's noise."""
+    """Eight times the text in at most 24 times the time (64 were quadratic), where noise does not drown it."""
 
     def seconds(characters: int) -> float:
         text = piece * (characters // len(piece))
@@ -129,7 +129,7 @@ def test_time_grows_no_faster_than_the_text(piece: str) -> None:
         return time.process_time() - began
 
     short = min(seconds(LONGEST // 16) for _ in range(2))
-    assert seconds(LONGEST // 2) <= 16 * max(short, 0.05)
+    assert seconds(LONGEST // 2) <= 24 * max(short, 0.05)
 
 
 def test_what_is_longer_than_any_article_is_cut() -> None:

@@ -260,6 +260,7 @@ _LOADING_ZH = {
     "Indexing the starter library": "正在索引入门资料库",
     "Going on with uploads": "正在继续处理上传的文件",
     "Following the shared documents": "正在跟进共享文档",
+    "Following the Wikipedia dump": "正在跟进维基百科转储",
     "Choosing a chat model": "正在选择聊天模型",
     "Ready": "就绪",
 }

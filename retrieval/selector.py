@@ -1,4 +1,4 @@
-"""The network that weighs the features of `chat.answering`: one hidden layer, a few thousand numbers in a JSON file.
+"""The network that weighs the features of `retrieval.answering`: one hidden layer, a few thousand numbers in JSON.
 
 A sentence's probability of answering is a softmax over all sentences and “none of them”, whose logit is 0. So the
 probabilities of one question add up to the probability that the passages answer it at all.
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chat.answering import FEATURES
 from errors import ModelError
+from retrieval.answering import FEATURES
 
 Vector = NDArray[np.float32]
 

@@ -17,13 +17,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from chat.expected import Clues, Expected, clues, defined, expected
-from chat.rarity import Rarity
-from chat.word_likeness import WordLikeness, content_words
 from retrieval.base import Passage
+from retrieval.expected import Clues, Expected, clues, defined, expected
+from retrieval.rarity import Rarity
 from retrieval.split import Span
 from retrieval.text import analyse, stemmed_alike
 from retrieval.vectors import units
+from retrieval.word_likeness import WordLikeness, content_words
 
 Matrix = NDArray[np.float32]
 

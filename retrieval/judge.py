@@ -1,0 +1,83 @@
+"""Which sentences of some passages answer a question: their features, weighed by the networks of `finetune.reader`.
+
+One judge serves the reranker, which asks how likely a passage holds an answer at all, and the reader, which quotes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.answering import Question, Sentence, describe, read_question, sentences
+from retrieval.base import Passage
+from retrieval.rarity import Rarity, read_rarity
+from retrieval.selector import Network, Vector, read_networks
+from retrieval.unit_vectors import UnitVectors
+from retrieval.vectors import encoded_texts, units, vector_key
+from retrieval.word_likeness import WordLikeness
+
+ADAPTERS = Path(__file__).parent.parent / "assets" / "adapters"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The sentences of some passages, and what speaks for each."""
+
+    question: Question
+    sentences: list[Sentence]
+    logits: Vector
+    """One for each sentence; “none of them” has 0."""
+    threshold: float
+    """Below this probability that any of them answers, nothing should be quoted."""
+
+
+class SentenceJudge:
+    """Safe to call from several threads; loads its networks on first use."""
+
+    def __init__(self, vectors: UnitVectors, adapters: Path = ADAPTERS) -> None:
+        self.vectors = vectors
+        self.likeness = WordLikeness(vectors.encoder)
+        self._adapters = adapters
+        self._networks: dict[str, Network] = {}
+        self._rarity = Rarity({})
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Read the weights, once. Raises `ModelError` when they cannot be used."""
+        with self._lock:
+            if not self._networks:
+                self._rarity = read_rarity(self._adapters / "reader.terms.tsv")
+                self._networks = read_networks(self._adapters / "reader.json")
+
+    def knows(self, language: str) -> bool:
+        """Whether vectors can be trusted in this language, by the encoder that the network was fitted to."""
+        self.load()
+        encoder = self.vectors.encoder
+        return encoder.knows(language) and self._networks["vectors"].encoder == encoder.hash
+
+    def read(self, text: str, language: str) -> Question:
+        """A question as the features see it."""
+        self.load()
+        return read_question(text, language, self._rarity)
+
+    def judge(self, text: str, language: str, passages: Sequence[Passage], cosines: Vector | None) -> Judged:
+        """Weigh every sentence of the passages. `cosines` as `cosines` gives them; None where they are not `known`."""
+        question, found = self.read(text, language), sentences(passages)
+        network = self._networks["words" if cosines is None else "vectors"]
+        likeness = None if cosines is None else self.likeness
+        logits = network.logits(describe(question, passages, found, cosines, likeness))
+        return Judged(question, found, logits, network.threshold)
+
+    def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
+        """Cosine of a question with every sentence of the passages, in order."""
+        spans = [units(passage.text) for passage in passages]
+        keys = [vector_key(encoded_texts(*each)) for each in zip(passages, spans, strict=True)]
+        vectors = [each for each in self.vectors.find(passages, spans, keys) if each is not None]
+        if not vectors:
+            return np.zeros(0, np.float32)
+        cosines: Vector = np.concatenate(vectors) @ self.vectors.encoder.encode([text])[0]
+        return cosines
