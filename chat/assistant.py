@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_QUESTION = 20_000
 """Characters of a message."""
-_REMARKED = 0.3
+_REMARKED = 0.5
 """How likely a passage must be meant by somebody who does not ask."""
 
 
