@@ -144,7 +144,8 @@ def visit(browser: Browser, running: Running) -> Iterator[Visit]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(_WAIT_MS)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        # Gradio gives up its own requests when a page is left or reloaded, and does not catch what that raises.
+        page.on("pageerror", lambda error: None if error.name == "AbortError" else problems.append(str(error)))
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.on("request", lambda sent: None if _ours(sent.url, running) else problems.append(sent.url))
         page.goto(running.url)
