@@ -42,12 +42,13 @@ _WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
 _ASKS = re.compile(
     r"[?？]|^(?:who|whom|whose|which|where|when|why|how|what(?! an? ))\b|"
     r"^(?:do|does|did|is|are|was|were|can|could|would|will|have|has|should) (?!not)|"
-    r"[吗呢嗎谁誰哪几幾怎]|什么|什麼|多少|为何|是否",
+    r"[吗呢嗎谁誰哪几幾怎]|多[高长長大远遠重深久快宽寬厚]|什么|什麼|多少|为何|是否",
     re.IGNORECASE,
 )
 _REMARKS = re.compile(
     r"(?:(?:well|so|but|and|ok|okay|yeah|wow|whoa|actually|honestly)[ ,]+)?"
-    r"(?:i|i'm|i've|i'd|my|you're|she|he|it|it's|that|that's|this|they|we|we're|makes?|looks?|sounds?)\b"
+    r"(?:i|i'm|i've|i'd|my \w+ (?:is|was|were|has|had|did|told|said|says|also|just|used|loves?|likes?|thinks?)|"
+    r"you're|she|he|it|it's|that|that's|this|they|we|we're|makes?|looks?|sounds?)\b"
     r"|(?:whoa|wow|oh|ah|aw+|ha+|hm+|yay|ugh|oops|damn|gosh|omg)\b"
     r"|[我你您他她它这這那好太真嗯哦哈]",
     re.IGNORECASE,

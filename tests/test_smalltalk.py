@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from chat.smalltalk import Scope, Talk, scope, talk, without_greeting
+from chat.smalltalk import Scope, Talk, remark, scope, talk, without_greeting
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,48 @@ def test_long_and_odd_messages_take_no_time(message: str) -> None:
 def test_a_greeting_before_a_question_falls_off() -> None:
     assert without_greeting("Hi! Who was Marie Curie?") == "Who was Marie Curie?"
     assert without_greeting("Hi-C is what?") == "Hi-C is what?"
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("haha nice", Talk.PRAISE),
+        ("Thank you, that helped a lot!", Talk.THANKS),
+        ("brilliant, cheers", Talk.THANKS),
+        ("okay, I have to go now", Talk.ASSENT),
+        ("oh I didn't know that", Talk.ASSENT),
+        ("晚安，明天见", Talk.ASSENT),
+        ("sure, tell me", None),
+        ("I want to know more about it", None),
+        ("give me another", None),
+        ("do you know it", None),
+        ("love", None),
+        ("long way home", None),
+        ("perfect pitch", None),
+        ("我想知道长城", None),
+        ("天安门", None),
+    ],
+)
+def test_a_message_of_small_talk_s_words_is_small_talk(message: str, kind: Talk | None) -> None:
+    assert talk(message) is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "tells"),
+    [
+        ("my dad was there too", True),
+        ("whoa, crazy", True),
+        ("she was great", True),
+        ("好可爱", True),
+        ("my contract", False),
+        ("my notice period", False),
+        ("is she still alive", False),
+        ("I need the boiler manual", False),
+        ("Tell me about tea", False),
+        ("penicillin", False),
+        ("我想知道长城", False),
+        ("它有多高", False),
+    ],
+)
+def test_what_tells_does_not_ask(message: str, tells: bool) -> None:
+    assert remark(message) is tells
