@@ -176,7 +176,7 @@ def main() -> int:
     for chatty in ("httpx", "wikipediaapi"):  # they log every request
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Of each new length of a text oneDNN keeps compiled code: a thousand pieces as it comes, some 100 MB.
+    # Of each new length of a text oneDNN keeps compiled code, a thousand pieces as it comes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env")

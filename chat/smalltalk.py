@@ -9,7 +9,7 @@ import re
 from enum import Enum
 
 from chat.phrases import plain
-from chat.talk_phrases import HELLO, PATTERNS, Talk
+from chat.talk_phrases import HELLO, PATTERNS, Talk, answered
 from chat.talk_words import by_words
 from chat.talk_words import remark as _remark
 from retrieval.patterns import any_of
@@ -29,14 +29,6 @@ class Scope(Enum):
 
 _LONGEST = 80
 _BETWEEN = re.compile(r"\s*[,;.!?，；。！？~～…-]+\s*|(?<=ha) (?=\w)|(?<=lol) (?=\w)|\s+(?:and|but)\s+")
-_WEIGHT = {kind: -number for number, kind in enumerate(Talk)} | {
-    Talk.ASSENT: -90,
-    Talk.LAUGHTER: -80,
-    Talk.GREETING: -70,
-    Talk.PRAISE: -60,
-}
-"""Of several things said at once, the one that is answered: “haha, thanks” is thanks."""
-
 _OPENING = re.compile(
     rf"^\s*{HELLO}(?:[ ,，]+(?:there|groundchat|again|everyone))?\s*[,，!！.。:：~]+\s*(?=\S)", re.IGNORECASE
 )
@@ -83,7 +75,7 @@ def talk(message: str) -> Talk | None:
     parts = [_kind(part) for part in _BETWEEN.split(bare) if part]
     said = [kind for kind in parts if kind is not None]
     if len(said) == len(parts) > 1:
-        return max(said, key=_WEIGHT.__getitem__)
+        return answered(said)
     return by_words(bare)
 
 

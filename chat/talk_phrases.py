@@ -6,6 +6,7 @@ A pattern must cover a whole message. Chinese is written in simplified character
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from retrieval.patterns import any_of
@@ -40,6 +41,15 @@ class Talk(Enum):
     ASSENT = "assent"
     """“Yes”, “no”, “never mind”."""
     SADNESS = "sadness"
+
+
+_LAST = (Talk.PRAISE, Talk.GREETING, Talk.LAUGHTER, Talk.ASSENT)
+"""What is only said beside something else, in the order in which it counts."""
+
+
+def answered(said: Sequence[Talk]) -> Talk:
+    """Of several things said at once the one that is answered: “haha, thanks” is thanks."""
+    return min(said, key=[*(kind for kind in Talk if kind not in _LAST), *_LAST].index)
 
 
 _STOP = r"[ ,，!！.。~～]*"

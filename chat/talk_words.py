@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from chat.talk_phrases import Talk
+from chat.talk_phrases import Talk, answered
 
 _SAYING = (
     (Talk.THANKS, "thanks thank thankyou thx cheers appreciate appreciated grateful"),
@@ -83,9 +83,5 @@ def by_words(said: str) -> Talk | None:
     if not all(word in _SAYS or word in _SPOKEN or word in _COMMON for word in words):
         return None
     if kinds:
-        return min(kinds, key=_ORDER.index)
+        return answered(kinds)
     return Talk.ASSENT if any(word in _SPOKEN for word in words) else None
-
-
-_ORDER = (Talk.THANKS, Talk.GOODBYE, Talk.PRAISE, Talk.LAUGHTER, Talk.ASSENT)
-"""Of several things said at once, the one that is answered."""

@@ -202,6 +202,8 @@ class Reranker:
         found: list[Evidence] = []
         for trusted in (True, False):
             mine = [e for e, k in zip(evidence, known, strict=True) if k is trusted]
+            if not mine:
+                continue
             cosines = np.array([c for e in mine for c in e.unit_cosine or ()], np.float32) if trusted else None
             judged = self._judge.judge(query, language, [e.passage for e in mine], cosines)
             best = [-_MOST_LOGIT] * len(mine)
