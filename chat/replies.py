@@ -77,8 +77,8 @@ _CANNOT = {
         "time and the date.",
         Task.WEATHER: "I cannot look up the weather: my sources are articles and documents, not live data. A weather "
         "service can tell you.",
-        Task.NEWS: "The sources that were searched have no news, prices or scores on this. Where the source “News” is "
-        "offered, switch it on: it knows what was reported lately.",
+        Task.NEWS: "The sources that were searched have no news, prices or scores on this. What is going on now "
+        "stands only in “News” and “Sports scores”, where they are offered, switched on and could be reached.",
         Task.ACT: "I can only answer questions with quotes from sources; I cannot do things for you, such as set "
         "alarms, send messages or draw.",
     },
@@ -87,7 +87,8 @@ _CANNOT = {
         Task.CALCULATE: "我不会计算：内置阅读器只能引用资料中的原句。请用计算器，或者加载聊天模型。",
         Task.CLOCK: "我没有时钟和日历，只能引用资料中的原句。你的设备上会显示时间和日期。",
         Task.WEATHER: "我查不到天气：我的资料是文章和文档，不是实时数据。请看天气预报服务。",
-        Task.NEWS: "已检索的资料来源中没有这方面的新闻、价格或比分。如果有“新闻”这一来源，请打开它，其中有最近的报道。",
+        Task.NEWS: "已检索的资料来源中没有这方面的新闻、价格或比分。"
+        "近况只见于“新闻”和“体育比分”：须有这两个来源、已经打开，并且能够连上。",
         Task.ACT: "我只能摘引资料回答问题，不能替你做事，例如设闹钟、发消息或画图。",
     },
 }
