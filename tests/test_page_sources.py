@@ -45,7 +45,7 @@ def test_news_is_cited_with_its_date(visit: Visit) -> None:
 
 
 def test_without_news_the_reader_names_the_source(visit: Visit) -> None:
-    expect(ask(visit(), "What is in the news?")).to_contain_text("source “News”")
+    expect(ask(visit(), "What is in the news?")).to_contain_text("only in “News” and “Sports scores”")
 
 
 def test_a_setting_is_kept_a_wrong_value_is_told_and_a_reload_remembers(visit: Visit, running: Running) -> None:
