@@ -22,6 +22,7 @@ import psutil
 import pytest
 from gradio_client import Client
 
+import evaluation.served
 from evaluation.startup import free_port
 from tests.conftest import wait_until_ready
 from tests.tiny_model import make_endless_model
@@ -189,3 +190,13 @@ def test_a_cancelled_answer_makes_room_for_the_next_within_half_a_second(
         second.close()
     print(f"longest {longest:.3f} s, with the next answer's eight tokens")
     assert longest < 0.5
+
+
+def test_speed_over_http_is_measured_beside_a_plain_app(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--users", "1,2", "--rounds", "1", "--tokens", "16", "--prompt", "8", "--settle", "0", "--json"]
+    assert evaluation.served.main(flags) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["users"]
+    assert list(rows) == ["1", "2"]
+    for row in rows.values():
+        assert min(row["tokens_per_s"], row["plain_tokens_per_s"]) > 0
+        assert row["ratio"] == pytest.approx(row["tokens_per_s"] / row["plain_tokens_per_s"], rel=0.01)
