@@ -5,6 +5,7 @@ indexed on disk, encoded; each question is searched by BM25 and, in mode `hybrid
 best passage. Nothing is dropped as unlikely to answer: that is another question than the order.
 
 OUT: `query-id<TAB>doc-id<TAB>rank<TAB>score`. With `--json` the figures come as one JSON object on the last line.
+`--beside bm25s` also has the same texts searched by `evaluation.beside`; its figures follow under `beside`.
 nDCG is Järvelin & Kekäläinen's (2002) with gains as graded, as trec_eval reckons it.
 """
 
@@ -27,6 +28,7 @@ import numpy as np
 
 from encoder import SentenceEncoder
 from errors import AppError
+from evaluation import beside
 from evaluation.dataset import Dataset, Item, Question, load_dataset
 from retrieval.base import Document, SearchRequest
 from retrieval.index import DocumentIndex
@@ -158,6 +160,15 @@ def evaluate(dataset: Dataset, mode: str = "hybrid", k: int = 100, run: TextIO |
     return Result(*map(float, (*means, passages_per_s, *times)))
 
 
+def compare(dataset: Dataset, mine: Result, k: int = 100) -> dict[str, float]:
+    """What bm25s finds for the same questions, and how far `mine` is above it. Raises `InputError` without bm25s."""
+    rankings = beside.rankings(dataset, max(k, 10))
+    pairs = zip(rankings, dataset.questions, strict=True)
+    means = np.mean([_figures(ranking, dataset.relevant[question.id]) for ranking, question in pairs], axis=0)
+    figures = dict(zip(_NAMES, (round(float(value), 4) for value in means), strict=False))
+    return figures | {"ndcg@10_above": round(mine.ndcg_10 - float(means[0]), 4)}
+
+
 def _figures(ranking: Sequence[str], grades: dict[str, int]) -> tuple[float, float, float, float]:
     return (
         ndcg(ranking, grades, 10),
@@ -191,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mode", choices=MODES, default=MODES[0])
     parser.add_argument("--k", type=int, default=100, help="texts per question (default 100)")
     parser.add_argument("--run", type=Path, help="write the rankings here")
+    parser.add_argument("--beside", choices=beside.NAMES, help="compare with bm25s, over jieba's words in Chinese")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args(arguments)
     if options.k < 1:
@@ -199,14 +211,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset = load_dataset(options.dataset)
         with options.run.open("w", encoding="utf-8") if options.run else nullcontext() as run:
             result = evaluate(dataset, options.mode, options.k, run)
+        compared = compare(dataset, result, options.k) if options.beside else {}
     except (AppError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{dataset.name}: {len(dataset.questions):,} questions, {len(dataset.corpus):,} texts, {options.mode}")
     for name, value in result.as_json().items():
         print(f"  {name:<16}{value:>10.4f}")
+    for name, value in compared.items():
+        print(f"  {options.beside} {name:<16}{value:>10.4f}")
     if options.json:
-        print(json.dumps(result.as_json()))
+        print(json.dumps(result.as_json() | ({"beside": compared} if compared else {})))
     return 0
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 
 from errors import InputError
-from evaluation.dataset import load_dataset
+from evaluation import beside
+from evaluation.dataset import Dataset, Item, Question, load_dataset
 from evaluation.retrieval import main, ndcg, recall, reciprocal_rank
 
 CORPUS = [
@@ -117,6 +119,34 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: s
         assert scores == sorted(scores, reverse=True)
 
 
+def test_bm25s_is_asked_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = _write(tmp_path / "set", packed=False)
+    assert main(["--dataset", str(folder), "--mode", "bm25", "--beside", "bm25s", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(figures)[-2:] == ["p95_ms", "beside"]
+    theirs = figures["beside"]
+    assert list(theirs) == ["ndcg@10", "recall@1", "recall@100", "mrr@10", "ndcg@10_above"]
+    # Of four questions one is Chinese, which it does not cut in a set of English ones.
+    assert theirs["ndcg@10"] == theirs["recall@1"] == theirs["recall@100"] == 0.75
+    assert theirs["ndcg@10_above"] == 0.25 and figures["ndcg@10"] == 1.0
+
+
+def test_chinese_is_cut_into_words_beside_it(tmp_path: Path) -> None:
+    items = (Item("river", "长江", "长江是中国最长的河流。"), Item("wall", "长城", "长城全长两万多公里。"))
+    dataset = Dataset("zh", items, (Question("q", "中国最长的河流是哪条？"),), {"q": {"river": 1}})
+    assert beside.rankings(dataset, 5) == [["river"]]
+    assert beside.cutter(dataset)("中国最长的河流") == ["中国", "最长", "的", "河流"]
+
+
+def test_without_its_packages_the_comparison_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    folder = _write(tmp_path / "set", packed=False)
+    assert main(["--dataset", str(folder), "--mode", "bm25", "--beside", "bm25s"]) == 1
+    assert "bm25s is not installed" in capsys.readouterr().err
+
+
 def test_a_missing_folder_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--dataset", str(tmp_path / "gone")]) == 1
     assert "has neither corpus.jsonl nor corpus.jsonl.gz" in capsys.readouterr().err
@@ -124,7 +154,6 @@ def test_a_missing_folder_is_one_sentence(tmp_path: Path, capsys: pytest.Capture
 
 def test_texts_of_many_passages_do_not_crowd_out_the_others(tmp_path: Path) -> None:
     from encoder import SentenceEncoder
-    from evaluation.dataset import Dataset, Item, Question
     from evaluation.retrieval import indexed, search
     from retrieval.judge import SentenceJudge
     from retrieval.rerank import Reranker
