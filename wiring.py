@@ -40,6 +40,7 @@ from retrieval.files import open_file
 from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
+from retrieval.joining import Joining
 from retrieval.judge import SentenceJudge
 from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
 from retrieval.milvus import MilvusIndex
@@ -169,6 +170,7 @@ def wire(
         startup=startup,
         answer_limit_s=settings.answer_limit_s,
         activity=activity,
+        joining=Joining(index, settings.neighbours, settings.neighbour_cosine),
     )
     return Core(
         assistant=assistant,
@@ -190,8 +192,7 @@ def _index(settings: Settings, encoder: SentenceEncoder, activity: Activity) -> 
 
 
 def _opener(settings: Settings) -> OpenFile:
-    limit = most_bytes(settings)
-    return lambda path, name, owner: open_file(path, name, owner, DOCUMENTS, limit)
+    return lambda path, name, owner: open_file(path, name, owner, DOCUMENTS, most_bytes(settings))
 
 
 def most_bytes(settings: Settings) -> int:
@@ -210,9 +211,8 @@ def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:
         found.append(WatchedFolder(settings.documents_folder, leave_out=settings.data_dir))
     if settings.documents_urls is not None:
         fetcher = Fetcher(_user_agent(settings), allowed_hosts=settings.allow_hosts, limits=_PAGE_LIMITS, pace=pace)
-        found.append(
-            UrlList(settings.documents_urls, HttpCache(fetcher, folder / "pages") if settings.network else None)
-        )
+        pages = HttpCache(fetcher, folder / "pages") if settings.network else None
+        found.append(UrlList(settings.documents_urls, pages))
     return Corpora(index, found, folder)
 
 

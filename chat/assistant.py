@@ -31,6 +31,7 @@ from moderation.base import Action, Exchange, Side
 from moderation.policy import Decision, Screen
 from moderation.stream import Retraction, screened
 from retrieval.base import Passage
+from retrieval.joining import Joining
 from retrieval.overview_request import OverviewRequest
 from retrieval.query import Query, standalone
 from retrieval.query import Turn as Talked
@@ -79,14 +80,15 @@ class Assistant:
         startup: Startup,
         answer_limit_s: float = 600.0,
         activity: Activity | None = None,
+        joining: Joining | None = None,
     ) -> None:
-        """`activity` is told while an answer is written, so that background work makes way."""
+        """`activity` is told while an answer is written, so that background work makes way. `joining`: see `Finder`."""
         self.models = models
         self.sources = sources
         self.guide = guide
         self.startup = startup
         self._reranker = reranker
-        self._finder = Finder(sources, reranker)
+        self._finder = Finder(sources, reranker, joining)
         self._screen = screen
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
@@ -230,7 +232,7 @@ class Assistant:
         """The turn with what the moderator says of its question; `Done` has come where that refuses it."""
         if not ask.moderation:
             return turn
-        exchange = Exchange(ask.question, Side.USER, "" if ask.raw else _last_answer(ask.conversation))
+        exchange = Exchange(ask.question, Side.USER, "" if ask.raw else ask.conversation.last_answer)
         decision = self._screen.check(exchange, language)
         if decision.action is not Action.ALLOW:
             yield Flagged(decision)
@@ -373,10 +375,6 @@ def _talked(conversation: Conversation) -> list[Talked]:
         for turn in conversation.turns
         if (turn.remembered or turn.outcome is Outcome.UNANSWERED) and talk(turn.question) is None
     ]
-
-
-def _last_answer(conversation: Conversation) -> str:
-    return next((turn.answer for turn in reversed(conversation.turns) if turn.remembered), "")
 
 
 def _noted(turn: Turn, notice: str) -> Turn:

@@ -2,8 +2,9 @@
 
 The newest turn and room for the answer are taken off before. Of the rest the last exchange gets a share, then the
 sources take what they need, best first, then earlier exchanges come back: those that bear on the question first, of
-equals the newer. What does not fit whole is shortened: an exchange in its middle, a source at its end. While
-everything fits nothing is touched, so that the beginning of the prompt stays the same from turn to turn.
+equals the newer. What does not fit whole is shortened: an exchange in its middle, a source at its end. What stands
+around a source in its document takes only the room that is left then, best source first. While everything fits nothing
+is touched, so that the beginning of the prompt stays the same from turn to turn.
 """
 
 from __future__ import annotations
@@ -61,10 +62,32 @@ def fit(history: Sequence[Message], passages: Sequence[Passage], budget: int, an
     given at all, the prompt may take half of the answer's room.
     """
     kept = _Fit(history, passages, budget, ruler).kept()
+    if any(map(_has_context, passages)) and kept != Kept(tuple(history), tuple(passages)):
+        kept = _Fit(history, list(map(_alone, passages)), budget, ruler).kept()
+        kept = replace(kept, sources=_with_context(kept, passages, budget, ruler))
     if passages and not kept.sources:
-        more = _Fit(history, passages, budget + answer // 2, ruler).kept()
+        more = _Fit(history, list(map(_alone, passages)), budget + answer // 2, ruler).kept()
         return more if more.sources else kept
     return kept
+
+
+def _has_context(passage: Passage) -> bool:
+    return bool(passage.before or passage.after)
+
+
+def _alone(passage: Passage) -> Passage:
+    return replace(passage, before="", after="") if _has_context(passage) else passage
+
+
+def _with_context(kept: Kept, passages: Sequence[Passage], budget: int, ruler: Ruler) -> tuple[Passage, ...]:
+    """The sources that are kept whole, those that still fit with what stands around them."""
+    sources = kept.sources
+    for i, passage in enumerate(passages[: len(sources)]):
+        wider = (*sources[:i], passage, *sources[i + 1 :])
+        fits = _has_context(passage) and sources[i].text == passage.text
+        if fits and ruler.prompt(kept.history, wider) <= budget:
+            sources = wider
+    return sources
 
 
 class _Fit:

@@ -109,6 +109,11 @@ class Conversation:
         """The turns that are messages: no commands, no raw texts."""
         return tuple(turn for turn in self.turns if turn.kind is Kind.MESSAGE)
 
+    @property
+    def last_answer(self) -> str:
+        """The newest answer that later prompts may hold; empty where there is none."""
+        return next((turn.answer for turn in reversed(self.turns) if turn.remembered), "")
+
     def put(self, turn: Turn) -> Conversation:
         """With `turn` in the place of the one with its id, or at the end."""
         if all(t.id != turn.id for t in self.turns):

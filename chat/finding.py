@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chat.bilingual import Bilingual
 from chat.sources import NOTHING_CHOSEN, Chosen, Search, Source, Sources
 from retrieval.base import Passage
+from retrieval.joining import Joining
 from retrieval.query import Query
 from retrieval.rerank import Reranker
 from retrieval.text import analyse
@@ -31,6 +32,7 @@ class Searching:
     query: Query
     searches: tuple[Search, ...]
     alone: tuple[Search, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,15 @@ class Finding:
 
 
 class Finder:
-    """Searches sources side by side. Safe to call from several threads."""
+    """Searches sources side by side. Safe to call from several threads.
 
-    def __init__(self, sources: Sources, reranker: Reranker) -> None:
+    With `joining`, passages come with their neighbours in the document.
+    """
+
+    def __init__(self, sources: Sources, reranker: Reranker, joining: Joining | None = None) -> None:
         self._sources = sources
         self._reranker = reranker
+        self._joining = joining
 
     def start(
         self,
@@ -64,10 +70,14 @@ class Finder:
             query,
             tuple(self._sources.start(chosen, query, owner, cancel, settings)),
             tuple(self._sources.start(chosen, typed, owner, cancel, settings)) if query.alone else (),
+            owner,
         )
 
     def found(self, searching: Searching, least: float, cancel: threading.Event) -> Finding:
-        """Wait for the searches; of what they found, the best passages that answer with a probability of `least`."""
+        """Wait for the searches; of what they found, the best passages that answer with a probability of `least`.
+
+        Where `least` is 0 they come without neighbours: who judges by itself quotes nothing but what was found.
+        """
         query = searching.query
         candidates, notices = self._sources.collect(searching.searches, cancel)
         passages = self._reranker.rank(query.text, candidates, query.language, _PASSAGES, least)
@@ -76,6 +86,8 @@ class Finder:
             if self._stands_alone(query, others, passages):
                 query = dataclasses.replace(query, text=query.alone, new_topic=True)
                 passages = self._reranker.rank(query.text, others, query.language, _PASSAGES, least)
+        if self._joining is not None and least > 0 and not cancel.is_set():
+            passages = self._joining.join(passages, searching.owner)
         return Finding(query, tuple(passages), tuple(notices))
 
     def _stands_alone(self, query: Query, others: Sequence[Passage], of_topic: Sequence[Passage]) -> bool:

@@ -23,7 +23,7 @@ def what_was_left_out(kept: Kept, passages: Sequence[Passage], context: int) -> 
     if kept.shortened:
         left_out.append(_LAST_SHORTENED)
     count = len(kept.sources)
-    if count and kept.sources[-1] is not passages[count - 1]:
+    if count and kept.sources[-1].text != passages[count - 1].text:
         left_out.append(_SHORTENED.filled(number=count))
     if count < len(passages):
         numbers = [f"[{n}]" for n in range(count + 1, len(passages) + 1)]

@@ -127,13 +127,17 @@ def grounded_turn(question: str, passages: Sequence[Passage], brief: bool = Fals
     """
     if not passages:
         return question
-    runs = [len(run) for passage in passages for run in re.findall("`+", f"{_heading(passage)}{passage.text}")]
+    texts = [_with_context(passage) for passage in passages]
+    runs = [len(run) for text in texts for run in re.findall("`+", text)]
     fence = "`" * max(3, 1 + max(runs, default=0))
-    blocks = [
-        f"{fence}\n[{number}] {_heading(passage)}\n{passage.text.strip()}\n{fence}"
-        for number, passage in enumerate(passages, start=1)
-    ]
+    blocks = [f"{fence}\n[{number}] {text}\n{fence}" for number, text in enumerate(texts, start=1)]
     return "\n\n".join([_BRIEF_HEAD if brief else SOURCES_HEAD, *blocks, _SOURCES_FOOT + question])
+
+
+def _with_context(passage: Passage) -> str:
+    """Heading and text, with what stands around it in the document where that is given."""
+    around = (part.strip() for part in (passage.before, passage.text, passage.after))
+    return f"{_heading(passage)}\n" + "\n\n".join(part for part in around if part)
 
 
 def _heading(passage: Passage) -> str:

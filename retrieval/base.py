@@ -83,6 +83,10 @@ class Passage:
     """Retrievers: their own scale, higher is better. After reranking: probability in 0..1 that it answers."""
     leads: bool = False
     """Whether its source puts it before what merely matches: the newest, where the question asks for the newest."""
+    before: str = ""
+    """What stands before it in the document, given to a model as its context (`retrieval.joining`)."""
+    after: str = ""
+    """What stands after it; neither belongs to `text`."""
 
 
 @dataclass(frozen=True, slots=True)

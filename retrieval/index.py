@@ -204,15 +204,13 @@ class DocumentIndex:
 
     def neighbours(self, passage_id: str, owner: str, width: int = 1) -> list[Passage]:
         """The passages up to `width` before and after this one, in the order of the document."""
-        document_id, _, number = passage_id.rpartition("#")
+        return self.around([passage_id], owner, width)[0]
+
+    def around(self, passage_ids: Sequence[str], owner: str, width: int) -> list[list[Passage]]:
+        """The neighbours of each passage, as `neighbours` gives them; none of one that is not there."""
         view = self._storage.view
-        info = _info(view, document_id, owner) if number.isdecimal() else None
-        if info is None:
-            return []
-        around = range(int(number) - width, int(number) + width + 1)
-        ids = [f"{document_id}#{i}" for i in around if i != int(number)]
-        found = map(passage_of, view.find(view.all_of(id=ids, version=info.version), len(ids)))
-        return sorted(found, key=lambda passage: passage.start)
+        infos = {one: _info(view, one, owner) for one in {passage_id.rpartition("#")[0] for passage_id in passage_ids}}
+        return [_neighbours(view, infos[one.rpartition("#")[0]], one, width) for one in passage_ids]
 
     # Search
 
@@ -332,6 +330,16 @@ def _from(done: int, total: int, progress: Callable[[int, int], None]) -> Callab
 def _info(view: View, document_id: str, owner: str) -> DocumentInfo | None:
     """The description of a document that is this owner's, else of a public one."""
     return view.info(document_id, owner) or (view.info(document_id, "") if owner else None)
+
+
+def _neighbours(view: View, info: DocumentInfo | None, passage_id: str, width: int) -> list[Passage]:
+    _, _, number = passage_id.rpartition("#")
+    if info is None or not number.isdecimal():
+        return []
+    around = range(max(0, int(number) - width), min(int(number) + width + 1, info.passages))
+    ids = [f"{info.id}#{i}" for i in around if i != int(number)]
+    found = map(passage_of, view.find(view.all_of(id=ids, version=info.version), len(ids))) if ids else ()
+    return sorted(found, key=lambda passage: passage.start)
 
 
 def _query_terms(view: View, query: str) -> list[str]:

@@ -38,10 +38,9 @@ from retrieval.milvus_rows import (
     passages_schema,
     terms,
     tile_of,
-    unpacked,
 )
+from retrieval.milvus_tiles import MilvusTiles
 from retrieval.milvus_vectors import MilvusVectors
-from retrieval.split import Tile
 from retrieval.stored import DocumentInfo, Unfinished, joined
 from retrieval.text import analyse
 from retrieval.text import language as language_of
@@ -60,7 +59,6 @@ _COUNT_LIMIT_S = 2.0
 _WINDOW_CHARS = 20_000
 _KNOWN_S, _MOST_KNOWN = 600.0, 50_000
 """How long counts are good, and how many terms' are kept."""
-_AT_ONCE = 500
 _FIELDS = ("version", "key", "pieces", "stored", "units", "encoded")
 
 logger = logging.getLogger(__name__)
@@ -80,6 +78,7 @@ class MilvusIndex:
         self._activity = activity or Activity()
         self._milvus = Milvus(url, token)
         self._commits = MilvusCommits(self._milvus, lambda: encoder.dimension)
+        self._tiles = MilvusTiles(self._milvus, self._commits)
         self._vectors = MilvusVectors(
             self._milvus, encoder, self._activity, lambda: (self._commits.passages, self._commits.documents)
         )
@@ -171,63 +170,41 @@ class MilvusIndex:
         where = f'kind == "{WHOLE}" and scope == "{named(source, owner)}"'
         with self._asking():
             rows = self._milvus.every(self._commits.documents, where, ["pk", "pieces", "stored"])
-            infos = list(map(self._info_of, rows))
+            infos = self._tiles.infos_of(list(rows))
         return sorted(infos, key=lambda info: -info.added)
 
     def document(self, document_id: str, owner: str) -> Document | None:
         """A document with its full text, if it is public or this owner's. For long ones there is `window`."""
         with self._asking():
-            info = self._info(document_id, owner)
-            return joined(info, list(self._tiles(info, 0, info.passages))) if info else None
+            info = self._tiles.info(document_id, owner)
+            return joined(info, list(self._tiles.tiles(info, 0, info.passages))) if info else None
 
     def window(self, document_id: str, ordinal: int, owner: str, characters: int = _WINDOW_CHARS) -> Window | None:
         """About so many characters of a document around one of its passages, if it is public or this owner's."""
         with self._asking():
-            info = self._info(document_id, owner)
+            info = self._tiles.info(document_id, owner)
             if info is None:
                 return None
-            return window_around(info, ordinal, characters, lambda first, beyond: self._tiles(info, first, beyond))
+            return window_around(
+                info, ordinal, characters, lambda first, beyond: self._tiles.tiles(info, first, beyond)
+            )
 
     def passage(self, passage_id: str, owner: str) -> Passage | None:
         """A passage by its id, if it is public or this owner's."""
-        found = self._around(passage_id, owner, 0)
-        return found[0] if found else None
+        document_id, _, number = passage_id.rpartition("#")
+        with self._asking():
+            info = self._tiles.info(document_id, owner) if number.isdecimal() else None
+            tiles = self._tiles.tiles(info, int(number), min(int(number) + 1, info.passages)) if info else ()
+            return next((tile.passage for tile in tiles), None)
 
     def neighbours(self, passage_id: str, owner: str, width: int = 1) -> list[Passage]:
         """The passages up to `width` before and after this one, in the order of the document."""
-        return [passage for passage in self._around(passage_id, owner, width) if passage.id != passage_id]
+        return self.around([passage_id], owner, width)[0]
 
-    def _around(self, passage_id: str, owner: str, width: int) -> list[Passage]:
-        document_id, _, number = passage_id.rpartition("#")
-        if not number.isdecimal():
-            return []
+    def around(self, passage_ids: Sequence[str], owner: str, width: int) -> list[list[Passage]]:
+        """The neighbours of each passage, as `neighbours` gives them, all by two questions to Milvus."""
         with self._asking():
-            info = self._info(document_id, owner)
-            first, beyond = max(0, int(number) - width), int(number) + width + 1
-            tiles = self._tiles(info, first, min(beyond, info.passages)) if info else ()
-            return sorted((tile.passage for tile in tiles), key=lambda passage: passage.start)
-
-    def _info(self, document_id: str, owner: str) -> DocumentInfo | None:
-        """The description of a document that is this owner's, else of a public one."""
-        names = dict.fromkeys(f"{WHOLE}-{named(document_id, one)}" for one in (owner, ""))
-        rows = self._milvus.find(
-            self._commits.documents, among("pk", list(names)), ["pk", "pieces", "stored"], limit_s=_LIMIT_S
-        )
-        found = {row["pk"]: row for row in rows}
-        row = next((found[name] for name in names if name in found), None)
-        return self._info_of(row) if row else None
-
-    def _info_of(self, row: Row) -> DocumentInfo:
-        return DocumentInfo(*unpacked(self._milvus.stored(self._commits.documents, [row])[0]))
-
-    def _tiles(self, info: DocumentInfo, first: int, beyond: int) -> Iterator[Tile]:
-        """The tiles of a document from one ordinal up to, not including, another."""
-        for at in range(first, beyond, _AT_ONCE):
-            until = min(at + _AT_ONCE, beyond)
-            where = f'version == "{info.version}" and ordinal >= {at} and ordinal < {until}'
-            rows = self._milvus.find(self._commits.passages, where, ["pk", "pieces", "stored"], until - at)
-            for parts in self._milvus.stored(self._commits.documents, rows):
-                yield tile_of(parts)[0]
+            return self._tiles.around(passage_ids, owner, width)
 
     # Search
 

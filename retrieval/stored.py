@@ -65,7 +65,7 @@ class Unfinished:
     """Unix time in seconds."""
 
 
-_OF_A_SEARCH = frozenset({"score", "leads"})
+_OF_A_SEARCH = frozenset({"score", "leads", "before", "after"})
 """What a passage has for one question only; the rest is stored, in this order."""
 _PASSAGE = attrgetter(*(field.name for field in fields(Passage) if field.name not in _OF_A_SEARCH))
 _INFO = attrgetter(*(field.name for field in fields(DocumentInfo)))

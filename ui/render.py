@@ -150,9 +150,17 @@ def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> s
     return (
         f'<details class="gc-source" data-source="{number}"><summary><span class="gc-number">{number}</span>'
         f'<span class="gc-title">{heading}</span><span class="gc-label">{label}</span></summary>'
-        f"<blockquote>{marked(passage.text, marks(turn.answer, passage.text))}</blockquote>"
+        f"<blockquote>{_quoted(passage, turn.answer)}</blockquote>"
         f"{_links(passage, turn, language)}</details>"
     )
+
+
+def _quoted(passage: Passage, answer: str) -> str:
+    """The passage with what was taken over; of what the model read around it, the side that it took something from."""
+    sides = [(part, marks(answer, part)) for part in (passage.before, passage.after)]
+    before, after = (f'<span class="gc-context">{marked(part, taken)}</span>' if taken else "" for part, taken in sides)
+    shown = (before, marked(passage.text, marks(answer, passage.text)), after)
+    return "\n\n".join(part for part in shown if part)
 
 
 def marked(text: str, taken: Sequence[Mark]) -> str:
