@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -226,3 +226,28 @@ def test_a_new_topic_tells_how_far_each_turn_bears_on_it(make: Make) -> None:
     assert danube.relevance == 0
     assert 0 < milk.relevance == also.relevance < 1
     assert now.relevance == 1
+
+
+@ENGINES
+def test_what_stands_around_a_source_takes_only_the_room_that_is_left(build: Build) -> None:
+    around = {"before": f"before1 {RIVER * 20}", "after": f"after1 {RIVER * 20}"}
+    first = replace(passage(1, f"source1 {RIVER * 10}"), **around)
+    second = replace(passage(2, f"source2 {RIVER * 10}"), before=f"before2 {RIVER * 20}")
+    talked = said(f"ask0 {TALE * 10}", f"say0 {TALE * 10}", "Q?")
+    whole = build(talked, [first, second], 8192, 64)
+    assert all(word in whole.text for word in ("before1", "after1", "before2", "ask0", "say0"))
+    alone = [passage(1, first.text), passage(2, second.text)]
+    needed = build(talked, alone, 8192, 64).took
+    for context in (needed // 2, needed + 128):
+        tight = build(talked, [first, second], context, 64)
+        assert tight == build(talked, alone, context, 64) and "source1" in tight.text
+    # Room for one: the best source's comes first.
+    some = build(talked, [first, second], (needed + 2 * whole.took) // 3 + 160, 64)
+    assert "before1" in some.text and "after1" in some.text and "before2" not in some.text
+
+
+@ENGINES
+def test_a_source_alone_in_a_short_prompt_is_given_without_what_stands_around_it(build: Build) -> None:
+    source = replace(passage(1, f"source1 {RIVER * 3}"), before=RIVER * 90, after=RIVER * 90)
+    built = build(said("Q?"), [source], 256, 64)
+    assert "source1" in built.text and built.text.count("ten countries") == 3 and built.notices == ()

@@ -135,3 +135,15 @@ def test_both_languages_know_every_text() -> None:
 )
 def test_the_page_speaks_the_browsers_first_known_language(header: str, language: str) -> None:
     assert page_language(header) == language
+
+
+def test_what_stands_around_a_source_is_shown_where_the_answer_took_words_from_it() -> None:
+    passage = _passage(
+        before="<b>He left</b> a dish open while he was away on holiday.", after="Oxford made it a drug."
+    )
+    taken = Turn("t", "q", Outcome.ANSWERED, "He left a dish open while he was away [1].", (passage,), (1,))
+    shown = _html(taken)
+    assert '<span class="gc-context">' in shown and "a dish open while he was away</mark> on holiday." in shown
+    assert "&lt;b&gt;He left" in shown and "<b>" not in shown and "Oxford" not in shown
+    plain = _html(Turn("t", "q", Outcome.ANSWERED, "Fleming discovered penicillin in London [1].", (passage,), (1,)))
+    assert "gc-context" not in plain and "on holiday" not in plain
