@@ -36,11 +36,12 @@ def test_every_passage_has_a_vector_for_each_of_its_sentences(
     stored = index.vectors(index.passage_keys().tolist())
     lengths = np.linalg.norm(np.concatenate([each for each in stored if each is not None]).astype(np.float32), axis=1)
     assert np.allclose(lengths, 1, atol=2e-3)
-    encoded: list[int] = []
+    encoded: list[str] = []
     plain = encoder.encode
-    monkeypatch.setattr(encoder, "encode", lambda texts: (encoded.append(len(texts)), plain(texts))[1])
-    assert path.Searcher(index, encoder).find(questions(1)[0])
-    assert sum(encoded) == 1  # the question, and no sentence
+    monkeypatch.setattr(encoder, "encode", lambda texts: (encoded.extend(texts), plain(texts))[1])
+    (question,) = questions(1)
+    assert path.Searcher(index, encoder).find(question)
+    assert set(encoded) == {question}  # and no sentence
 
 
 def test_sixteen_searchers_get_what_one_gets(
@@ -49,7 +50,7 @@ def test_sixteen_searchers_get_what_one_gets(
     index, _ = filled
     searcher, asked = path.Searcher(index, encoder), questions(24)
     alone, _ = path.timed(searcher.find, asked)
-    assert all(len(found) == 6 for found in alone) and len(set(alone)) > 12
+    assert all(alone) and len(set(alone)) > 12
     said = path.together(searcher, asked, alone, 16)
     assert said["together_differ"] == 0 and said["together_questions"] >= 64
     # Had one question found something else when it was asked alone, whoever asks it now would be counted.
