@@ -224,10 +224,10 @@ class Settings:
         None, _folder, "dump of a Wikipedia (pages-articles.xml.bz2), indexed in the background and searched here"
     )
     neighbours: int = _setting(
-        5, _whole(0, 20), "passages on either side that a chat model reads with one that was found; 0 for none"
+        1, _whole(0, 20), "passages on either side that a chat model reads with one that was found; 0 for none"
     )
     neighbour_cosine: float = _setting(
-        0.5, _between(-1, 1), "cosine that such a neighbour's vector must exceed; the first that does not ends them"
+        0.7, _between(-1, 1), "cosine that such a neighbour's vector must exceed; the first that does not ends them"
     )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
