@@ -230,8 +230,8 @@ def test_a_new_topic_tells_how_far_each_turn_bears_on_it(make: Make) -> None:
 
 @ENGINES
 def test_what_stands_around_a_source_takes_only_the_room_that_is_left(build: Build) -> None:
-    around = {"before": f"before1 {RIVER * 20}", "after": f"after1 {RIVER * 20}"}
-    first = replace(passage(1, f"source1 {RIVER * 10}"), **around)
+    first = passage(1, f"source1 {RIVER * 10}")
+    first = replace(first, before=f"before1 {RIVER * 20}", after=f"after1 {RIVER * 20}")
     second = replace(passage(2, f"source2 {RIVER * 10}"), before=f"before2 {RIVER * 20}")
     talked = said(f"ask0 {TALE * 10}", f"say0 {TALE * 10}", "Q?")
     whole = build(talked, [first, second], 8192, 64)

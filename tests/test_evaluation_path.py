@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from encoder import SentenceEncoder
+from encoder import SentenceEncoder, Vectors
 from evaluation import path
 from evaluation.index import questions
 from retrieval.index import DocumentIndex
@@ -38,7 +38,12 @@ def test_every_passage_has_a_vector_for_each_of_its_sentences(
     assert np.allclose(lengths, 1, atol=2e-3)
     encoded: list[str] = []
     plain = encoder.encode
-    monkeypatch.setattr(encoder, "encode", lambda texts: (encoded.extend(texts), plain(texts))[1])
+
+    def noted(texts: Sequence[str]) -> Vectors:
+        encoded.extend(texts)
+        return plain(texts)
+
+    monkeypatch.setattr(encoder, "encode", noted)
     (question,) = questions(1)
     assert path.Searcher(index, encoder).find(question)
     assert set(encoded) == {question}  # and no sentence
