@@ -27,9 +27,7 @@ from retrieval.text import CJK, STOPWORDS, analyse, language
 TRUE = ("restated", "reordered")
 FAULTS = ("number", "name", "answer", "negated", "paragraph", "alike")
 
-_WH = re.compile(
-    r"(?P<wh>who|what|where|when|which|how many|how much)\s+(?P<rest>.+)", re.IGNORECASE
-)
+_WH = re.compile(r"(?P<wh>who|what|where|when|which|how many|how much)\s+(?P<rest>.+)", re.IGNORECASE)
 _IS = re.compile(r"(?P<is>is|was|are|were)\s+(?P<rest>.+)", re.IGNORECASE)
 _DID = re.compile(r"(?:did|do|does)\s+(?P<rest>.+)", re.IGNORECASE)
 _AUXILIARIES = frozenset("is was are were did do does has have had can could will would should may might".split())
@@ -37,7 +35,9 @@ _ZH_ASKED = re.compile(
     r"什么时候|什么时间|何时|哪一?年|哪里|哪儿|何处|什么地方|哪一?[个位座支种名]|多少|几|谁|什么|何种|哪[个种些]?"
 )
 _PARENTHESIS = re.compile(r"\s*[(（\[][^()（）\[\]]*[)）\]]")
-_OPENING = re.compile(r"(?P<opening>(?:In|On|At|After|Before|During|By|Since|From|Under|With|For|As)\b[^,;:]{3,60}), (?P<rest>.+)")
+_OPENING = re.compile(
+    r"(?P<opening>(?:In|On|At|After|Before|During|By|Since|From|Under|With|For|As)\b[^,;:]{3,60}), (?P<rest>.+)"
+)
 _NUMBER = re.compile(r"(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w-])")
 _NAME = re.compile(r"(?<![\w-])[A-Z][a-z\w'-]+(?: [A-Z][a-z\w'-]+)*")
 _TO_NEGATE = re.compile(r"(?<= )(?:is|was|are|were|has|had|can|could|will|would)(?= )")
@@ -105,7 +105,7 @@ def _distinct(found: Iterator[str] | Sequence[str]) -> tuple[str, ...]:
 
 def _true(question: Question, item: Item) -> Iterator[tuple[str, str, str]]:
     """Origin, statement, and the answer as it stands in it."""
-    answer = min(question.answers, key=len).strip(" .\"“”")
+    answer = min(question.answers, key=len).strip(' ."“”')
     said = restated(question.text, answer)
     if said:
         yield "restated", said, answer
@@ -157,7 +157,11 @@ def _faulty(
     """Fault, statement, and the text that it cites."""
     swaps: tuple[tuple[str, Sequence[str], Callable[[str, str], bool]], ...] = (
         ("number", _NUMBER.findall(text), lambda one, other: len(one) == len(other)),
-        ("name", [n for n in _NAME.findall(text) if n.lower() not in STOPWORDS and n in item.text], lambda one, other: True),
+        (
+            "name",
+            [n for n in _NAME.findall(text) if n.lower() not in STOPWORDS and n in item.text],
+            lambda one, other: True,
+        ),
     )
     for fault, found, fits in swaps:
         of = article.numbers if fault == "number" else article.names

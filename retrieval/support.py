@@ -54,7 +54,9 @@ _COMMON = 0.5
 _PAIRED = frozenset({"zh", "ja", "ko", "th", "lo", "my", "km"})
 _NOUNS_CAPITALISED = frozenset({"de", "lb"})
 _CJK = re.compile(f"[{CJK}]")
-_NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s+(?:hundred|thousand|million|billion|trillion)\b)?")
+_NUMBER = re.compile(
+    r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s+(?:hundred|thousand|million|billion|trillion)\b)?"
+)
 _DIGITS = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _NAME = re.compile(r"[^\W\d_][\w'’.-]*")
 _NOT = re.compile(

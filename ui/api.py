@@ -145,7 +145,7 @@ def _reply(turn: Turn, conversation: Conversation) -> dict[str, Any]:
     refused = turn.outcome in OUTCOMES
     return {
         "reply": turn.reason if refused else turn.answer,
-        "sources": [{"number": n, **_passage(turn.passages[n - 1])} for n in sorted(turn.cited)],
+        "sources": [{"number": n, **_passage(turn.passage(n))} for n in sorted(turn.cited)],
         "verdict": {"outcome": turn.outcome.value, "category": turn.category, "reason": turn.reason},
         "notices": list(turn.notices),
         "conversation_id": conversation.id,

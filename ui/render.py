@@ -133,22 +133,27 @@ def _cited(turn: Turn, language: str, labels: dict[str, str]) -> str:
 
 def _also_read(turn: Turn, language: str, labels: dict[str, str]) -> str:
     """Passages that were found and not cited; none where the reader said that nothing answers."""
-    others = [n for n in range(1, len(turn.passages) + 1) if n not in turn.cited]
+    others = turn.not_cited
     if not others or turn.outcome is not Outcome.ANSWERED or not turn.cited:
         return ""
-    inside = "".join(_source(turn, number, language, labels) for number in others)
+    inside = "".join(_passage(turn, passage, language, labels) for passage in others)
     heading = f"{escape(say(language, 'also_read'))} ({len(others)})"
     return f'<details class="gc-also"><summary>{heading}</summary>{inside}</details>'
 
 
 def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> str:
-    passage = turn.passages[number - 1]
+    return _passage(turn, turn.passage(number), language, labels, number)
+
+
+def _passage(turn: Turn, passage: Passage, language: str, labels: dict[str, str], number: int = 0) -> str:
+    """A passage that can be opened, behind its number where the answer cites it."""
     place = place_name(language, passage.place, passage.ends) if passage.place else ""
     where = [*([f"› {passage.section}"] if passage.section else []), *([f"· {place}"] if place else [])]
     heading = escape(passage.title) + (f'<span class="gc-section"> {escape(" ".join(where))}</span>' if where else "")
     label = escape(labels.get(passage.source, passage.source))
+    data, chip = (f' data-source="{number}"', f'<span class="gc-number">{number}</span>') if number else ("", "")
     return (
-        f'<details class="gc-source" data-source="{number}"><summary><span class="gc-number">{number}</span>'
+        f'<details class="gc-source"{data}><summary>{chip}'
         f'<span class="gc-title">{heading}</span><span class="gc-label">{label}</span></summary>'
         f"<blockquote>{marked(passage.text, marks(turn.answer, passage.text))}</blockquote>"
         f"{_links(passage, turn, language)}</details>"
