@@ -16,7 +16,8 @@ from retrieval.text import analyse
 def history(conversation: Conversation, query: Query, passages: Sequence[Passage]) -> tuple[Message, ...]:
     """Earlier turns. Once the topic may have changed, each tells how many of the question's words it shares.
 
-    Their citations are by the places of `passages`, which the engine is given now. All are given: “Make it more formal” names nothing either, and only where room is short must one be left out.
+    Their citations are by the places of `passages`, which the engine is given now. All are given: “Make it more formal”
+    names nothing either, and only where room is short must one be left out.
     """
     said = conversation.messages(passages)
     if not query.new_topic:
@@ -45,4 +46,5 @@ def talked(conversation: Conversation) -> list[Turn]:
 
 
 def last_answer(conversation: Conversation) -> str:
+    """What was answered last; empty where nothing was."""
     return next((turn.answer for turn in reversed(conversation.turns) if turn.remembered), "")

@@ -25,7 +25,7 @@ import numpy as np
 from encoder import SentenceEncoder
 from errors import AppError
 from evaluation.dataset import Dataset, Item, load_dataset
-from evaluation.statements import FAULTS, TRUE, Statement, statements
+from evaluation.statements import FAULTS, TRUE, statements
 from retrieval.base import Passage
 from retrieval.judge import SentenceJudge
 from retrieval.support import Support

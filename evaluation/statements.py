@@ -22,7 +22,7 @@ from functools import lru_cache
 
 from evaluation.dataset import Dataset, Item, Question
 from retrieval.sentences import sentences
-from retrieval.text import CJK, STOPWORDS, analyse, language
+from retrieval.text import CJK, STOPWORDS, analyse, language, word_set
 
 TRUE = ("restated", "reordered")
 FAULTS = ("number", "name", "answer", "negated", "paragraph", "alike")
@@ -30,7 +30,7 @@ FAULTS = ("number", "name", "answer", "negated", "paragraph", "alike")
 _WH = re.compile(r"(?P<wh>who|what|where|when|which|how many|how much)\s+(?P<rest>.+)", re.IGNORECASE)
 _IS = re.compile(r"(?P<is>is|was|are|were)\s+(?P<rest>.+)", re.IGNORECASE)
 _DID = re.compile(r"(?:did|do|does)\s+(?P<rest>.+)", re.IGNORECASE)
-_AUXILIARIES = frozenset("is was are were did do does has have had can could will would should may might".split())
+_AUXILIARIES = word_set("is was are were did do does has have had can could will would should may might")
 _ZH_ASKED = re.compile(
     r"什么时候|什么时间|何时|哪一?年|哪里|哪儿|何处|什么地方|哪一?[个位座支种名]|多少|几|谁|什么|何种|哪[个种些]?"
 )

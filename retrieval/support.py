@@ -43,6 +43,7 @@ WORDS = (
     "a number missing",
     "names missing in the nearest sentences",
     "numbers missing in the nearest sentences",
+    "rarity of the rarest term missing in the nearest sentences",
     "negated in one of the two",
 )
 VECTORS = ("cosine", "likeness", "rarity of the rarest word unlike all")
@@ -63,19 +64,18 @@ _NOT = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|neither|nor|without|cannot|[a-z]+n['’]t)\b|[不没沒未无無非]", re.IGNORECASE
 )
 _MULTIPLES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-_NUMERALS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
-_ORDINALS = "zeroth first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_HAN_NUMERALS = "零一二三四五六七八九十"
-_SPELLED = (
-    {word: str(n) for n, word in enumerate(_NUMERALS)}
-    | {word: str(n) for n, word in enumerate(_ORDINALS)}
-    | {character: str(n) for n, character in enumerate(_HAN_NUMERALS)}
-    | {"两": "2", "兩": "2", "once": "1", "twice": "2", "hundred": "100", "thousand": "1000"}
-)
-_SPELLED_WORD = re.compile(rf"[a-z]+|[{_HAN_NUMERALS}两兩]", re.IGNORECASE)
+_NUMERALS = """
+zero one/first/once two/second/twice three/third four/fourth five/fifth six/sixth seven/seventh eight/eighth nine/ninth
+ten/tenth eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty
+"""
+_HAN_NUMERALS = "零 一 二/两/兩 三 四 五 六 七 八 九 十"
+_SPELLED = {
+    word: str(number)
+    for numerals in (_NUMERALS, _HAN_NUMERALS)
+    for number, words in enumerate(numerals.split())
+    for word in words.split("/")
+}
+_SPELLED_WORD = re.compile("[a-z]+|[零一二两兩三四五六七八九十]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,7 @@ class Support:
             float(bool(stated - numbers)),
             _share(names - nearest, names),
             _share(stated - _numbers_of(beside), stated),
+            max((weight for term, weight in asked.terms.items() if term not in nearest), default=0.0),
             float(bool(_NOT.search(statement)) != closest.negated),
         )
         return features if self.kind(code, passages) != "vectors" else (*features, *self._nearness(statement, passages))

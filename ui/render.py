@@ -23,6 +23,8 @@ Entry = gr.MessageDict
 
 _WITHDRAWN = (Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED)
 _JOINER = "\u2060"
+_SEPARATOR = "\u2063"
+"""Invisible, around words that assets/page.js makes a mark of."""
 # What Markdown or HTML would act upon: a tag, an entity, an image (which would be fetched from anywhere).
 _ICONS = {
     "copy": '<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V6a2 2 0 0 1 2-2h8"/>',
@@ -73,18 +75,29 @@ def _copy(text: str, language: str) -> str:
 def _reply(turn: Turn, language: str, status: str, labels: dict[str, str]) -> list[Any]:
     content: list[Any] = []
     if turn.answer and turn.outcome not in _WITHDRAWN:
-        content.append(_answer(turn))
+        content.append(_answer(turn, language))
     block = _status(status) if turn.outcome is Outcome.PENDING else _after(turn, language, labels)
     if block:
         content.append(gr.HTML(block, js_on_load=None))
     return content
 
 
-def _answer(turn: Turn) -> Any:
+def _answer(turn: Turn, language: str) -> Any:
     """Markdown in an answer is rendered; what a command says, and raw text, is shown as it stands."""
     if turn.kind is Kind.MESSAGE:
-        return {"type": "text", "text": shielded(turn.answer)}
+        return {"type": "text", "text": shielded(_doubted(turn, language))}
     return gr.HTML(f'<pre class="gc-said" dir="auto">{escape(turn.answer)}</pre>', js_on_load=None)
+
+
+def _doubted(turn: Turn, language: str) -> str:
+    """The answer with a few plain words behind each citation that its source does not support."""
+    says = f"{_SEPARATOR} ({say(language, 'unsupported')}){_SEPARATOR}"
+    shown: list[str] = []
+    at = 0
+    for end in dict.fromkeys(doubt.end for doubt in turn.doubts):
+        shown += [turn.answer[at:end], says]
+        at = end
+    return "".join([*shown, turn.answer[at:]])
 
 
 def _status(status: str) -> str:
@@ -152,10 +165,16 @@ def _passage(turn: Turn, passage: Passage, language: str, labels: dict[str, str]
     heading = escape(passage.title) + (f'<span class="gc-section"> {escape(" ".join(where))}</span>' if where else "")
     label = escape(labels.get(passage.source, passage.source))
     data, chip = (f' data-source="{number}"', f'<span class="gc-number">{number}</span>') if number else ("", "")
+    unsaid = [doubt.sentence for doubt in turn.doubts if doubt.number == number]
+    data += f' data-gc-doubt="{escape(say(language, "unsupported_more"))}"' if unsaid else ""
+    doubts = "".join(
+        f'<p class="gc-unsaid">{escape(say(language, "unsupported_says", sentence=sentence))}</p>'
+        for sentence in dict.fromkeys(unsaid)
+    )
     return (
         f'<details class="gc-source"{data}><summary>{chip}'
         f'<span class="gc-title">{heading}</span><span class="gc-label">{label}</span></summary>'
-        f"<blockquote>{marked(passage.text, marks(turn.answer, passage.text))}</blockquote>"
+        f"{doubts}<blockquote>{marked(passage.text, marks(turn.answer, passage.text))}</blockquote>"
         f"{_links(passage, turn, language)}</details>"
     )
 
