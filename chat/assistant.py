@@ -21,7 +21,8 @@ from chat.claims import CitationChecks
 from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.earlier import history, last_answer, talked
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
-from chat.finding import Finder, Searching
+from chat.finding import Finder, Finding, Searching, likelier
+from chat.rewriting import Rewriter
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
@@ -33,7 +34,7 @@ from moderation.policy import Decision, Screen
 from moderation.stream import Retraction, screened
 from retrieval.base import Passage
 from retrieval.overview_request import OverviewRequest
-from retrieval.query import Query, standalone
+from retrieval.query import Query, leans, standalone
 from retrieval.rerank import Reranker
 from retrieval.text import language
 
@@ -78,9 +79,13 @@ class Assistant:
         answer_limit_s: float = 600.0,
         activity: Activity | None = None,
         checks: CitationChecks | None = None,
+        rewriter: Rewriter | None = None,
     ) -> None:
-        """`activity` is told while an answer is written, so that background work makes way. `checks` check the
-        citations of a model that writes in its own words; without them none is checked."""
+        """`activity` is told while an answer is written, so that background work makes way.
+
+        `checks` check the citations of a model that writes in its own words, `rewriter` lets it read follow-ups;
+        without them that is not done.
+        """
         self.models = models
         self.sources = sources
         self.guide = guide
@@ -91,6 +96,7 @@ class Assistant:
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
         self._checks = checks
+        self._rewriter = rewriter
 
     def search(
         self, query: str, names: Sequence[str], k: int, owner: str = "", settings: Chosen = NOTHING_CHOSEN
@@ -183,7 +189,7 @@ class Assistant:
                 return
             searching = self._searching(ask, searched, overviews.plainly(wanted, query))
         least = max(self.models.current.least, _REMARKED if remark(ask.question) else 0.0)
-        found = self._finder.found(searching, least, ask.cancel)
+        found = self._found(ask, searched, searching, least)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
@@ -200,6 +206,24 @@ class Assistant:
     def _searching(self, ask: Ask, chosen: list[Source], query: Query) -> Searching:
         guide = [self.guide] if self._guided(query.text) else []
         return self._finder.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel, ask.settings)
+
+    def _found(self, ask: Ask, searched: list[Source], searching: Searching, least: float) -> Finding:
+        """What was found for the question; a follow-up also as the model reads it, where it does so in time."""
+        query, turns, model = searching.query, talked(ask.conversation), self.models.current
+        follows = self._rewriter is not None and model.least > 0 and searched and turns and leans(ask.question, query)
+        if self._rewriter is None or not follows or remark(ask.question):
+            return self._finder.found(searching, least, ask.cancel)
+        rewriting = self._rewriter.begin(model, ask.question, turns, ask.cancel)
+        found = self._finder.found(searching, least, ask.cancel)
+        text = rewriting.reading()
+        if not text or text.casefold() in (found.query.text.casefold(), ask.question.strip().casefold()):
+            return found
+        exchange = Exchange(text, Side.USER, last_answer(ask.conversation))
+        if ask.moderation and self._screen.check(exchange, query.language).action is not Action.ALLOW:
+            return found
+        reading = dataclasses.replace(query, text=text, alone="", new_topic=False)
+        other = self._finder.found(self._searching(ask, searched, reading), least, ask.cancel)
+        return likelier(found, other)
 
     def _overview(
         self, ask: Ask, turn: Turn, chosen: list[Source], query: Query, wanted: OverviewRequest, ready: overviews.Ready
