@@ -207,18 +207,20 @@ def make(encoder: SentenceEncoder, tmp_path: Path) -> Iterator[Make]:
         yield make
 
 
-# The rules take the second name for the first one's; a model that reads the answer knows better.
+# The rules take “she” for whom the question before was about; a model that has read the answer knows better.
 EARLIER = Conversation(
     "c",
     turns=(
         Turn(
             "1",
-            "Who measured the Amber Bridge of Josef Lindqvist?",
+            "Who built the Amber Bridge?",
             Outcome.ANSWERED,
-            "The Amber Bridge of Josef Lindqvist was measured by the surveyor Ada Krull.",
+            "Josef Lindqvist built it, and the surveyor Ada Krull measured it.",
         ),
     ),
 )
+TALKED = Talked(EARLIER.turns[0].question, EARLIER.turns[0].answer, "")
+BY_RULES = "Where was Josef Lindqvist born?"
 
 
 def follow_up(make: Make, model: Scripted, shelf: Finding | Shelf, question: str, **how: object) -> Turn:
@@ -237,11 +239,9 @@ def test_the_likelier_reading_is_answered_and_shown(make: Make) -> None:
 
 def test_a_reading_that_finds_nothing_better_changes_nothing(make: Make) -> None:
     model, shelf = Scripted(["Where was the measured bridge born?", "Hm."]), Finding()
-    by_rules = turn_of(
-        make(Scripted(["Hm."]), [Finding()], rewrite_limit_s=0.0).reply("Where was Ada Krull's measuring?", EARLIER)
-    )
-    turn = follow_up(make, model, shelf, "Where was Ada Krull's measuring?")
-    assert turn.query == by_rules.query
+    turn = follow_up(make, model, shelf, "Where was she born?")
+    assert turn.query == BY_RULES
+    assert {request.query for request in shelf.asked} == {BY_RULES, "Where was the measured bridge born?"}
 
 
 def test_an_ordinary_question_pays_nothing(make: Make) -> None:
@@ -267,11 +267,8 @@ def test_a_late_reading_leaves_the_rules_query(make: Make) -> None:
 
     model = Late(["In Skarholm [1]."])
     turn = follow_up(make, model, Finding(), "Where was she born?", rewrite_limit_s=0.05)
-    assert turn.outcome is Outcome.ANSWERED and turn.query == standalone("Where was she born?", [TALKED]).text
+    assert turn.outcome is Outcome.ANSWERED and turn.query == BY_RULES
     assert model.cancelled.wait(10)
-
-
-TALKED = Talked(EARLIER.turns[0].question, EARLIER.turns[0].answer, "")
 
 
 def test_a_reading_that_moderation_refuses_is_not_searched_for(make: Make) -> None:
