@@ -38,7 +38,7 @@ _PARENTHESIS = re.compile(r"\s*[(（\[][^()（）\[\]]*[)）\]]")
 _OPENING = re.compile(
     r"(?P<opening>(?:In|On|At|After|Before|During|By|Since|From|Under|With|For|As)\b[^,;:]{3,60}), (?P<rest>.+)"
 )
-_NUMBER = re.compile(r"(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w-])")
+_NUMBER = re.compile(r"(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w-])", re.ASCII)
 _NAME = re.compile(r"(?<![\w-])[A-Z][a-z\w'-]+(?: [A-Z][a-z\w'-]+)*")
 _TO_NEGATE = re.compile(r"(?<= )(?:is|was|are|were|has|had|can|could|will|would)(?= )")
 _ZH_TO_NEGATE = re.compile(r"(?<=.)(?=是|在|有)")

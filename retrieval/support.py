@@ -44,19 +44,21 @@ WORDS = (
     "names missing in the nearest sentences",
     "numbers missing in the nearest sentences",
     "rarity of the rarest term missing in the nearest sentences",
-    "negated in one of the two",
+    "negated in one of the two, by coverage of the nearest",
 )
 VECTORS = ("cosine", "likeness", "rarity of the rarest word unlike all")
 _WEIGHTS = "support.json"
 _LONGEST = 1000
 """Characters of a sentence."""
+_FEWEST = 2
+"""Terms of a sentence that names nothing: “Sources:” says nothing."""
 _COMMON = 0.5
 """Rarity below which the first word of a sentence is no name."""
 _PAIRED = frozenset({"zh", "ja", "ko", "th", "lo", "my", "km"})
 _NOUNS_CAPITALISED = frozenset({"de", "lb"})
 _CJK = re.compile(f"[{CJK}]")
 _NUMBER = re.compile(
-    r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s+(?:hundred|thousand|million|billion|trillion)\b)?"
+    r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s+(?:hundred|thousand|million|billion|trillion)\b)?", re.ASCII
 )
 _DIGITS = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _NAME = re.compile(r"[^\W\d_][\w'’.-]*")
@@ -155,6 +157,8 @@ class Support:
             if not term.isdigit() and not (term in first and asked.terms.get(term, 1.0) < _COMMON)
         }
         stated = numbers_in(statement)
+        if len(asked.terms) < _FEWEST and not names and not stated:
+            return None
         adjacent = set(pairwise(order))
         there = {pair for found in read for s in found for pair in adjacent if s.terms >= set(pair)}
         features = (
@@ -170,7 +174,7 @@ class Support:
             _share(names - nearest, names),
             _share(stated - _numbers_of(beside), stated),
             max((weight for term, weight in asked.terms.items() if term not in nearest), default=0.0),
-            float(bool(_NOT.search(statement)) != closest.negated),
+            covered(nearest) * (bool(_NOT.search(statement)) != closest.negated),
         )
         return features if self.kind(code, passages) != "vectors" else (*features, *self._nearness(statement, passages))
 

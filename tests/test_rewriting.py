@@ -215,7 +215,7 @@ EARLIER = Conversation(
             "1",
             "Who built the Amber Bridge?",
             Outcome.ANSWERED,
-            "Josef Lindqvist built it, and the surveyor Ada Krull measured it.",
+            "Josef Lindqvist built it, and Ada Krull measured it.",
         ),
     ),
 )
@@ -229,9 +229,9 @@ def follow_up(make: Make, model: Scripted, shelf: Finding | Shelf, question: str
 
 
 def test_the_likelier_reading_is_answered_and_shown(make: Make) -> None:
-    model, shelf = Scripted(["Where was the surveyor Ada Krull born?", "In Skarholm [1]."]), Finding()
+    model, shelf = Scripted(["Where was Ada Krull born?", "In Skarholm [1]."]), Finding()
     turn = follow_up(make, model, shelf, "Where was she born?")
-    assert turn.query == "Where was the surveyor Ada Krull born?"
+    assert turn.query == "Where was Ada Krull born?"
     assert turn.answer == "In Skarholm [1]." and turn.passage(1).text == FACTS["born"]
     assert [request.query for request in shelf.asked][-1] == turn.query
     assert len(model.asked) == 2 and len(model.asked[0].messages) == 1
