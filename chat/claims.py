@@ -33,12 +33,16 @@ PassageOf = Callable[[int], Passage]
 _LIMIT_S = 2.0
 """What the end of an answer may wait for its checks; what is not told by then stays unmarked."""
 _THREADS = 2
-_DENIES = re.compile(
+_SAYS_NOTHING = re.compile(
     r"\b(?:source|passage|document|text|article|excerpt|context)s?\b.{0,40}\b(?:not|n['’]t|no|nothing|never)\b"
     r"|\b(?:no|none|neither|nothing)\b.{0,30}\b(?:source|passage|document|text|article|excerpt|context)s?\b"
-    r"|(?:资料|資料|来源|來源|文中|文档|文檔|段落|原文).{0,12}(?:没有|沒有|未|并未|並未|不)",
+    r"|(?:资料|資料|来源|來源|文中|文档|文檔|段落|原文).{0,12}(?:没有|沒有|未|并未|並未|不)"
+    r"|[:：][\s,;，、；]*\Z",
     re.IGNORECASE,
 )
+"""A source that does not say something, or the line before a list."""
+_ADDS = 0.25
+"""By how much a passage must raise what speaks for a sentence."""
 _ENDS = re.compile(r"[.!?。！？…\n]")
 _TITLE_AND = 2
 """Words that a list of sources has beside a title."""
@@ -150,7 +154,7 @@ class CitationCheck:
 
     def _unsupported(self, claim: Claim) -> frozenset[int]:
         passages = {number: self._passage_of(number) for number in claim.numbers}
-        if _DENIES.search(claim.sentence) or (claim.leads and _lists(claim.sentence, list(passages.values()))):
+        if _SAYS_NOTHING.search(claim.sentence) or (claim.leads and _lists(claim.sentence, list(passages.values()))):
             return frozenset()
         alone = {number: self._weigh(claim, [passage]) for number, passage in passages.items()}
         failing = {number: logit for number, logit in alone.items() if logit is not None and logit < 0}
@@ -164,7 +168,7 @@ class CitationCheck:
     def _adds(self, claim: Claim, number: int, passages: dict[int, Passage], together: float) -> bool:
         """Whether the cited passages support the claim less without this one."""
         without = self._weigh(claim, [passage for other, passage in passages.items() if other != number])
-        return without is None or without < together
+        return without is None or without < together - _ADDS
 
     def _weigh(self, claim: Claim, passages: Sequence[Passage]) -> float | None:
         return self._support.weigh(claim.sentence, self._language, passages)

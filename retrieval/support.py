@@ -44,7 +44,7 @@ WORDS = (
     "names missing in the nearest sentences",
     "numbers missing in the nearest sentences",
     "rarity of the rarest term missing in the nearest sentences",
-    "negated in one of the two, by coverage of the nearest",
+    "negated in one of the two, by the cube of the coverage of the nearest",
 )
 VECTORS = ("cosine", "likeness", "rarity of the rarest word unlike all")
 _WEIGHTS = "support.json"
@@ -174,7 +174,7 @@ class Support:
             _share(names - nearest, names),
             _share(stated - _numbers_of(beside), stated),
             max((weight for term, weight in asked.terms.items() if term not in nearest), default=0.0),
-            covered(nearest) * (bool(_NOT.search(statement)) != closest.negated),
+            covered(nearest) ** 3 * (bool(_NOT.search(statement)) != closest.negated),
         )
         return features if self.kind(code, passages) != "vectors" else (*features, *self._nearness(statement, passages))
 

@@ -91,7 +91,7 @@ def test_a_citation_belongs_to_its_sentence(text: str, wanted: list[tuple[str, t
         ("A mould had killed bacteria in one of his dishes [1].", "en", []),
         ("Alexander Fleming discovered penicillin in London in 1938 [1].", "en", [1]),
         ("Louis Pasteur discovered penicillin in Paris in 1928 [1].", "en", [1]),
-        ("Penicillin was not discovered by Alexander Fleming [1].", "en", [1]),
+        ("Penicillin was not discovered in 1928 by the Scottish physician Alexander Fleming [1].", "en", [1]),
         ("Penicillin is made in tanks of stainless steel and dried with butyl acetate [1].", "en", [1]),
         ("The first patient was the policeman Albert Alexander in 1941 [1].", "en", [1]),
         ("The first patient was the policeman Albert Alexander in 1941 [2].", "en", []),

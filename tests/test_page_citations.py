@@ -34,6 +34,8 @@ def visitor(visit: Visit, server: ChatServer) -> Iterator[Page]:
     page.locator("#gc-moderation input").uncheck()
     load(page, server.url, "tiny")
     yield page
+    if not page.locator("#gc-model-reader").is_visible():
+        page.locator("#gc-model-load").get_by_text("Load a chat model").click()
     page.locator("#gc-model-reader").click()
     expect(page.locator("#gc-model-now")).to_contain_text("the built-in reader")
 
