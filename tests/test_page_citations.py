@@ -70,6 +70,7 @@ def test_numbers_stay_after_retry_undo_and_a_reload(visitor: Page, server: ChatS
     reply.get_by_role("button", name="Undo").click()
     expect(visitor.locator("#gc-chat .message-wrap .bot-row")).to_have_count(0)
     visitor.reload()
+    expect(visitor.locator("#gc-chat button.example").first).to_be_visible()
     again = ask(visitor, "Who discovered penicillin?")
     expect(again.locator(".gc-cite")).to_have_text(["3", "2"])
     assert again.locator('[data-source="2"] blockquote').text_content() == second
