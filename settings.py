@@ -235,6 +235,9 @@ class Settings:
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
     upload_limit_mb: float = _setting(100.0, _between(0.001, 5000), "largest document a visitor may upload")
     answer_limit_s: float = _setting(600.0, _between(1, 86_400), "longest time one answer may take, in seconds")
+    rewrite_limit_s: float = _setting(
+        2.0, _between(0, 30), "seconds a chat model may take to rewrite a follow-up for the search; 0: rules alone"
+    )
     users: int = _setting(16, _whole(1, 1000), "answers written at the same time; others wait in a queue")
 
 

@@ -17,11 +17,14 @@ from chat import catalogue, weights
 from chat.assistant import Assistant
 from chat.base import Sampling
 from chat.bilingual import said
+from chat.claims import CitationChecks
 from chat.local import LONGEST_CONTEXT, LocalModel
 from chat.placement import ZEROGPU, Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
+from chat.rewriting import Rewriter
 from chat.slot import Loadable, MakeModel, ModelSlot
+from chat.source_labels import LABELS
 from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from chat.zerogpu import Gpu, Lender
@@ -48,6 +51,7 @@ from retrieval.news import News
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
 from retrieval.sports import Sports
+from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
 from retrieval.url_list import UrlList
@@ -65,17 +69,6 @@ DOCUMENTS = "documents"
 _ROOT = Path(__file__).parent
 _PAGE_LIMITS = Limits(seconds=300, bytes=500 * 2**20)
 """For a document of the operator's list; what a question waits for has the source's own limit."""
-_LABELS = {
-    LIBRARY: {"en": "Starter library", "zh": "入门资料库"},
-    GUIDE: {"en": "Guide to Groundchat", "zh": "Groundchat 指南"},
-    DOCUMENTS: {"en": "My documents", "zh": "我的文档"},
-    SHARED: {"en": "Shared documents", "zh": "共享文档"},
-    "wikipedia": {"en": "Wikipedia", "zh": "维基百科"},
-    "news": {"en": "News", "zh": "新闻"},
-    WikipediaDump.name: {"en": "Wikipedia dump", "zh": "维基百科转储"},
-    "sports": {"en": "Sports scores", "zh": "体育比分"},
-    "web": {"en": "Web search", "zh": "网页搜索"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +157,16 @@ def wire(
     assistant = Assistant(
         models=models,
         sources=Sources(sources, settings.source_limit_s),
-        guide=Source(index.retriever(GUIDE), _LABELS[GUIDE]),
+        guide=Source(index.retriever(GUIDE), LABELS[GUIDE]),
         reranker=Reranker(judge, index),
         screen=screen,
         startup=startup,
         answer_limit_s=settings.answer_limit_s,
         activity=activity,
         joining=Joining(index, settings.neighbours, settings.neighbour_cosine),
+        checks=CitationChecks(Support(judge)),
+        # A GPU that is lent for one answer at a time is not lent for a question.
+        rewriter=Rewriter(settings.rewrite_limit_s) if lender is None else None,
     )
     return Core(
         assistant=assistant,
@@ -238,12 +234,12 @@ def _sources(
     uploads: bool,
 ) -> list[Source]:
     library = IndexedDocuments(index, LIBRARY)
-    sources = [Source(index.retriever(LIBRARY), _LABELS[LIBRARY], documents=library)]
+    sources = [Source(index.retriever(LIBRARY), LABELS[LIBRARY], documents=library)]
     if settings.documents_folder is not None or settings.documents_urls is not None:
         sources.append(
             Source(
                 index.retriever(SHARED),
-                _LABELS[SHARED],
+                LABELS[SHARED],
                 empty=lambda owner: not corpora.status().documents,
                 documents=IndexedDocuments(index, SHARED),
             )
@@ -253,7 +249,7 @@ def _sources(
         sources.append(
             Source(
                 index.retriever(DOCUMENTS),
-                _LABELS[DOCUMENTS],
+                LABELS[DOCUMENTS],
                 empty=lambda owner: not index.documents(DOCUMENTS, owner),
                 documents=uploaded,
             )
@@ -262,7 +258,7 @@ def _sources(
         sources.append(
             Source(
                 dump,
-                _LABELS[dump.name],
+                LABELS[dump.name],
                 empty=lambda owner: dump.empty(),
                 documents=IndexedDocuments(index, dump.name, countless=True),
                 live=dump,
@@ -278,13 +274,13 @@ def _sources(
             time_limit_s=settings.source_limit_s,
         )
         articles = FetchedDocuments(wikipedia)
-        sources.append(Source(wikipedia, _LABELS["wikipedia"], remote=True, documents=articles, live=wikipedia))
+        sources.append(Source(wikipedia, LABELS["wikipedia"], remote=True, documents=articles, live=wikipedia))
         sources += _news(settings, pace)
         sports = _sports(settings, pace)
-        sources.append(Source(sports, _LABELS["sports"], remote=True, live=sports))
+        sources.append(Source(sports, LABELS["sports"], remote=True, live=sports))
         if settings.web_search_url:
             web = _web_search(settings, pace)
-            sources.append(Source(web, _LABELS["web"], remote=True, live=web))
+            sources.append(Source(web, LABELS["web"], remote=True, live=web))
     return sources
 
 
@@ -301,7 +297,7 @@ def _news(settings: Settings, pace: Pace) -> list[Source]:
         pace=pace,
         time_limit_s=settings.source_limit_s,
     )
-    return [Source(news, _LABELS["news"], remote=True, live=news)]
+    return [Source(news, LABELS["news"], remote=True, live=news)]
 
 
 def _sports(settings: Settings, pace: Pace) -> Sports:

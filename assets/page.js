@@ -239,8 +239,24 @@
   });
 
   // [1] in an answer becomes a link that opens source 1 under the same answer; the joiners that ui/render.py put in to
-  // show tags as text are taken out again, so that what is selected and copied is what is seen.
-  const CITED = /(\[\d+\])/;
+  // show tags as text are taken out again, so that what is selected and copied is what is seen. The words between two
+  // separators behind it, that its source does not support the sentence, become a mark that opens the source too.
+  const CITED = /(\[\d+\](?:\u2063[^\u2063]*\u2063)?)/;
+  const cited = (source, number, doubt) => {
+    const link = document.createElement('a');
+    link.textContent = number;
+    link.href = `#source-${number}`;
+    link.className = 'gc-cite';
+    link.dataset.gcCite = number;
+    if (!doubt) return [link];
+    const mark = document.createElement('span');
+    link.classList.add('gc-doubted');
+    mark.className = 'gc-doubt';
+    mark.textContent = doubt.replace(/^ \(|\)$/g, '');
+    mark.title = source.dataset.gcDoubt || '';
+    mark.dataset.gcCite = number;
+    return [link, ' ', mark];
+  };
   const textsOf = row => {
     const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
     const found = [];
@@ -253,15 +269,10 @@
       for (const node of textsOf(row)) {
         if (node.data.includes('\u2060') && node.parentElement.closest('.md')) node.data = node.data.replaceAll('\u2060', '');
         if (!sourced || !CITED.test(node.data) || node.parentElement.closest('a, code, pre, button, .gc-source, .gc-foot')) continue;
-        node.replaceWith(...node.data.split(CITED).filter(Boolean).map(part => {
-          const number = /^\[(\d+)\]$/.exec(part);
-          if (!number || !row.querySelector(`[data-source="${number[1]}"]`)) return document.createTextNode(part);
-          const link = document.createElement('a');
-          link.textContent = number[1];
-          link.href = `#source-${number[1]}`;
-          link.className = 'gc-cite';
-          link.dataset.gcCite = number[1];
-          return link;
+        node.replaceWith(...node.data.split(CITED).filter(Boolean).flatMap(part => {
+          const [, number, doubt] = /^\[(\d+)\](?:\u2063(.*)\u2063)?$/.exec(part) || [];
+          const source = number && row.querySelector(`[data-source="${number}"]`);
+          return source ? cited(source, number, doubt) : [part];
         }));
       }
     }

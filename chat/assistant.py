@@ -7,7 +7,6 @@ its own time limit, and one that fails is a notice, never a failed answer.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -18,27 +17,27 @@ from chat import overviews
 from chat.base import ChatRequest, Message, RawModel, Role, Sampling
 from chat.bilingual import Bilingual
 from chat.citations import Numbering, Verbatim
+from chat.claims import CitationChecks
 from chat.conversation import Conversation, Kind, Outcome, Turn
+from chat.earlier import history, last_answer, talked
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
-from chat.finding import Finder, Searching
+from chat.finding import Finder, Finding, Searching, likelier
+from chat.rewriting import Rewriter
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
 from chat.startup import Startup
-from chat.writing import Writing
-from errors import AppError, InputError, SourceError
+from chat.writing import Writing, told_of
+from errors import InputError, SourceError
 from moderation.base import Action, Exchange, Side
 from moderation.policy import Decision, Screen
 from moderation.stream import Retraction, screened
 from retrieval.base import Passage
 from retrieval.joining import Joining
 from retrieval.overview_request import OverviewRequest
-from retrieval.query import Query, standalone
-from retrieval.query import Turn as Talked
+from retrieval.query import Query, leans, standalone
 from retrieval.rerank import Reranker
-from retrieval.text import analyse, language
-
-logger = logging.getLogger(__name__)
+from retrieval.text import language
 
 LONGEST_QUESTION = 20_000
 """Characters of a message."""
@@ -81,8 +80,14 @@ class Assistant:
         answer_limit_s: float = 600.0,
         activity: Activity | None = None,
         joining: Joining | None = None,
+        checks: CitationChecks | None = None,
+        rewriter: Rewriter | None = None,
     ) -> None:
-        """`activity` is told while an answer is written, so that background work makes way. `joining`: see `Finder`."""
+        """`activity` is told while an answer is written, so that background work makes way.
+
+        `joining`: see `Finder`. `checks` check the citations of a model that writes in its own words, `rewriter` lets
+        it read follow-ups; without them that is not done.
+        """
         self.models = models
         self.sources = sources
         self.guide = guide
@@ -92,6 +97,8 @@ class Assistant:
         self._screen = screen
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
+        self._checks = checks
+        self._rewriter = rewriter
 
     def search(
         self, query: str, names: Sequence[str], k: int, owner: str = "", settings: Chosen = NOTHING_CHOSEN
@@ -137,7 +144,7 @@ class Assistant:
             with self._activity:
                 yield from self._way(ask, chosen, turn)
         except Exception as error:
-            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=_told(error, language(ask.question))))
+            yield Done(dataclasses.replace(turn, outcome=Outcome.FAILED, reason=told_of(error, language(ask.question))))
         finally:
             ask.cancel.set()
 
@@ -148,8 +155,8 @@ class Assistant:
         """
         model = self._raw_model()
         ask = Ask(turn.id, turn.question, conversation.before(turn.id), sampling=sampling)
-        query = standalone(turn.question, _talked(ask.conversation))
-        return model.prompt_of(self._request(ask, [], query, turn.passages_given))
+        query = standalone(turn.question, talked(ask.conversation))
+        return model.prompt_of(self._request(ask, [], query, turn.passages))
 
     def _raw_model(self) -> RawModel:
         model = self.models.current
@@ -167,7 +174,7 @@ class Assistant:
         return self._raw(ask, turn) if ask.raw else self._answer(ask, chosen, turn)
 
     def _answer(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
-        query = standalone(ask.question, _talked(ask.conversation))
+        query = standalone(ask.question, talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         wanted = overviews.asked(ask.question, ask.conversation)
         searched = [] if talk(ask.question) is not None else chosen
@@ -184,7 +191,7 @@ class Assistant:
                 return
             searching = self._searching(ask, searched, overviews.plainly(wanted, query))
         least = max(self.models.current.least, _REMARKED if remark(ask.question) else 0.0)
-        found = self._finder.found(searching, least, ask.cancel)
+        found = self._found(ask, searched, searching, least)
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
@@ -193,7 +200,7 @@ class Assistant:
         for notice in (notice.told(query.language) for notice in found.notices):
             turn = _noted(turn, notice)
             yield Notice(notice)
-        turn = dataclasses.replace(turn, passages=passages, given=tuple(range(len(passages))))
+        turn = dataclasses.replace(turn, passages=passages, numbers=ask.conversation.numbers(passages))
         yield Found(passages)
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, chosen, query, passages))
@@ -201,6 +208,24 @@ class Assistant:
     def _searching(self, ask: Ask, chosen: list[Source], query: Query) -> Searching:
         guide = [self.guide] if self._guided(query.text) else []
         return self._finder.start([*guide, *chosen], query, ask.conversation.owner, ask.cancel, ask.settings)
+
+    def _found(self, ask: Ask, searched: list[Source], searching: Searching, least: float) -> Finding:
+        """What was found for the question; a follow-up also as the model reads it, where it does so in time."""
+        query, turns, model = searching.query, talked(ask.conversation), self.models.current
+        follows = self._rewriter is not None and model.least > 0 and searched and turns and leans(ask.question, query)
+        if self._rewriter is None or not follows or remark(ask.question):
+            return self._finder.found(searching, least, ask.cancel)
+        rewriting = self._rewriter.begin(model, ask.question, turns, ask.cancel)
+        found = self._finder.found(searching, least, ask.cancel)
+        text = rewriting.reading()
+        if not text or text.casefold() in (found.query.text.casefold(), ask.question.strip().casefold()):
+            return found
+        exchange = Exchange(text, Side.USER, last_answer(ask.conversation))
+        if ask.moderation and self._screen.check(exchange, query.language).action is not Action.ALLOW:
+            return found
+        reading = dataclasses.replace(query, text=text, alone="", new_topic=False)
+        other = self._finder.found(self._searching(ask, searched, reading), least, ask.cancel)
+        return likelier(found, other)
 
     def _overview(
         self, ask: Ask, turn: Turn, chosen: list[Source], query: Query, wanted: OverviewRequest, ready: overviews.Ready
@@ -216,7 +241,7 @@ class Assistant:
             return
         query = dataclasses.replace(query, text=ready.query or query.text)
         turn = dataclasses.replace(
-            turn, query=query.text, passages=ready.passages, given=tuple(range(len(ready.passages)))
+            turn, query=query.text, passages=ready.passages, numbers=ask.conversation.numbers(ready.passages)
         )
         yield Found(ready.passages)
         yield Status(Stage.WRITING)
@@ -232,7 +257,7 @@ class Assistant:
         """The turn with what the moderator says of its question; `Done` has come where that refuses it."""
         if not ask.moderation:
             return turn
-        exchange = Exchange(ask.question, Side.USER, "" if ask.raw else ask.conversation.last_answer)
+        exchange = Exchange(ask.question, Side.USER, "" if ask.raw else last_answer(ask.conversation))
         decision = self._screen.check(exchange, language)
         if decision.action is not Action.ALLOW:
             yield Flagged(decision)
@@ -252,15 +277,15 @@ class Assistant:
 
     def _resume(self, ask: Ask, turn: Turn) -> Iterator[Event]:
         """Go on with an answer from where it stopped, on the same passages."""
-        query = standalone(ask.question, _talked(ask.conversation))
+        query = standalone(ask.question, talked(ask.conversation))
         yield Status(Stage.WRITING)
         request = self._request(ask, [], query, turn.passages)
-        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=())
-        yield from self._write(ask, turn, dataclasses.replace(request, begun=turn.answer))
+        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=(), doubts=())
+        yield from self._write(ask, turn, dataclasses.replace(request, begun=turn.placed(turn.passages)))
 
     def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
         return ChatRequest(
-            messages=(*_history(ask.conversation, query), Message(Role.USER, ask.question)),
+            messages=(*history(ask.conversation, query, passages), Message(Role.USER, ask.question)),
             passages=passages,
             query=query.text,
             language=query.language,
@@ -273,8 +298,7 @@ class Assistant:
 
     def _write(self, ask: Ask, turn: Turn, request: ChatRequest) -> Iterator[Event]:
         model = self.models.current
-        numbering = Verbatim() if ask.raw else Numbering(len(request.passages), len(turn.cited))
-        writing = Writing(request, self._limit_s, numbering)
+        writing = self._writing(ask, turn, request)
         pieces = writing.pieces(self._raw_model().raw_stream if ask.raw else model.stream)
 
         def judge(text: str) -> Decision:
@@ -301,45 +325,17 @@ class Assistant:
                     yield Delta(piece)
         finally:
             pieces.close()
-        failure = _told(writing.failure, request.language) if writing.failure else ""
-        added = writing.kept(written)
-        broken = Outcome.BROKEN_OFF if added.strip() else Outcome.FAILED
-        told = [event.text for event in writing.beside if isinstance(event, Notice)]
-        if failure and added.strip():
-            told.append(failure)
-        yield Done(
-            dataclasses.replace(
-                turn,
-                answer=(request.begun + added).strip(),
-                passages=numbering.reordered(turn.passages),
-                given=numbering.reordered(turn.given or range(len(turn.passages))),
-                cited=tuple(range(1, len(numbering.order) + 1)),
-                outcome=broken if failure else writing.outcome,
-                reason=failure if broken is Outcome.FAILED else "",
-                notices=(*turn.notices, *told),
-                model=model.name,
-            )
-        )
+        yield Done(writing.ended(turn, written, model.name))
 
-
-def _history(conversation: Conversation, query: Query) -> tuple[Message, ...]:
-    """Earlier turns. Once the topic may have changed, each tells how many of the question's words it shares.
-
-    All are given: “Make it more formal” names nothing either, and only where room is short must one be left out.
-    """
-    said = conversation.messages()
-    if not query.new_topic:
-        return said
-    asked = set(analyse(query.text, query.language))
-
-    def relevance(turn: str) -> float:
-        return len(asked & set(analyse(turn))) / max(1, len(asked))
-
-    return tuple(
-        dataclasses.replace(message, relevance=relevance(f"{question.content}\n{answer.content}"))
-        for question, answer in zip(said[::2], said[1::2], strict=True)
-        for message in (question, answer)
-    )
+    def _writing(self, ask: Ask, turn: Turn, request: ChatRequest) -> Writing:
+        """The citations of a model that writes in its own words are checked; one that quotes has judged by itself."""
+        if ask.raw:
+            return Writing(request, self._limit_s, Verbatim())
+        numbers = turn.numbers or tuple(range(1, len(turn.passages) + 1))
+        free = 1 + max(len(ask.conversation.numbered), *numbers, 0)
+        numbering = Numbering(numbers, free, turn.cited)
+        checks = self._checks if self.models.current.least > 0 else None
+        return Writing(request, self._limit_s, numbering, ask.resume.answer if ask.resume else "", checks)
 
 
 def check_question(text: str) -> str:
@@ -353,28 +349,6 @@ def check_question(text: str) -> str:
             zh=f"消息有 {len(text):,} 个字符，上限是 {LONGEST_QUESTION:,} 个；请缩短，或把长的部分上传为文档再提问。",
         )
     return text
-
-
-def _told(error: Exception, language: str) -> str:
-    """What the person is told, in their language; a bug goes to the log with its traceback."""
-    if not isinstance(error, AppError):
-        logger.error("A reply failed", exc_info=error)
-        error = AppError(
-            "Something went wrong inside Groundchat; the log says what. Try again.",
-            zh="Groundchat 内部出错了，原因见日志。请再试一次。",
-        )
-    return error.told(language)
-
-
-def _talked(conversation: Conversation) -> list[Talked]:
-    """Turns that a follow-up may lean on, in the words of `retrieval.query`: also those that nothing answered."""
-    return [
-        Talked(turn.query or turn.question, turn.answer, turn.passages[turn.cited[0] - 1].title if turn.cited else "")
-        if turn.remembered
-        else Talked(turn.query or turn.question, "", "")
-        for turn in conversation.turns
-        if (turn.remembered or turn.outcome is Outcome.UNANSWERED) and talk(turn.question) is None
-    ]
 
 
 def _noted(turn: Turn, notice: str) -> Turn:
@@ -394,5 +368,5 @@ _ADDED = Bilingual("What was added was withdrawn. {reason}", zh="续写的部分
 def _refused(turn: Turn, outcome: Outcome, decision: Decision) -> Turn:
     """The turn with nothing of the refused text in it."""
     if outcome is Outcome.QUESTION_REFUSED:
-        turn = dataclasses.replace(turn, passages=(), given=())
+        turn = dataclasses.replace(turn, passages=(), numbers=())
     return dataclasses.replace(turn, outcome=outcome, reason=decision.reason, category=decision.category)

@@ -2,20 +2,22 @@
 
 Read as citations: `[1]`, `[1, 2]`, `[1][2]`, `【1】`, `［1］`. Left alone: code blocks and inline code, Markdown links,
 images and link definitions, footnotes, escaped brackets, and array indexing such as `a[1]` or `row_ids[2]`. A number
-of three or more digits is never a citation, so a bracketed year stays. Not covered: an interval such as [1, 2] in
-prose reads like a citation when both numbers are sources.
+of three or more digits is a citation only where there is such a source, so a bracketed year stays. Not covered: an
+interval such as [1, 2] in prose reads like a citation when both numbers are sources.
+
+An engine cites by the place of a passage among those that it was given; what is shown and kept has the number that the
+passage has in the conversation (`Numbering`), and what is given to an engine of it has places again (`renumbered`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-T = TypeVar("T")
-
-_NUMBERS = r"\d{1,2}(?:\s*[,，、;；]\s*\d{1,2})*"
+_NUMBERS = r"\d{1,4}(?:\s*[,，、;；]\s*\d{1,4})*"
+_ALWAYS = 99
+"""Numbers up to this one are citations even without such a source: invented ones."""
 _MARK = re.compile(
     rf"(?<![\\\[])\[\s*(?P<square>{_NUMBERS})\s*\](?![(\]])"
     rf"|[【［]\s*(?P<wide>{_NUMBERS})\s*(?:†[^】］\n]*)?[】］]"
@@ -66,6 +68,8 @@ def marks(text: str, count: int) -> Iterator[Mark]:
             continue
         if count == 0 and len(numbers) > 1:
             continue
+        if max(numbers) > max(count, _ALWAYS):
+            continue
         yield Mark(start, end, numbers)
 
 
@@ -75,17 +79,36 @@ def cited(text: str, count: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= count))
 
 
-class Numbering:
-    """Citations of an answer while it is written: numbered in the order in which they come, each written `[n]`.
+def renumbered(text: str, numbers: Mapping[int, int]) -> str:
+    """`text` with other numbers in its citations; one whose number becomes 0 goes, others stay as they are."""
+    pieces, at = [], 0
+    for mark in marks(text, max(numbers, default=0)):
+        if any(number not in numbers for number in mark.numbers):
+            continue
+        kept = "".join(f"[{numbers[number]}]" for number in mark.numbers if numbers[number])
+        before = text[at : mark.start]
+        pieces += [before if kept else before.rstrip(" \t"), kept]
+        at = mark.end
+    return "".join([*pieces, text[at:]])
 
-    Numbers without a source are left out along with the space before them. A bracket that may become a citation is
-    held back until it is closed. `cited` sources have their numbers already.
+
+class Numbering:
+    """Citations of an answer while it is written, each written `[n]` by the number of its source.
+
+    A source without a number gets the next free one when it is cited first. Numbers of no source are left out along
+    with the space before them. A bracket that may become a citation is held back until it is closed.
     """
 
-    def __init__(self, count: int, cited: int = 0) -> None:
-        self.order = list(range(1, cited + 1))
-        """Of each source that was cited, its number as it was given; the n-th is cited as `[n]`."""
-        self._count = count
+    def __init__(self, numbers: Sequence[int], free: int = 1, cited: Sequence[int] = ()) -> None:
+        """`numbers` of the sources, 0 for one that has none; `free` is the first that no source has had.
+
+        `cited` are the numbers that the beginning of the answer cites.
+        """
+        self.numbers = list(numbers)
+        self.cited = list(cited)
+        """Numbers that are cited, in order of first appearance."""
+        self._free = free
+        self._count = len(numbers)
         self._text = ""
         self._done = 0
 
@@ -125,23 +148,22 @@ class Numbering:
         return "".join([*pieces, self._text[at:until]])
 
     def _numbers(self, given: Sequence[int]) -> Iterator[int]:
-        for number in dict.fromkeys(given):
-            if 1 <= number <= self._count:
-                if number not in self.order:
-                    self.order.append(number)
-                yield self.order.index(number) + 1
-
-    def reordered(self, passages: Sequence[T]) -> tuple[T, ...]:
-        """The passages in the order of their new numbers: the cited ones, then the others."""
-        first = [passages[number - 1] for number in self.order]
-        return (*first, *(p for i, p in enumerate(passages, start=1) if i not in self.order))
+        for place in dict.fromkeys(given):
+            if 1 <= place <= self._count:
+                if not self.numbers[place - 1]:
+                    self.numbers[place - 1] = self._free
+                    self._free += 1
+                number = self.numbers[place - 1]
+                if number not in self.cited:
+                    self.cited.append(number)
+                yield number
 
 
 class Verbatim(Numbering):
     """No citations: the text as it comes."""
 
     def __init__(self) -> None:
-        super().__init__(0)
+        super().__init__(())
 
     def push(self, piece: str) -> str:
         return piece

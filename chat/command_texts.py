@@ -111,6 +111,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "timed_out": "The answer took longer than it may; /continue goes on with it.",
             "repetition": "The answer had begun to repeat itself and was ended.",
             "from_memory": "From the model's memory; no source was cited.",
+            "unsupported": "  ! not supported by source [{number}]: “{sentence}”",
             "searched_for": "Searched for: {query}",
         },
         "zh": {
@@ -155,6 +156,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "timed_out": "回答超过了允许的时间；/continue 可接着写。",
             "repetition": "回答开始重复，已在此结束。",
             "from_memory": "来自模型记忆，未引用任何来源。",
+            "unsupported": "  ！来源 [{number}] 不支持：“{sentence}”",
             "searched_for": "检索内容：{query}",
         },
     }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from chat.base import Message, Role, Sampling
+from chat.citations import renumbered
 from retrieval.base import Passage
 
 
@@ -50,18 +52,32 @@ _REMEMBERED = _CUT | {Outcome.ANSWERED, Outcome.REPETITION}
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A citation whose passage does not support what it is cited for: `answer[start:end]` is the `[number]`."""
+
+    start: int
+    end: int
+    number: int
+    sentence: str
+    """The sentence, without its citations."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One question and its reply. `[n]` in `answer` means `passages[n - 1]`."""
+    """One question and its reply. `[n]` in `answer` means `passage(n)`."""
 
     id: str
     question: str
     outcome: Outcome = Outcome.PENDING
     answer: str = ""
     passages: tuple[Passage, ...] = ()
+    """What the engine was given, in this order."""
+    numbers: tuple[int, ...] = ()
+    """Of each passage, its number in the conversation, 0 where it has none; empty: the n-th is number n."""
     cited: tuple[int, ...] = ()
     """Numbers of the passages that the answer cites, in order of first citation."""
-    given: tuple[int, ...] = ()
-    """Of each passage, its place (from 0) among those that the model was given; empty where it is the same."""
+    doubts: tuple[Doubt, ...] = ()
+    """Citations that a check found unsupported, in order."""
     notices: tuple[str, ...] = ()
     reason: str = ""
     """Why it was refused or failed, in plain words."""
@@ -86,11 +102,20 @@ class Turn:
         """Whether its answer ended before its end, so that it can be gone on with."""
         return self.kind is Kind.MESSAGE and self.outcome in _CUT and bool(self.answer)
 
+    def passage(self, number: int) -> Passage:
+        """The passage of this number; it must be one of `cited`."""
+        return self.passages[self.numbers.index(number) if self.numbers else number - 1]
+
     @property
-    def passages_given(self) -> tuple[Passage, ...]:
-        """The passages in the order in which the model was given them."""
-        order = self.given or range(len(self.passages))
-        return tuple(self.passages[i] for i in sorted(range(len(self.passages)), key=order.__getitem__))
+    def not_cited(self) -> tuple[Passage, ...]:
+        """The passages that were given and not cited."""
+        numbers = self.numbers or range(1, len(self.passages) + 1)
+        return tuple(p for p, number in zip(self.passages, numbers, strict=True) if number not in self.cited)
+
+    def placed(self, passages: Sequence[Passage]) -> str:
+        """The answer with its citations by the places (from 1) of these passages; those of others are left out."""
+        places = {passage.id: place for place, passage in reversed(list(enumerate(passages, start=1)))}
+        return renumbered(self.answer, {number: places.get(self.passage(number).id, 0) for number in self.cited})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,8 @@ class Conversation:
     started: datetime | None = None
     sampling: Sampling | None = None
     """How its answers are sampled, where the person has changed that."""
+    numbered: tuple[str, ...] = ()
+    """Ids of the passages that were cited: the n-th is number n, for good, also once its turn was taken back."""
 
     @property
     def asked(self) -> tuple[Turn, ...]:
@@ -115,10 +142,18 @@ class Conversation:
         return next((turn.answer for turn in reversed(self.turns) if turn.remembered), "")
 
     def put(self, turn: Turn) -> Conversation:
-        """With `turn` in the place of the one with its id, or at the end."""
-        if all(t.id != turn.id for t in self.turns):
-            return dataclasses.replace(self, turns=(*self.turns, turn))
-        return dataclasses.replace(self, turns=tuple(turn if t.id == turn.id else t for t in self.turns))
+        """With `turn` in the place of the one with its id, or at the end; the numbers that it gave are kept."""
+        new = {number: turn.passage(number).id for number in turn.cited if number > len(self.numbered)}
+        last = max(new, default=len(self.numbered))
+        numbered = (*self.numbered, *(new.get(number, "") for number in range(len(self.numbered) + 1, last + 1)))
+        there = any(t.id == turn.id for t in self.turns)
+        turns = tuple(turn if t.id == turn.id else t for t in self.turns) if there else (*self.turns, turn)
+        return dataclasses.replace(self, turns=turns, numbered=numbered)
+
+    def numbers(self, passages: Sequence[Passage]) -> tuple[int, ...]:
+        """Of each passage, the number that it is cited by in this conversation; 0 where it was not cited yet."""
+        free = {id: number for number, id in enumerate(self.numbered, start=1)}
+        return tuple(free.pop(passage.id, 0) for passage in passages)
 
     def before(self, turn_id: str) -> Conversation:
         """Only the turns older than this one: where an edit or a retry goes on from. Unknown ids change nothing."""
@@ -127,13 +162,13 @@ class Conversation:
                 return dataclasses.replace(self, turns=self.turns[:i])
         return self
 
-    def messages(self) -> tuple[Message, ...]:
-        """The remembered turns as messages for an engine."""
+    def messages(self, passages: Sequence[Passage] = ()) -> tuple[Message, ...]:
+        """The remembered turns as messages for an engine that is given `passages`: it cites these by their places."""
         return tuple(
             message
             for turn in self.turns
             if turn.remembered
-            for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.answer))
+            for message in (Message(Role.USER, turn.question), Message(Role.ASSISTANT, turn.placed(passages)))
         )
 
 

@@ -1,7 +1,7 @@
 """What the sources have on a question: the passages that are handed on, and how the question was understood.
 
 Where a follow-up may have been meant as a question of its own (`retrieval.query.Query.alone`), both are searched for,
-and what is found decides.
+and what is found decides; so it is where a chat model reads a follow-up differently from the rules (`likelier`).
 """
 
 from __future__ import annotations
@@ -100,6 +100,12 @@ class Finder:
             return False
         rival = [e.coverage for e in weighed if topical and e.passage.id == topical[0].id]
         return max(rival, default=0.0) <= _RIVAL * weighed[0].coverage
+
+
+def likelier(one: Finding, other: Finding) -> Finding:
+    """Of two readings of a question, the one whose best passage is likelier to answer it; `one` where that is even."""
+    best = [max((passage.score for passage in found.passages), default=0.0) for found in (one, other)]
+    return one if best[0] >= best[1] else dataclasses.replace(other, notices=one.notices)
 
 
 def _terms(passage: Passage, language: str) -> set[str]:

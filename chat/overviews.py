@@ -101,7 +101,7 @@ def none(request: OverviewRequest, chosen: Sequence[Source], every: Sequence[Sou
 
 def _cited(conversation: Conversation) -> list[Cited]:
     return [
-        Cited(tuple(turn.passages[number - 1] for number in turn.cited), turn.asked)
+        Cited(tuple(turn.passage(number) for number in turn.cited), turn.asked)
         for turn in reversed(conversation.turns)
         if turn.cited and turn.remembered
     ]

@@ -150,7 +150,9 @@ class Terminal:
         if ask.raw or turn.outcome is Outcome.ANSWER_REFUSED:
             return
         for number in sorted(turn.cited):
-            yield f"[{number}] {self._source(turn.passages[number - 1])}"
+            yield f"[{number}] {self._source(turn.passage(number))}"
+            for sentence in dict.fromkeys(doubt.sentence for doubt in turn.doubts if doubt.number == number):
+                yield self._say("unsupported", number=number, sentence=sentence)
         if not turn.cited and turn.outcome in (Outcome.ANSWERED, Outcome.LENGTH) and turn.model != self._reader.name:
             yield self._say("from_memory")
         if turn.query and turn.query.strip() != turn.question.strip():

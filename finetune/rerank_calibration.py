@@ -78,10 +78,10 @@ def examples(dataset: Dataset, index: DocumentIndex, reranker: Reranker, questio
                         yield Example(article, regime, rank, right, evidence.kind, evidence.features)
 
 
-def fit(features: Floats, answers: Floats, weights: Floats) -> Floats:
+def fit(features: Floats, answers: Floats, weights: Floats, penalty: float = _RIDGE) -> Floats:
     """Bias and weights of a logistic regression, by Newton's method (iteratively reweighted least squares)."""
     design = np.column_stack([np.ones(len(features)), features])
-    ridge = _RIDGE * np.eye(design.shape[1])
+    ridge = penalty * np.eye(design.shape[1])
     found = np.zeros(design.shape[1])
     for _ in range(50):
         chance = 1 / (1 + np.exp(-design @ found))

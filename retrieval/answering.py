@@ -143,7 +143,7 @@ def sentences(passages: Sequence[Passage]) -> list[Sentence]:
 
 def read_question(text: str, language: str, rarity: Rarity) -> Question:
     """What the features need to know about a question."""
-    terms = _terms(text, stemmed_alike(language))
+    terms = base_terms(text, stemmed_alike(language))
     words = text.split()
     marked = " ".join(
         word
@@ -151,14 +151,14 @@ def read_question(text: str, language: str, rarity: Rarity) -> Question:
         if (i and word[:1].isupper()) or (word.isascii() and any(char.isdigit() for char in word))
     )
     content = content_words(text)
-    names = frozenset(_terms(marked, stemmed_alike(language))) if marked.strip() else frozenset()
+    names = frozenset(base_terms(marked, stemmed_alike(language))) if marked.strip() else frozenset()
     return Question(
         text=text,
         terms={term: rarity.of(term) for term in dict.fromkeys(terms)},
         names=names & frozenset(terms),
         pairs=frozenset(pairwise(terms)),
         words=frozenset(word.strip("?!.,:;\"'“”()").lower() for word in words),
-        content={word: max(map(rarity.of, _terms(word, stemmed_alike(language))), default=0.0) for word in content},
+        content={word: max(map(rarity.of, base_terms(word, stemmed_alike(language))), default=0.0) for word in content},
         kind=expected(text),
     )
 
@@ -315,7 +315,7 @@ def opening(question: Question, passages: Sequence[Passage], found: Sequence[Sen
         passage = passages[sentence.passage]
         if not passage.section and passage.id.endswith("#0") and (i == 0 or found[i - 1].passage != sentence.passage):
             stemmer = stemmed_alike(passage.language)
-            if passage.title and set(_terms(wanted, stemmer)) == set(_terms(passage.title, stemmer)):
+            if passage.title and set(base_terms(wanted, stemmer)) == set(base_terms(passage.title, stemmer)):
                 return i
     return None
 
@@ -358,7 +358,7 @@ def _clue_features(question: Question, offered: Clues) -> list[float]:
     ]
 
 
-def _terms(text: str, stemmer: str) -> list[str]:
+def base_terms(text: str, stemmer: str) -> list[str]:
     """Index terms, with irregular English verbs in their base form."""
     terms = analyse(text, stemmer)
     return [_IRREGULAR.get(term, term) for term in terms] if stemmer == "en" else terms
@@ -371,12 +371,12 @@ def _units(text: str) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=16384)
 def _sentence_terms(text: str, stemmer: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    terms = _terms(text, stemmer)
+    terms = base_terms(text, stemmer)
     return frozenset(terms), frozenset(pairwise(terms))
 
 
 @lru_cache(maxsize=4096)
 def _passage_terms(title: str, section: str, text: str, stemmer: str) -> tuple[frozenset[str], frozenset[str]]:
     """Terms of the headings, and of headings and text together."""
-    headings = frozenset(_terms(f"{title}\n{section}", stemmer))
-    return headings, headings | frozenset(_terms(text, stemmer))
+    headings = frozenset(base_terms(f"{title}\n{section}", stemmer))
+    return headings, headings | frozenset(base_terms(text, stemmer))

@@ -18,7 +18,7 @@ from retrieval.english import spelled
 from retrieval.mentions import Turn, names
 from retrieval.text import HAN, analyse, language
 
-__all__ = ["Query", "Turn", "is_lone", "is_person", "standalone", "unresolved"]
+__all__ = ["Query", "Turn", "is_lone", "is_person", "leans", "standalone", "unresolved"]
 
 _LOOKED_AT = 600
 """Characters of a question; whoever writes more says what they mean."""
@@ -82,6 +82,13 @@ def standalone(question: str, turns: Sequence[Turn]) -> Query:
     if text is not None:
         return Query(text, False, code, question if _may_stand_alone(question, text, code) else "")
     return Query(question, _new_topic(question, recent, code), code)
+
+
+def leans(question: str, query: Query) -> bool:
+    """Whether, by the rules, a question after others may not stand alone: `standalone` put something in, or could not
+    although something is left out."""
+    typed = spelled(question.strip())
+    return query.text != typed or is_lone(typed) or bool(unresolved(typed)) or _LEANS.match(typed) is not None
 
 
 def unresolved(question: str) -> str:

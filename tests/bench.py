@@ -10,8 +10,10 @@ from pathlib import Path
 
 from chat.assistant import Ask, Assistant
 from chat.base import ChatRequest, Chunk, Finish
+from chat.claims import CitationChecks
 from chat.conversation import Conversation, Turn
 from chat.events import Done, Event
+from chat.rewriting import Rewriter
 from chat.slot import ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup
@@ -22,6 +24,7 @@ from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
+from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 
 FACT = "Alexander Fleming discovered penicillin in London in 1928."
@@ -136,6 +139,7 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
         limit_s: float = 5.0,
         answer_limit_s: float = 60.0,
         guide: Shelf | None = None,
+        rewrite_limit_s: float = 5.0,
     ) -> Bench:
         engine, moderator = engine or Engine(), moderator or Words()
         if startup is None:
@@ -143,14 +147,17 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
             startup.start()
         sources = [Source(shelf, {"en": shelf.name.title()}) for shelf in shelves or [Shelf()]]
         models = ModelSlot(engine)
+        judge = SentenceJudge(UnitVectors(encoder, index))
         assistant = Assistant(
             models,
             Sources(sources, limit_s),
             Source(guide or Nothing(), {"en": "Guide"}),
-            Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
+            Reranker(judge, index),
             Screen(moderator, Policy.load(None), limit_s=5.0),
             startup,
             answer_limit_s,
+            checks=CitationChecks(Support(judge), limit_s=60.0),
+            rewriter=Rewriter(rewrite_limit_s),
         )
         return Bench(assistant, engine, moderator, models)
 

@@ -53,6 +53,8 @@ class ChatServer:
         self.retry_after = "0"
         self.raw: list[bytes] = []
         """What mode `raw` sends, piece by piece."""
+        self.says: list[str] = []
+        """What the next answers in mode `said` say, in order."""
         self.more: queue.SimpleQueue[None] = queue.SimpleQueue()
         """In mode `stepwise` one entry lets one piece out."""
         self.seen: list[Seen] = []
@@ -274,6 +276,10 @@ def _endless(handler: _Handler) -> None:
     handler.server.chat.left.put(time.monotonic())
 
 
+def _said(handler: _Handler) -> None:
+    handler.stream((handler.server.chat.says.pop(0),))
+
+
 MODES: dict[str, Callable[[_Handler], None]] = {
     "ok": lambda handler: handler.stream(),
     "nothing": lambda handler: handler.stream(()),
@@ -296,6 +302,7 @@ MODES: dict[str, Callable[[_Handler], None]] = {
     "whole": _whole,
     "html": _html,
     "raw": _raw,
+    "said": _said,
     "redirect": _redirect,
     "too-long": _status(400, "This model's maximum context length is 2048 tokens. However, you requested 9000 tokens."),
     "400": _echoing_key(400),

@@ -6,13 +6,12 @@ import time
 
 import pytest
 
-from chat.citations import Numbering, cited, marks
-from retrieval.base import Passage
+from chat.citations import Numbering, cited, marks, renumbered
 
 
 def numbered(text: str, count: int, size: int = 10_000) -> str:
     """The text as it is shown, when it is written in pieces of a size."""
-    numbering = Numbering(count)
+    numbering = Numbering([0] * count)
     pieces = [numbering.push(text[start : start + size]) for start in range(0, len(text), size)]
     return "".join(pieces) + numbering.finish()
 
@@ -89,15 +88,27 @@ def test_citations_are_numbered_as_they_come_and_invented_ones_go(text: str, wan
     assert numbered(wanted, 3, size) == wanted
 
 
-def test_sources_follow_their_new_numbers() -> None:
-    passages = [Passage(str(n), f"text {n}", f"title {n}", "library", str(n)) for n in range(1, 5)]
-    numbering = Numbering(4)
-    numbering.push("Long [3]. Blue [1, 3]. ")
-    assert numbering.order == [3, 1]
-    assert [passage.id for passage in numbering.reordered(passages)] == ["3", "1", "2", "4"]
-    later = Numbering(4, cited=2)
-    assert later.push("Deep [4], long [1] .") == "Deep [3], long [1] ."
-    assert later.order == [1, 2, 4]
+def test_sources_keep_their_numbers_and_new_ones_get_the_next_free() -> None:
+    numbering = Numbering([0, 7, 0, 2], free=9)
+    assert numbering.push("Long [3]. Blue [4, 2]. Deep [1, 3].") == "Long [9]. Blue [2][7]. Deep [10][9]."
+    assert numbering.numbers == [10, 7, 9, 2]
+    assert numbering.cited == [9, 2, 7, 10]
+    later = Numbering(numbering.numbers, free=11, cited=[9])
+    assert later.push("Deep [2], long [3] .") == "Deep [7], long [9] ."
+    assert later.cited == [9, 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Long [1]. Blue [12] .", "Long [3]. Blue ."),
+        ("Both [1][12] and [1, 12].", "Both [3] and [3]."),
+        ("A list [1, 2] and `x [1]` stay.", "A list [1, 2] and `x [1]` stay."),
+        ("Deep [150], in [2020].", "Deep [4], in [2020]."),
+    ],
+)
+def test_an_answer_is_given_to_an_engine_with_other_numbers(text: str, wanted: str) -> None:
+    assert renumbered(text, {1: 3, 12: 0, 150: 4}) == wanted
 
 
 def test_without_sources_lists_stay_and_invented_citations_go() -> None:

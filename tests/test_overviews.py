@@ -129,7 +129,7 @@ def test_every_quote_stands_in_the_passage_that_it_cites(anna: Visit) -> None:
     assert 3 <= len(lines) <= 6
     for line in lines:
         (mark,) = marks(line, len(turn.passages))
-        assert line[2 : mark.start].strip() in turn.passages[mark.numbers[0] - 1].text
+        assert line[2 : mark.start].strip() in turn.passage(mark.numbers[0]).text
     assert turn.cited == cited(turn.answer, len(turn.passages)) == tuple(range(1, len(turn.cited) + 1))
     assert {passage.document for passage in turn.passages} == {turn.passages[0].document}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -72,19 +72,20 @@ def test_an_engine_without_raw_text_is_named_at_once(make: Make) -> None:
         make().reply("x", raw=True)
 
 
-def test_the_shown_prompt_holds_the_passages_as_they_were_given(make: Make) -> None:
+def test_the_shown_prompt_holds_the_passages_and_the_history_cites_them_by_their_places(make: Make) -> None:
     shelves = [Shelf("library"), Shelf("attic", text="Howard Florey made it a medicine in Oxford in 1941.")]
     bench = make(RawEngine(["Florey [2] and Fleming [1]."]), shelves)
     asked = Conversation("c")
     for name in ("first", "second"):
         turn = turn_of(bench.reply("Who discovered penicillin?", asked, sources=("library", "attic")))
-        asked = asked.put(Turn(name, turn.question, turn.outcome, turn.answer, turn.passages, given=turn.given))
+        asked = asked.put(replace(turn, id=name))
     given = [passage.id for passage in bench.engine.asked[1].passages]
-    assert [passage.id for passage in asked.turns[1].passages] == given[::-1]
+    assert [passage.id for passage in asked.turns[1].passages] == given
+    assert asked.turns[1].answer == "Florey [1] and Fleming [2]."
     prompt = bench.assistant.prompt_of(asked, asked.turns[1], Sampling())
     question = "Who discovered penicillin?"
-    assert prompt == f"{question} / Florey [1] and Fleming [2]. / {question}: {given}"
-    assert FACT in asked.turns[1].passages_given[0].text
+    assert prompt == f"{question} / Florey [2] and Fleming [1]. / {question}: {given}"
+    assert FACT in asked.turns[1].passages[0].text
 
 
 # The engine

@@ -89,6 +89,13 @@ def test_an_answer_stands_above_its_sources(make: Make) -> None:
     )
 
 
+def test_a_citation_that_its_source_does_not_support_is_marked_under_the_source(make: Make) -> None:
+    wrong = "Louis Pasteur discovered it in Lyon in 1857"
+    engine = Engine([f"{wrong} [1]. ", "Alexander Fleming discovered penicillin in London [1]."], least=0.01)
+    said = Seat(make(engine), "Who discovered penicillin?\n").transcript()
+    assert said.endswith(f"\n[1] Penicillin — Library\n  ! not supported by source [1]: “{wrong}.”\n\n")
+
+
 def test_notices_follow_the_answer(make: Make) -> None:
     shelf = Shelf(failure=SourceError("The library is closed."))
     said = Seat(make(Engine(["From memory."]), [shelf]), "Who discovered penicillin?\n").transcript()

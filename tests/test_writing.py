@@ -32,7 +32,8 @@ def test_citations_are_numbered_in_the_order_they_come(make: Make) -> None:
     assert "".join(event.text for event in events if isinstance(event, Delta)) == turn.answer
     assert turn.answer == "Florey [1] and Fleming [2]."
     assert turn.cited == (1, 2)
-    assert turn.passages[:2] == (found[1], found[0])
+    assert (turn.passages, turn.numbers) == (found, (2, 1))
+    assert (turn.passage(1), turn.passage(2)) == (found[1], found[0])
 
 
 def test_a_looping_answer_is_ended_and_trimmed(make: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -53,7 +54,9 @@ class Api:
         retrieval names the sources to search ([] for none; all but those over the network when left out). owner is
         the visitor's key: whose documents are searched and whose conversation it is. Settings that are left out are
         the operator's. source_settings holds those of sources, such as {"wikipedia": {"language": "de"}}.
-        An answer that broke off is a reply too (outcome broken_off, the reason among its notices).
+        An answer that broke off is a reply too (outcome broken_off, the reason among its notices). unsupported lists
+        the citations, `reply[start:end]`, whose source does not support their sentence. A passage keeps its number
+        for the whole conversation.
         """
         with told():
             conversation = self._find(conversation_id, owner)
@@ -145,7 +148,8 @@ def _reply(turn: Turn, conversation: Conversation) -> dict[str, Any]:
     refused = turn.outcome in OUTCOMES
     return {
         "reply": turn.reason if refused else turn.answer,
-        "sources": [{"number": n, **_passage(turn.passages[n - 1])} for n in sorted(turn.cited)],
+        "sources": [{"number": n, **_passage(turn.passage(n))} for n in sorted(turn.cited)],
+        "unsupported": [dataclasses.asdict(doubt) for doubt in turn.doubts],
         "verdict": {"outcome": turn.outcome.value, "category": turn.category, "reason": turn.reason},
         "notices": list(turn.notices),
         "conversation_id": conversation.id,

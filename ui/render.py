@@ -23,6 +23,8 @@ Entry = gr.MessageDict
 
 _WITHDRAWN = (Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED)
 _JOINER = "\u2060"
+_SEPARATOR = "\u2063"
+"""Invisible, around words that assets/page.js makes a mark of."""
 # What Markdown or HTML would act upon: a tag, an entity, an image (which would be fetched from anywhere).
 _ICONS = {
     "copy": '<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V6a2 2 0 0 1 2-2h8"/>',
@@ -73,18 +75,29 @@ def _copy(text: str, language: str) -> str:
 def _reply(turn: Turn, language: str, status: str, labels: dict[str, str]) -> list[Any]:
     content: list[Any] = []
     if turn.answer and turn.outcome not in _WITHDRAWN:
-        content.append(_answer(turn))
+        content.append(_answer(turn, language))
     block = _status(status) if turn.outcome is Outcome.PENDING else _after(turn, language, labels)
     if block:
         content.append(gr.HTML(block, js_on_load=None))
     return content
 
 
-def _answer(turn: Turn) -> Any:
+def _answer(turn: Turn, language: str) -> Any:
     """Markdown in an answer is rendered; what a command says, and raw text, is shown as it stands."""
     if turn.kind is Kind.MESSAGE:
-        return {"type": "text", "text": shielded(turn.answer)}
+        return {"type": "text", "text": shielded(_doubted(turn, language))}
     return gr.HTML(f'<pre class="gc-said" dir="auto">{escape(turn.answer)}</pre>', js_on_load=None)
+
+
+def _doubted(turn: Turn, language: str) -> str:
+    """The answer with a few plain words behind each citation that its source does not support."""
+    says = f"{_SEPARATOR} ({say(language, 'unsupported')}){_SEPARATOR}"
+    shown: list[str] = []
+    at = 0
+    for end in dict.fromkeys(doubt.end for doubt in turn.doubts):
+        shown += [turn.answer[at:end], says]
+        at = end
+    return "".join([*shown, turn.answer[at:]])
 
 
 def _status(status: str) -> str:
@@ -133,24 +146,35 @@ def _cited(turn: Turn, language: str, labels: dict[str, str]) -> str:
 
 def _also_read(turn: Turn, language: str, labels: dict[str, str]) -> str:
     """Passages that were found and not cited; none where the reader said that nothing answers."""
-    others = [n for n in range(1, len(turn.passages) + 1) if n not in turn.cited]
+    others = turn.not_cited
     if not others or turn.outcome is not Outcome.ANSWERED or not turn.cited:
         return ""
-    inside = "".join(_source(turn, number, language, labels) for number in others)
+    inside = "".join(_passage(turn, passage, language, labels) for passage in others)
     heading = f"{escape(say(language, 'also_read'))} ({len(others)})"
     return f'<details class="gc-also"><summary>{heading}</summary>{inside}</details>'
 
 
 def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> str:
-    passage = turn.passages[number - 1]
+    return _passage(turn, turn.passage(number), language, labels, number)
+
+
+def _passage(turn: Turn, passage: Passage, language: str, labels: dict[str, str], number: int = 0) -> str:
+    """A passage that can be opened, behind its number where the answer cites it."""
     place = place_name(language, passage.place, passage.ends) if passage.place else ""
     where = [*([f"› {passage.section}"] if passage.section else []), *([f"· {place}"] if place else [])]
     heading = escape(passage.title) + (f'<span class="gc-section"> {escape(" ".join(where))}</span>' if where else "")
     label = escape(labels.get(passage.source, passage.source))
+    data, chip = (f' data-source="{number}"', f'<span class="gc-number">{number}</span>') if number else ("", "")
+    unsaid = [doubt.sentence for doubt in turn.doubts if doubt.number == number]
+    data += f' data-gc-doubt="{escape(say(language, "unsupported_more"))}"' if unsaid else ""
+    doubts = "".join(
+        f'<p class="gc-unsaid">{escape(say(language, "unsupported_says", sentence=sentence))}</p>'
+        for sentence in dict.fromkeys(unsaid)
+    )
     return (
-        f'<details class="gc-source" data-source="{number}"><summary><span class="gc-number">{number}</span>'
+        f'<details class="gc-source"{data}><summary>{chip}'
         f'<span class="gc-title">{heading}</span><span class="gc-label">{label}</span></summary>'
-        f"<blockquote>{_quoted(passage, turn.answer)}</blockquote>"
+        f"{doubts}<blockquote>{_quoted(passage, turn.answer)}</blockquote>"
         f"{_links(passage, turn, language)}</details>"
     )
 
