@@ -176,8 +176,10 @@ def main() -> int:
     for chatty in ("httpx", "wikipediaapi"):  # they log every request
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Of each new length of a text oneDNN keeps compiled code, a thousand pieces as it comes.
+    # Of each new length of a text oneDNN keeps compiled code, and PyTorch in every thread what describes it (250 kB each):
+    # a thousand pieces as it comes. Eight descriptions are what the layers of a network need, over and over.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "8")
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env")
         app = build_app(settings)
