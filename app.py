@@ -176,8 +176,8 @@ def main() -> int:
     for chatty in ("httpx", "wikipediaapi"):  # they log every request
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Of each new length of a text oneDNN keeps compiled code, and PyTorch in every thread what describes it (250 kB each):
-    # a thousand pieces as it comes. Eight descriptions are what the layers of a network need, over and over.
+    # Of each new length of a text oneDNN keeps compiled code, and PyTorch in every thread a description of it: a
+    # thousand pieces as they come, 250 kB each. Eight descriptions are enough for all layers of a network.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "8")
     try:
