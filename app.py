@@ -26,6 +26,7 @@ from chat.sources import Source
 from chat.store import ConversationStore
 from chat.zerogpu import Gpu
 from errors import SettingsError
+from heap import keep_little
 from retrieval.formats.kinds import READABLE
 from serving.health import health_route
 from settings import Settings
@@ -176,8 +177,7 @@ def main() -> int:
     for chatty in ("httpx", "wikipediaapi"):  # they log every request
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Of each new length of a text oneDNN keeps compiled code, a thousand pieces as it comes.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    keep_little(os.environ)
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env")
         app = build_app(settings)

@@ -22,6 +22,7 @@ from chat.console import Console, Keyboard
 from chat.conversation import begin
 from chat.terminal import Terminal
 from errors import AppError, SettingsError
+from heap import keep_little
 from settings import Settings
 from wiring import Core, wire
 
@@ -34,6 +35,7 @@ def main() -> int:
     """Read the settings, load, and converse until the end."""
     _use_utf8()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    keep_little(os.environ)
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env", "python -m chat")
         settings = dataclasses.replace(settings, data_dir=settings.data_dir / _FOLDER)

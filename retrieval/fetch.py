@@ -20,7 +20,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,7 +156,8 @@ class Fetcher:
             raise _not_written(error) from error
         finally:
             if not complete:
-                file.unlink(missing_ok=True)
+                with suppress(OSError):  # what failed is raised already
+                    file.unlink(missing_ok=True)
 
     def may_lie_inside(self, url: str) -> bool:
         """Whether the operator allows the URL's host by name. Raises `SourceError` when it is none."""

@@ -53,8 +53,11 @@ class Reading:
 
     def title(self) -> str:
         """The title that the file states or its first heading; empty where it has none. Raises `DocumentError`."""
-        with Parts(self, None) as answers:
-            return str(answers.message()["title"])
+        try:
+            with Parts(self, None) as answers:
+                return str(answers.message()["title"])
+        except OSError as error:  # no process can be started
+            raise _not_started(self.name, error) from error
 
     def parts(self, start: int = 0) -> Parts:
         """Its parts from the `start`-th on; nothing is started before the first is asked for."""
@@ -144,7 +147,7 @@ class Parts(Iterator[Part]):
             "memory": self._reading.limits.memory_bytes,
         }
         assert self._process.stdin is not None and self._process.stdout is not None
-        with suppress(BrokenPipeError):  # it is gone already; what is received says so
+        with suppress(BrokenPipeError, ValueError):  # it is gone or closed already; what is received says so
             self._process.stdin.write(json.dumps(task).encode() + b"\n")
             self._process.stdin.flush()
         threading.Thread(
@@ -153,6 +156,8 @@ class Parts(Iterator[Part]):
             name="parsing",
             daemon=True,
         ).start()
+        if self._closed.is_set():  # before there was anything to end
+            self._end()
 
     def _broken_off(self) -> DocumentError:
         assert self._process is not None
@@ -198,6 +203,14 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
         with suppress(BrokenPipeError):
             process.stdin.close()
     process.wait()
+
+
+def _not_started(name: str, error: OSError) -> DocumentError:
+    return DocumentError(
+        f"“{name}” could not be read because this machine starts no more programs now ({error.strerror}); try again "
+        "later.",
+        zh=f"本机暂时无法启动新的程序（{error.strerror}），因此未能读取“{name}”，请稍后再试。",
+    )
 
 
 def _too_large(name: str, memory_bytes: int) -> DocumentError:

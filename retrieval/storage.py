@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ class Storage:
                 _create(folder)
             self._index = tantivy.Index(schema(), str(folder))
             self._index.config_reader("manual")
-            self._writer = self._index.writer(_WRITER_BYTES, 1)
+            self._writer = self._new_writer()
         except ValueError as error:
             self._index = None
             raise DocumentError(**why_not(self.folder, str(error))) from error
@@ -196,7 +196,7 @@ class Storage:
             self.check_open()
             try:
                 if self._writer is None:
-                    self._writer = self._index.writer(_WRITER_BYTES, 1)
+                    self._writer = self._new_writer()
                 yield self.view
                 self._writer.commit()
                 self._refreshed()
@@ -232,11 +232,18 @@ class Storage:
         """Remove what matches of all that was put before. Only while `writing`."""
         self._writer.delete_documents_by_query(query)
 
+    def _new_writer(self) -> Any:
+        """A writer, once what a commit left that was killed or failed is gone: tantivy may use its names again."""
+        writer = self._index.writer(_WRITER_BYTES, 1)
+        with suppress(ValueError):  # a full disk, say, which the next commit tells of
+            writer.garbage_collect_files()
+        return writer
+
     def _begin_anew(self) -> None:
         """Another writer: one that has met an error may lose what it is given next without a word."""
         self._writer = None
         try:
-            self._writer = self._index.writer(_WRITER_BYTES, 1)
+            self._writer = self._new_writer()
         except (ValueError, OSError):  # the next `writing` tries again, and tells why not
             return
 

@@ -135,6 +135,9 @@ def test_a_folder_that_is_gone_is_told(server: WebServer, fetcher: Fetcher, tmp_
     server.pages["/"] = Page(b"body")
     with pytest.raises(SourceError, match="could not be written to this machine's disk"):
         fetcher.download(server.url(), tmp_path / "gone" / "file")
+    (tmp_path / "taken").touch()
+    with pytest.raises(SourceError, match=r"could not be written to this machine's disk \(Not a directory\)"):
+        fetcher.download(server.url(), tmp_path / "taken" / "file")
 
 
 def test_what_is_fresh_is_not_asked_for(server: WebServer, cache: HttpCache, clock: Clock) -> None:

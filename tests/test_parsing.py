@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from errors import DocumentError
 from retrieval.files import open_file
-from retrieval.parsing import Limits, Parts
+from retrieval.parsing import Limits, Parts, Reading
 from tests.loading import FILES
 
 _ROOT = Path(__file__).parent.parent
@@ -79,6 +80,38 @@ def test_closing_from_another_thread_ends_the_wait(tmp_path: Path, big: Path) ->
         list(parts)
     timer.join()
     assert not psutil.pid_exists(process.pid)
+
+
+def test_closing_while_the_process_starts_ends_it_too(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, start, started = _reading(big, Limits(silence_s=5)), subprocess.Popen, list[int]()
+
+    def closed_meanwhile(*given: Any, **more: Any) -> subprocess.Popen[bytes]:
+        process = start(*given, **more)
+        process.send_signal(signal.SIGSTOP)
+        started.append(process.pid)
+        parts.close()
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", closed_meanwhile)
+    with pytest.raises(DocumentError, match=r"Reading “big\.txt” was stopped\."):
+        parts.message()
+    assert not psutil.pid_exists(started[0])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nothing else counts a process's open files")
+def test_where_no_process_can_be_started_that_is_one_sentence(big: Path) -> None:
+    import resource
+
+    reading = Reading(big, "big.txt", big.stat().st_size, Limits())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(DocumentError) as caught:
+            reading.title()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert str(caught.value).startswith("“big.txt” could not be read because this machine starts no more programs now")
+    assert "无法启动" in caught.value.told("zh")
 
 
 def test_a_process_that_is_killed_is_one_sentence(big: Path) -> None:
