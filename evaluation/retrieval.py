@@ -112,19 +112,22 @@ def _documents(corpus: Sequence[Item]) -> Iterator[Document]:
 
 
 def search(index: DocumentIndex, reranker: Reranker | None, query: str, k: int) -> Ranking:
-    """The k best texts. With a reranker the first 100 passages are put in its order, as in the app; BM25's follow."""
+    """The k best texts. With a reranker the first 100 passages, and what is near in meaning, are put in its order, as
+    in the app; the rest of BM25's follow."""
     wanted = max(_CANDIDATES, k)
     found = index.search(SearchRequest(query, wanted), SOURCE)
-    while len({passage.document for passage in found}) < k and len(found) == wanted < _MOST_PASSAGES:
+    while len({passage.document for passage in found}) < k and len(found) >= wanted < _MOST_PASSAGES:
         wanted *= 2
         found = index.search(SearchRequest(query, wanted), SOURCE)
     if reranker is None:
         return _best_passages([(passage.document, passage.score) for passage in found], k)
-    weighed = reranker.weigh(query, found[:_CANDIDATES])
+    by_words = [passage for passage in found if passage.score]
+    near = [passage for passage in found if not passage.score][: _CANDIDATES // 2]
+    weighed = reranker.weigh(query, by_words[:_CANDIDATES] + near)
     ranked = [(evidence.passage.document, evidence.relevance) for evidence in weighed]
-    if found[_CANDIDATES:]:
-        last, best = ranked[-1][1], found[0].score
-        ranked += [(passage.document, last - 1 + passage.score / best) for passage in found[_CANDIDATES:]]
+    if by_words[_CANDIDATES:]:
+        last, best = ranked[-1][1], by_words[0].score
+        ranked += [(passage.document, last - 1 + passage.score / best) for passage in by_words[_CANDIDATES:]]
     return _best_passages(ranked, k)
 
 

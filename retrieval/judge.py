@@ -79,5 +79,5 @@ class SentenceJudge:
         vectors = [each for each in self.vectors.find(passages, spans, keys) if each is not None]
         if not vectors:
             return np.zeros(0, np.float32)
-        cosines: Vector = np.concatenate(vectors) @ self.vectors.encoder.encode([text])[0]
+        cosines: Vector = np.concatenate(vectors) @ self.vectors.encoder.question(text)
         return cosines
