@@ -13,6 +13,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,15 @@ _BATCH_TOKENS = 1024
 _QUESTIONS = 64
 
 Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStates:
+    """A text's tokens and the encoder's last hidden state of each."""
+
+    ids: list[int]
+    states: NDArray[np.float16]
+    """Shape (tokens, dimension)."""
 
 
 class SentenceEncoder:
@@ -135,6 +145,40 @@ class SentenceEncoder:
                     self._questions.popitem(last=False)
         return known
 
+    def token_states(self, texts: Sequence[str], most: int) -> list[TokenStates]:
+        """Each text's tokens, at most `most` of them, with the last hidden states that `encode` takes its mean of."""
+        import torch
+
+        self.load()
+        if not texts:
+            return []
+        encodings = self._tokenizer(list(texts), truncation=True, max_length=most)["input_ids"]
+        order = sorted(range(len(texts)), key=lambda i: len(encodings[i]))
+        found: dict[int, TokenStates] = {}
+        with torch.inference_mode():
+            for batch in _batches(order, [len(ids) for ids in encodings], _BATCH_TOKENS):
+                padded = self._tokenizer.pad({"input_ids": [encodings[i] for i in batch]}, return_tensors="pt")
+                hidden = self._net(**padded).last_hidden_state.half().numpy()
+                for i, states in zip(batch, hidden, strict=True):
+                    found[i] = TokenStates(encodings[i], states[: len(encodings[i])].copy())
+        return [found[i] for i in range(len(texts))]
+
+    def offsets(self, text: str, most: int) -> list[tuple[int, int]]:
+        """Where each of the first `most` tokens of a text begins and ends in it; (0, 0) for what is not in it."""
+        self.load()
+        told = self._tokenizer(text, truncation=True, max_length=most, return_offsets_mapping=True)
+        return [(int(start), int(end)) for start, end in told["offset_mapping"]]
+
+    def embedded(self, ids: torch.Tensor) -> torch.Tensor:
+        """Input embeddings of tokens, less the vocabulary's mean, shape (*ids.shape, dimension of the embeddings)."""
+        rows: torch.Tensor = self._net.get_input_embeddings().weight.detach()[ids].float()
+        return rows - self._mean_embedding()
+
+    def _mean_embedding(self) -> torch.Tensor:
+        if self._common is None:
+            self._common = self._net.get_input_embeddings().weight.detach().float().mean(dim=0)
+        return self._common
+
     def word_vectors(self, words: Sequence[str]) -> Vectors:
         """Unit vectors of single words, shape (len(words), dimension of the input embeddings), in microseconds each.
 
@@ -145,13 +189,12 @@ class SentenceEncoder:
 
         self.load()
         embeddings = self._net.get_input_embeddings().weight
-        if self._common is None:
-            self._common = embeddings.detach().float().mean(dim=0)
+        common = self._mean_embedding()
         vectors = torch.zeros((len(words), embeddings.shape[1]))
         if words:
             rows = self._tokenizer(list(words), add_special_tokens=False)["input_ids"]
             for i, ids in enumerate(rows):
-                vectors[i] = embeddings[ids].detach().float().mean(dim=0) - self._common if ids else 0.0
+                vectors[i] = embeddings[ids].detach().float().mean(dim=0) - common if ids else 0.0
         unit: Vectors = torch.nn.functional.normalize(vectors, dim=1).numpy()
         return unit
 

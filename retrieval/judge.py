@@ -14,6 +14,8 @@ import numpy as np
 
 from retrieval.answering import Question, Sentence, describe, read_question, sentences
 from retrieval.base import Passage
+from retrieval.cross_encoder import FILE as CROSS_ENCODER
+from retrieval.cross_encoder import CrossEncoder, Matrix
 from retrieval.rarity import Rarity, read_rarity
 from retrieval.selector import Network, Vector, read_networks
 from retrieval.unit_vectors import UnitVectors
@@ -41,6 +43,7 @@ class SentenceJudge:
     def __init__(self, vectors: UnitVectors, adapters: Path = ADAPTERS) -> None:
         self.vectors = vectors
         self.likeness = WordLikeness(vectors.encoder)
+        self.cross_encoder = CrossEncoder(vectors.encoder, adapters / CROSS_ENCODER)
         self._adapters = adapters
         self._networks: dict[str, Network] = {}
         self._rarity = Rarity({})
@@ -51,7 +54,8 @@ class SentenceJudge:
         with self._lock:
             if not self._networks:
                 self._rarity = read_rarity(self._adapters / "reader.terms.tsv")
-                self._networks = read_networks(self._adapters / "reader.json")
+                networks = read_networks(self._adapters / "reader.json")
+                self._networks = networks | read_networks(self._adapters / "reranker.json")
 
     def knows(self, language: str) -> bool:
         """Whether vectors can be trusted in this language, by the encoder that the network was fitted to."""
@@ -64,12 +68,23 @@ class SentenceJudge:
         self.load()
         return read_question(text, language, self._rarity)
 
-    def judge(self, text: str, language: str, passages: Sequence[Passage], cosines: Vector | None) -> Judged:
-        """Weigh every sentence of the passages. `cosines` as `cosines` gives them; None where they are not `known`."""
+    def judge(
+        self, text: str, language: str, passages: Sequence[Passage], cosines: Vector | None, *, closely: bool = False
+    ) -> Judged:
+        """Weigh every sentence of the passages. `cosines` as `cosines` gives them; None where they are not `known`.
+
+        `closely`: where there are cosines, question and sentence are read together too, which takes about 1.5 ms for
+        each sentence that was not read lately.
+        """
         question, found = self.read(text, language), sentences(passages)
         network = self._networks["words" if cosines is None else "vectors"]
         likeness = None if cosines is None else self.likeness
-        logits = network.logits(describe(question, passages, found, cosines, likeness))
+        rows = describe(question, passages, found, cosines, likeness)
+        logits = network.logits(rows)
+        if closely and cosines is not None and found:
+            network = self._networks["close"]
+            read = self.cross_encoder.read(text, [t for p in passages for t in encoded_texts(p, units(p.text))])
+            logits = network.logits(with_close(rows, logits, read))
         return Judged(question, found, logits, network.threshold)
 
     def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
@@ -81,3 +96,10 @@ class SentenceJudge:
             return np.zeros(0, np.float32)
         cosines: Vector = np.concatenate(vectors) @ self.vectors.encoder.question(text)
         return cosines
+
+
+def with_close(rows: Matrix, logits: Vector, read: Matrix) -> Matrix:
+    """`FEATURES` followed by `CLOSE`: the logits of the first look, and what `CrossEncoder.read` gives."""
+    looked = np.column_stack([logits, read])
+    beside = np.stack([looked, looked - looked.max(axis=0)], axis=2).reshape(len(rows), -1)
+    return np.concatenate([rows, beside], axis=1).astype(np.float32)
