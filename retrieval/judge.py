@@ -54,8 +54,7 @@ class SentenceJudge:
         with self._lock:
             if not self._networks:
                 self._rarity = read_rarity(self._adapters / "reader.terms.tsv")
-                networks = read_networks(self._adapters / "reader.json")
-                self._networks = networks | read_networks(self._adapters / "reranker.json")
+                self._networks = read_networks(self._adapters / "reader.json")
 
     def knows(self, language: str) -> bool:
         """Whether vectors can be trusted in this language, by the encoder that the network was fitted to."""
@@ -82,10 +81,17 @@ class SentenceJudge:
         rows = describe(question, passages, found, cosines, likeness)
         logits = network.logits(rows)
         if closely and cosines is not None and found:
-            network = self._networks["close"]
+            network = self._close()
             read = self.cross_encoder.read(text, [t for p in passages for t in encoded_texts(p, units(p.text))])
             logits = network.logits(with_close(rows, logits, read))
         return Judged(question, found, logits, network.threshold)
+
+    def _close(self) -> Network:
+        """The network of the closer look, read on first use: the recipe that fits it works without."""
+        with self._lock:
+            if "close" not in self._networks:
+                self._networks = self._networks | read_networks(self._adapters / "reranker.json")
+            return self._networks["close"]
 
     def cosines(self, text: str, passages: Sequence[Passage]) -> Vector:
         """Cosine of a question with every sentence of the passages, in order."""
