@@ -27,7 +27,7 @@ import numpy as np
 
 from encoder import SentenceEncoder
 from errors import AppError
-from evaluation.dataset import Dataset, Item, Question, load_dataset
+from evaluation.dataset import Dataset, Item, Question, held_out, load_dataset
 from retrieval.base import Document, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -194,12 +194,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mode", choices=MODES, default=MODES[0])
     parser.add_argument("--k", type=int, default=100, help="texts per question (default 100)")
     parser.add_argument("--run", type=Path, help="write the rankings here")
+    parser.add_argument("--held-out", action="store_true", help="ask about articles only that nothing was fitted to")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args(arguments)
     if options.k < 1:
         parser.error(f"--k is {options.k}; give a whole number above 0")
     try:
         dataset = load_dataset(options.dataset)
+        dataset = held_out(dataset) if options.held_out else dataset
         with options.run.open("w", encoding="utf-8") if options.run else nullcontext() as run:
             result = evaluate(dataset, options.mode, options.k, run)
     except (AppError, OSError) as error:

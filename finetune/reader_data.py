@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from chat.excerpt import words
 from errors import InputError
 from evaluation.answers import Corpus
-from evaluation.dataset import Dataset
+from evaluation.dataset import Dataset, parts
 from evaluation.squad import contains, normalise
 from retrieval.answering import Matrix, Question, describe, read_question, sentences
 from retrieval.judge import SentenceJudge
@@ -73,12 +73,6 @@ class Example:
     def half(self) -> int:
         """0: for fitting, 1: for measuring. Of the latter, `finetune.reranker` fits to one part, and measures on 3."""
         return self.part % 2
-
-
-def parts(dataset: Dataset) -> dict[str, int]:
-    """Part of each text, 0..3: articles in the order of their titles, turn about."""
-    titles = {title: i % 4 for i, title in enumerate(sorted({item.title for item in dataset.corpus}))}
-    return {item.id: titles[item.title] for item in dataset.corpus}
 
 
 def examples(

@@ -6,7 +6,7 @@ answer if it is of the right text, and is left out if it merely holds an answer 
 features (`retrieval.rerank.Evidence.features`); a logistic regression is fitted on one half of the articles and
 measured on the other. There is one for passages with a cosine and one without, for scripts with and without spaces, and
 each of these once more for passages whose sentences were weighed. For these the articles that the weighing networks
-were fitted to are left out (`finetune.reader_data.parts`).
+were fitted to are left out (`evaluation.dataset.parts`).
 
 The weights go to `assets/adapters/rerank.json`, with the figures of the held-out half.
 """
@@ -25,9 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder import SentenceEncoder
-from evaluation.dataset import Dataset, load_dataset
+from evaluation.dataset import Dataset, load_dataset, parts
 from evaluation.retrieval import SOURCE, indexed
-from finetune.reader_data import parts
 from retrieval.base import SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge

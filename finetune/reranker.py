@@ -31,7 +31,7 @@ from safetensors.torch import save_file
 from encoder import SentenceEncoder, TokenStates
 from errors import AppError
 from evaluation.answers import Corpus
-from evaluation.dataset import Dataset, load_dataset
+from evaluation.dataset import HELD_OUT, Dataset, load_dataset
 from evaluation.retrieval import indexed
 from finetune.closed_questions import load_closed
 from finetune.reader import QuestionEncoder, calibrated, fit, measure
@@ -47,7 +47,7 @@ from retrieval.selector import COLUMNS, Network, as_json, read_networks
 from retrieval.unit_vectors import UnitVectors
 
 _SEED = 0
-_TRAINED, _FITTED, _MEASURED = (0, 2), 1, 3
+_TRAINED, _FITTED, _MEASURED = (0, 2), 1, HELD_OUT
 _KINDS = (KINDS[:2], KINDS, KINDS[:2], KINDS)
 """What is hidden in each part."""
 _BATCH, _WRONG, _POOL = 16, 5, 10
