@@ -152,7 +152,8 @@ class Reader:
         read = [passages[n - 1] for n in numbers]
         if not read or not text.strip():
             return []
-        judged = self._judge.judge(text, language, read, self._judge.cosines(text, read) if trusted else None)
+        cosines = self._judge.cosines(text, read) if trusted else None
+        judged = self._judge.judge(text, language, read, cosines, closely=True)
         question, found, logits = judged.question, judged.sentences, judged.logits
         if not found:
             return []

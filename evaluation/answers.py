@@ -30,7 +30,7 @@ from chat.citations import cited, marks
 from chat.excerpt import words
 from encoder import SentenceEncoder
 from errors import AppError
-from evaluation.dataset import Dataset, Question, load_dataset
+from evaluation.dataset import Dataset, Question, held_out, load_dataset
 from evaluation.retrieval import indexed
 from evaluation.squad import contains, exact, f1, normalise
 from retrieval.base import Passage, SearchRequest
@@ -238,12 +238,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="ask this many questions, taken evenly")
     parser.add_argument("--remove", choices=REMOVALS, help="hide each question's passages, or its whole article")
     parser.add_argument("--out", type=Path, help="write the answers here, one JSON object a line")
+    parser.add_argument("--held-out", action="store_true", help="ask about articles only that nothing was fitted to")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args(arguments)
     if options.limit is not None and options.limit < 1:
         parser.error(f"--limit is {options.limit}; give a whole number above 0")
     try:
         dataset = load_dataset(options.dataset)
+        dataset = held_out(dataset) if options.held_out else dataset
         encoder = SentenceEncoder()
         with indexed(dataset, encoder) as (index, _):
             judge = SentenceJudge(UnitVectors(encoder, index))

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,6 +40,38 @@ class Dataset:
     questions: tuple[Question, ...]
     relevant: dict[str, dict[str, int]]
     """Question id -> text id -> grade; only grades above 0."""
+
+
+HELD_OUT = 3
+"""The part of the articles to which nothing of the product is fitted."""
+
+
+def parts(dataset: Dataset) -> dict[str, int]:
+    """Part of each text, 0..3: articles in the order of their titles, turn about.
+
+    The reader's networks and the cross-encoder are fitted to parts 0 and 2, what decides over the latter to part 1.
+    """
+    titles = {title: i % 4 for i, title in enumerate(sorted({item.title for item in dataset.corpus}))}
+    return {item.id: titles[item.title] for item in dataset.corpus}
+
+
+def held_out(dataset: Dataset) -> Dataset:
+    """All texts, and the questions about articles of the part that is held out.
+
+    Raises `InputError` where there are none.
+    """
+    part = parts(dataset)
+    kept = tuple(
+        question
+        for question in dataset.questions
+        if min(part.get(item, 0) for item in dataset.relevant[question.id]) == HELD_OUT
+    )
+    if not kept:
+        raise InputError(
+            f"No question of {dataset.name} is about an article that is held out: it has too few articles; leave "
+            "--held-out away."
+        )
+    return replace(dataset, questions=kept)
 
 
 def load_dataset(folder: Path) -> Dataset:

@@ -29,7 +29,7 @@ import numpy as np
 from encoder import SentenceEncoder
 from errors import AppError
 from evaluation import beside
-from evaluation.dataset import Dataset, Item, Question, load_dataset
+from evaluation.dataset import Dataset, Item, Question, held_out, load_dataset
 from retrieval.base import Document, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -114,19 +114,22 @@ def _documents(corpus: Sequence[Item]) -> Iterator[Document]:
 
 
 def search(index: DocumentIndex, reranker: Reranker | None, query: str, k: int) -> Ranking:
-    """The k best texts. With a reranker the first 100 passages are put in its order, as in the app; BM25's follow."""
+    """The k best texts. With a reranker the first 100 passages, and what is near in meaning, are put in its order, as
+    in the app; the rest of BM25's follow."""
     wanted = max(_CANDIDATES, k)
     found = index.search(SearchRequest(query, wanted), SOURCE)
-    while len({passage.document for passage in found}) < k and len(found) == wanted < _MOST_PASSAGES:
+    while len({passage.document for passage in found}) < k and len(found) >= wanted < _MOST_PASSAGES:
         wanted *= 2
         found = index.search(SearchRequest(query, wanted), SOURCE)
     if reranker is None:
         return _best_passages([(passage.document, passage.score) for passage in found], k)
-    weighed = reranker.weigh(query, found[:_CANDIDATES])
+    by_words = [passage for passage in found if passage.score]
+    near = [passage for passage in found if not passage.score][: _CANDIDATES // 2]
+    weighed = reranker.weigh(query, by_words[:_CANDIDATES] + near)
     ranked = [(evidence.passage.document, evidence.relevance) for evidence in weighed]
-    if found[_CANDIDATES:]:
-        last, best = ranked[-1][1], found[0].score
-        ranked += [(passage.document, last - 1 + passage.score / best) for passage in found[_CANDIDATES:]]
+    if by_words[_CANDIDATES:]:
+        last, best = ranked[-1][1], by_words[0].score
+        ranked += [(passage.document, last - 1 + passage.score / best) for passage in by_words[_CANDIDATES:]]
     return _best_passages(ranked, k)
 
 
@@ -203,12 +206,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--k", type=int, default=100, help="texts per question (default 100)")
     parser.add_argument("--run", type=Path, help="write the rankings here")
     parser.add_argument("--beside", choices=beside.NAMES, help="compare with bm25s, over jieba's words in Chinese")
+    parser.add_argument("--held-out", action="store_true", help="ask about articles only that nothing was fitted to")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     options = parser.parse_args(arguments)
     if options.k < 1:
         parser.error(f"--k is {options.k}; give a whole number above 0")
     try:
         dataset = load_dataset(options.dataset)
+        dataset = held_out(dataset) if options.held_out else dataset
         with options.run.open("w", encoding="utf-8") if options.run else nullcontext() as run:
             result = evaluate(dataset, options.mode, options.k, run)
         compared = compare(dataset, result, options.k) if options.beside else {}

@@ -65,7 +65,7 @@ class Figures:
     """By what was hidden: share that is refused."""
 
 
-class _QuestionEncoder(SentenceEncoder):
+class QuestionEncoder(SentenceEncoder):
     """Encodes the questions of a data set beforehand, many at a time: each is searched for more than once."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class _QuestionEncoder(SentenceEncoder):
         return super().encode(texts, batch_tokens) if known is None else known
 
 
-def gather(dataset: Dataset, encoder: _QuestionEncoder, rarity: Rarity) -> list[Example]:
+def gather(dataset: Dataset, encoder: QuestionEncoder, rarity: Rarity) -> list[Example]:
     """All examples of a data set, found the app's way."""
     encoder.remember([question.text for question in dataset.questions if encoder.knows(language(question.text))])
     with indexed(dataset, encoder) as (index, _):
@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     shares = count_terms(background, datasets)
     rarity = Rarity(shares)
-    encoder = _QuestionEncoder()
+    encoder = QuestionEncoder()
     given = {dataset.name: gather(dataset, encoder, rarity) for dataset in datasets}
     known = {name: [e for e in found if e.known] for name, found in given.items() if any(e.known for e in found)}
     networks = {}

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from chat.excerpt import words
 from errors import InputError
 from evaluation.answers import Corpus
-from evaluation.dataset import Dataset
+from evaluation.dataset import Dataset, parts
 from evaluation.squad import contains, normalise
 from retrieval.answering import Matrix, Question, describe, read_question, sentences
 from retrieval.judge import SentenceJudge
 from retrieval.rarity import Rarity
 from retrieval.text import CJK, analyse, language
+from retrieval.vectors import encoded_texts, units
 
 KINDS = ("all", "passage", "article")
 """What was hidden: nothing, the question's passage, its article."""
@@ -43,14 +44,23 @@ _FEWEST_CJK_TEXTS = 4
 class Example:
     """The sentences found for one question."""
 
-    half: int
-    """0: for fitting, 1: for measuring."""
+    part: int
+    """Quarter of the articles that its own is in, 0..3."""
     kind: str
     """One of `KINDS`."""
     known: bool
     """Whether the encoder knows the language: otherwise the cosines are 0."""
     lower: bool
     """Whether the question was put in lower case, or cut short."""
+    question: str
+    """As it was asked."""
+    answers: tuple[str, ...]
+    texts: tuple[str, ...]
+    """The sentences as they are encoded, with their headings."""
+    said: tuple[str, ...]
+    """The sentences themselves: the ends of `texts`."""
+    owner: NDArray[np.int_]
+    """Index of the passage that each is in."""
     features: Matrix
     labels: NDArray[np.bool_]
     """Whether a sentence of a relevant text holds an answer."""
@@ -59,24 +69,29 @@ class Example:
     words: NDArray[np.float32]
     """Length of each sentence."""
 
+    @property
+    def half(self) -> int:
+        """0: for fitting, 1: for measuring. Of the latter, `finetune.reranker` fits to one part, and measures on 3."""
+        return self.part % 2
 
-def halves(dataset: Dataset) -> dict[str, int]:
-    """Half of each text: articles in the order of their titles, turn about."""
-    titles = {title: i % 2 for i, title in enumerate(sorted({item.title for item in dataset.corpus}))}
-    return {item.id: titles[item.title] for item in dataset.corpus}
 
+def examples(
+    corpus: Corpus, judge: SentenceJudge, rarity: Rarity, kinds: Sequence[Sequence[str]] = (KINDS,) * 4
+) -> Iterator[Example]:
+    """The examples of a data set. `judge` gives the cosines, as it does in the app.
 
-def examples(corpus: Corpus, judge: SentenceJudge, rarity: Rarity) -> Iterator[Example]:
-    """The examples of a data set. `judge` gives the cosines, as it does in the app."""
-    half = halves(corpus.dataset)
+    `kinds`: for each part what is hidden; where an article never is, questions are not asked as typed either.
+    """
+    part = parts(corpus.dataset)
     items = {item.id: item for item in corpus.dataset.corpus}
     for number, question in enumerate(corpus.dataset.questions):
         relevant = corpus.dataset.relevant[question.id]
         code = language(question.text)
         known = judge.vectors.encoder.knows(code)
         about = "\n".join(f"{items[item].title}\n{items[item].text}" for item in relevant)
+        own_part = min(part[item] for item in relevant)
         typed = question.text.lower().rstrip("?") if known else shortened(question.text, about)
-        for kind in KINDS:
+        for kind in kinds[own_part]:
             hidden = frozenset[str]() if kind == "all" else corpus.hidden(question, kind)
             if hidden and not corpus.unanswerable(question, hidden):
                 continue
@@ -89,15 +104,21 @@ def examples(corpus: Corpus, judge: SentenceJudge, rarity: Rarity) -> Iterator[E
             gold = [normalise(answer) for answer in question.answers]
             holds = np.array([contains(normalise(sentence.quotable), gold) for sentence in found])
             own = np.array([passages[sentence.passage].document in relevant for sentence in found])
-            for text in dict.fromkeys((question.text, typed)):
+            spans = [units(passage.text) for passage in passages]
+            for text in dict.fromkeys((question.text, typed) if KINDS[-1] in kinds[own_part] else (question.text,)):
                 asked = read_question(text, code, rarity)
                 if known and number % 2 and text != question.text:
                     asked = in_other_words(asked, code, random.Random(number))
                 yield Example(
-                    half=min(half[item] for item in relevant),
+                    part=own_part,
                     kind=kind,
                     known=known,
                     lower=text != question.text,
+                    question=text,
+                    answers=question.answers,
+                    texts=tuple(t for each in zip(passages, spans, strict=True) for t in encoded_texts(*each)),
+                    said=tuple(sentence.text for sentence in found),
+                    owner=np.array([sentence.passage for sentence in found]),
                     features=describe(asked, passages, found, cosines, likeness),
                     labels=holds & own if kind == "all" else np.zeros(len(found), dtype=bool),
                     holds=holds,
@@ -164,8 +185,8 @@ def count_terms(background: Iterable[str], datasets: Sequence[Dataset]) -> dict[
     other = [
         item.text
         for dataset in datasets
-        for item, half in ((item, halves(dataset)[item.id]) for item in dataset.corpus)
-        if half == 0 and language(item.text) != "en"
+        for item, part in ((item, parts(dataset)[item.id]) for item in dataset.corpus)
+        if part % 2 == 0 and language(item.text) != "en"
     ]
     return _shares(other, "zh", _FEWEST_CJK_TEXTS) | shares
 

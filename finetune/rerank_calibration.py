@@ -6,7 +6,7 @@ answer if it is of the right text, and is left out if it merely holds an answer 
 features (`retrieval.rerank.Evidence.features`); a logistic regression is fitted on one half of the articles and
 measured on the other. There is one for passages with a cosine and one without, for scripts with and without spaces, and
 each of these once more for passages whose sentences were weighed. For these the articles that the weighing networks
-were fitted to are left out (`finetune.reader_data.halves`).
+were fitted to are left out (`evaluation.dataset.parts`).
 
 The weights go to `assets/adapters/rerank.json`, with the figures of the held-out half.
 """
@@ -25,9 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder import SentenceEncoder
-from evaluation.dataset import Dataset, load_dataset
+from evaluation.dataset import Dataset, load_dataset, parts
 from evaluation.retrieval import SOURCE, indexed
-from finetune.reader_data import halves
 from retrieval.base import SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -59,7 +58,7 @@ def examples(dataset: Dataset, index: DocumentIndex, reranker: Reranker, questio
     """The best passages of some questions, with and without the right one among them."""
     items = {item.id: item for item in dataset.corpus}
     articles: dict[str, list[str]] = {}
-    half = halves(dataset)
+    half = {item: part % 2 for item, part in parts(dataset).items()}
     for item in dataset.corpus:
         articles.setdefault(item.title, []).append(item.id)
     chosen = random.Random(0).sample(dataset.questions, min(questions, len(dataset.questions)))

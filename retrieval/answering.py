@@ -72,6 +72,8 @@ WORDS = (
 )
 CLUES = ("new names", "a new name", "a new number", "a new year", "date", "reason", "place", "measure", "agent", "fits")
 FEATURES = (*VECTORS, *WORDS, *CLUES, *(f"asks for {kind}" for kind in Expected))
+CLOSE = ("weighed", "weighed − best", "read", "read − best", "answer token", "answer token − best")
+"""What a second, closer look adds: the first one's logit, and those of `retrieval.cross_encoder`."""
 
 
 _VERBS = """

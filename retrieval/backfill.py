@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from activity import Activity
-from encoder import SentenceEncoder
+from encoder import SentenceEncoder, Vectors
 from errors import AppError
 from retrieval.base import Passage
+from retrieval.means import Means
 from retrieval.storage import Storage, View
 from retrieval.stored import passage_of
 from retrieval.vectors import Stored, VectorFile, encoded_texts, units, vector_key
@@ -60,6 +61,7 @@ class Backfill:
         self._storage = storage
         self._activity = activity
         self._vectors: VectorFile | None = None
+        self._means = Means()
         self._opening = threading.Lock()
         self._running = threading.Lock()
         self._stop = threading.Event()
@@ -75,6 +77,10 @@ class Backfill:
         self._pieces: deque[tuple[float, int]] = deque(maxlen=_RATED)
         """(when it was done, passages) of the latest pieces of work."""
         self._problem = ""
+
+    def nearest(self, question: Vectors, count: int) -> list[int]:
+        """Keys of the `count` passages that are nearest to a question's vector, of those that were looked through."""
+        return self._means.nearest(question, count)
 
     def vectors(self, keys: Sequence[int]) -> list[Stored | None]:
         """The stored vectors by key; None where there are none, and for all while the encoder is not loaded."""
@@ -134,6 +140,7 @@ class Backfill:
             self._encoder.load()
             file, done = self._file(), 0
             self._pieces.clear()
+            self._means.catch_up(file)
             while self._count(file) and not stop.is_set():
                 view = self._storage.view
                 with self._next(view, file) as missing:
@@ -193,6 +200,7 @@ class Backfill:
         file.append(
             [(vector_key(group), vectors[end - len(group) : end]) for group, end in zip(texts, ends, strict=True)]
         )
+        self._means.catch_up(file)
         self._missing = max(0, self._missing - len(passages))
         self._pieces.append((time.monotonic(), len(passages)))
         self._problem = ""

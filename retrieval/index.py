@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,12 @@ from retrieval.window import Window, window_around
 __all__ = ["BackfillProgress", "DocumentIndex", "DocumentInfo", "Unfinished", "Window"]
 
 _QUERY_CHARS, _QUERY_TERMS = 20_000, 96
-_SMALL, _NEAREST = 4000, 30
-"""Passages of a source that are few enough to compare with all of them, and how many of them may be added."""
+_SMALL = 4000
+"""Passages of a source that are few enough to compare with every unit of theirs."""
+_KEYS = 400
+"""Passages of all sources and owners, nearest to the question, among which those of a large source are looked for."""
+_MORE = 2
+"""For every so many passages that words may find, meaning may add one."""
 _WINDOW_CHARS = 20_000
 _MOSTLY = 0.8
 """Share of all passages in the scope of a search from which the best of all are looked at first."""
@@ -219,10 +224,10 @@ class DocumentIndex:
         return _SourceOfIndex(source, self)
 
     def search(self, request: SearchRequest, source: str) -> list[Passage]:
-        """The `k` passages of a source that BM25 finds best.
+        """The `k` passages of a source that BM25 finds best, then those nearest in meaning that it has not found.
 
-        Where the question's words find fewer, and the source is small, the passages nearest in meaning follow with a
-        score of 0. Raises `SourceError` when the index cannot be read.
+        There are half as many of the latter, and as many as BM25 leaves room for; their score is 0. Raises
+        `SourceError` when the index cannot be read.
         """
         with self._activity:
             try:
@@ -253,21 +258,34 @@ class DocumentIndex:
                 Query.boolean_query([(Occur.Must, any_word), theirs]), request.k, count=False
             ).hits
             found = [passage_of(view.searcher.doc(address), score) for score, address in hits]
-        if len(found) < request.k:
-            found += self._near(view, request, within, {passage.id for passage in found})
-        return found
+        size = sum(view.searcher.doc_freq("scope", one) for one in scopes)
+        return found + self._near(view, request, within, size, {passage.id for passage in found})
 
-    def _near(self, view: View, request: SearchRequest, within: Any, found: set[str]) -> list[Passage]:
+    def _near(self, view: View, request: SearchRequest, within: Any, size: int, found: set[str]) -> list[Passage]:
         """The passages nearest in meaning to the question that words have not found."""
-        known = self._encoder.loaded and self._encoder.knows(request.language or language_of(request.query))
-        if not known or not 0 < view.count(within) <= _SMALL:
+        if (
+            not size
+            or not self._encoder.loaded
+            or not self._encoder.knows(request.language or language_of(request.query))
+        ):
             return []
-        hits = view.searcher.search(within, _SMALL, count=False).hits
-        addresses = [address for _, address in hits]
-        stored = self.vectors(view.searcher.fast_field_values("key", addresses))
-        question = self._encoder.encode([request.query[:_QUERY_CHARS]])[0]
-        near = (passage_of(view.searcher.doc(addresses[i])) for i in nearest(question, stored, _NEAREST))
-        return [passage for passage in near if passage.id not in found][: request.k - len(found)]
+        room = max(request.k // _MORE, request.k - len(found))
+        question = self._encoder.question(request.query[:_QUERY_CHARS])
+        if size <= _SMALL:
+            hits = view.searcher.search(within, _SMALL, count=False).hits
+            addresses = [address for _, address in hits]
+            stored = self.vectors(view.searcher.fast_field_values("key", addresses))
+            near = [addresses[i] for i in nearest(question, stored, room)]
+        else:
+            keys = {key: i for i, key in enumerate(self._backfill.nearest(question, _KEYS))}
+            if not keys:
+                return []
+            hits = view.searcher.search(view.with_keys(within, list(keys)), 2 * _KEYS, count=False).hits
+            addresses = [address for _, address in hits]
+            rank = [keys[key] for key in view.searcher.fast_field_values("key", addresses)]
+            near = [address for _, address in sorted(zip(rank, addresses, strict=True), key=itemgetter(0))]
+        passages = (passage_of(view.searcher.doc(address)) for address in near[:room])
+        return [passage for passage in passages if passage.id not in found]
 
     def frequencies(self, terms: Sequence[str]) -> tuple[list[int], int]:
         """In how many passages each term occurs, and how many passages there are."""

@@ -250,7 +250,7 @@ class MilvusIndex:
         yield self._milvus.nearest(name, "terms", body, within, _FIELDS, limit, request.remaining(_LIMIT_S), bm25)
         language = request.language or language_of(request.query)
         if self._encoder.loaded and self._encoder.knows(language) and not request.cancel.is_set():
-            question = self._encoder.encode([request.query[:_QUERY_CHARS]])[0].tolist()
+            question = self._encoder.question(request.query[:_QUERY_CHARS]).tolist()
             encoded = f'{within} and encoded == "{self._encoder.hash}"'
             graph = {"metric_type": "IP", "params": {"ef": max(_EF, limit)}}
             yield self._milvus.nearest(

@@ -248,7 +248,7 @@ class Reranker:
         )
         if all(vectors is None for vectors in found):
             return cosines
-        question = self._vectors.encoder.encode([query])[0]
+        question = self._vectors.encoder.question(query)
         for i, vectors in zip(useful, found, strict=True):
             if vectors is not None:
                 cosines[i] = tuple((vectors @ question).tolist())

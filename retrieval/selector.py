@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ModelError
-from retrieval.answering import FEATURES
+from retrieval.answering import CLOSE, FEATURES
+
+COLUMNS = (*FEATURES, *CLOSE)
+"""What a network may read."""
 
 Vector = NDArray[np.float32]
 
@@ -26,7 +29,7 @@ class Network:
     """Weights of one network and the features it reads."""
 
     columns: tuple[int, ...]
-    """Indices into `FEATURES`."""
+    """Indices into `COLUMNS`."""
     mean: Vector
     scale: Vector
     hidden: NDArray[np.float32]
@@ -40,7 +43,7 @@ class Network:
     """Hash of the encoder whose cosines it was fitted to; empty where it reads none."""
 
     def logits(self, rows: NDArray[np.float32]) -> Vector:
-        """One logit per row of `FEATURES`."""
+        """One logit per row of `COLUMNS`, or of `FEATURES` where it reads no more."""
         inputs = ((rows[:, self.columns] - self.mean) / self.scale).astype(np.float32)
         logits: Vector = _gelu(inputs @ self.hidden + self.hidden_bias) @ self.output + np.float32(self.output_bias)
         return logits
@@ -72,7 +75,7 @@ def read_networks(path: Path) -> dict[str, Network]:
 
 
 def _network(fields: Mapping[str, Any]) -> Network:
-    columns = tuple(FEATURES.index(name) for name in fields["features"])
+    columns = tuple(COLUMNS.index(name) for name in fields["features"])
     arrays = {name: np.array(fields[name], np.float32) for name in ("mean", "scale", "hidden", "hidden_bias", "output")}
     units = len(arrays["output"])
     if arrays["hidden"].shape != (len(columns), units) or not all(
@@ -91,7 +94,7 @@ def _network(fields: Mapping[str, Any]) -> Network:
 def as_json(network: Network) -> dict[str, Any]:
     """The fields that `read_networks` reads."""
     return {
-        "features": [FEATURES[column] for column in network.columns],
+        "features": [COLUMNS[column] for column in network.columns],
         **{
             name: np.round(getattr(network, name).astype(np.float64), 4).tolist()
             for name in ("mean", "scale", "hidden", "hidden_bias", "output")

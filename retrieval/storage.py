@@ -62,6 +62,12 @@ class View:
             return Query.term_set_query(self.fields, name, list(values))
         return Query.boolean_query([(Occur.Should, Query.term_query(self.fields, name, v, "basic")) for v in values])
 
+    def with_keys(self, within: Any, keys: Sequence[int]) -> Any:
+        """Query: what matches `within` and has one of these vector keys."""
+        from tantivy import Occur, Query
+
+        return Query.boolean_query([(Occur.Must, within), (Occur.Must, Query.term_set_query(self.fields, "key", keys))])
+
     def find(self, query: Any, limit: int) -> list[Any]:
         """The first stored entries that match, in no order."""
         hits = self.searcher.search(query, max(1, limit), count=False).hits

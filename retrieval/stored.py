@@ -22,7 +22,7 @@ from retrieval.split import Tile
 from retrieval.text import ANALYSIS, analyse, stemmed_alike
 from retrieval.vectors import encoded_texts, units, vector_key
 
-FOLDER = f"bm25-{ANALYSIS}-2"
+FOLDER = f"bm25-{ANALYSIS}-3"
 """Its name says the analysis and the form of what is stored: what has another name is taken over when it is opened."""
 LAST, MARKER = "last", "marker"
 """Values of `part`: the passage with the description, and the marker of a document that is being added."""
@@ -79,7 +79,7 @@ def schema() -> Any:
     for name in ("id", "document", "version", "part", "owner", "scope", "language", "stemmer"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
-    builder.add_integer_field("key", fast=True)
+    builder.add_integer_field("key", indexed=True, fast=True)
     builder.add_integer_field("number", fast=True)
     for name in ("passage", "around", "info"):
         builder.add_bytes_field(name, stored=True)

@@ -20,7 +20,7 @@ import os
 import re
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -223,6 +223,22 @@ class VectorFile:
         vectors = rows["vector"]
         places = table.find(keys)
         return [vectors[place[0] : place[1]] if place and place[1] <= len(vectors) else None for place in places]
+
+    def means(self, first: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], int]]:
+        """Keys, means of their vectors, shape (keys, dimension), and the row after them, from row `first` on.
+
+        `first`: 0, or a row that was given before.
+        """
+        rows, _ = self._content
+        while first < len(rows):
+            some = np.array(rows[first : first + _READ_AT_ONCE])
+            last = np.flatnonzero(some["follow"] == 0)
+            if not len(last):
+                return
+            starts = np.concatenate([[0], last[:-1] + 1])
+            sums = np.add.reduceat(some["vector"][: last[-1] + 1].astype(np.float32), starts)
+            first += int(last[-1]) + 1
+            yield some["key"][last], sums / (last - starts + 1)[:, None].astype(np.float32), first
 
     def keep(self, keys: NDArray[np.int64]) -> None:
         """Rewrite the file with the rows of `keys` alone, if that frees at least half of it."""

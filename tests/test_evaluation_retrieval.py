@@ -6,13 +6,14 @@ import gzip
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from errors import InputError
 from evaluation import beside
-from evaluation.dataset import Dataset, Item, Question, load_dataset
+from evaluation.dataset import Dataset, Item, Question, held_out, load_dataset
 from evaluation.retrieval import main, ndcg, recall, reciprocal_rank
 
 CORPUS = [
@@ -51,6 +52,19 @@ def _write(folder: Path, packed: bool) -> Path:
         else:
             (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def test_every_fourth_article_by_its_title_is_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = load_dataset(_write(tmp_path / "set", packed=False))
+    titles = sorted({item.title for item in dataset.corpus})
+    theirs = {item.id for item in dataset.corpus if titles.index(item.title) % 4 == 3}
+    kept = held_out(dataset).questions
+    assert kept and {item for question in kept for item in dataset.relevant[question.id]} <= theirs
+    assert held_out(dataset).corpus == dataset.corpus
+    assert main(["--dataset", str(tmp_path / "set"), "--mode", "bm25", "--held-out"]) == 0
+    assert f"{len(kept)} questions" in capsys.readouterr().out
+    with pytest.raises(InputError, match="leave --held-out away"):
+        held_out(replace(dataset, corpus=dataset.corpus[:1]))
 
 
 def test_ndcg_against_a_worked_example() -> None:

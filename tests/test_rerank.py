@@ -56,6 +56,10 @@ class _Counting:
         self.texts += texts
         return self.encoder.encode(texts)
 
+    def question(self, text: str) -> Vectors:
+        self.texts.append(text)
+        return self.encoder.question(text)
+
     @property
     def hash(self) -> str:
         return self.encoder.hash
