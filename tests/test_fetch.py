@@ -155,7 +155,7 @@ def test_an_encoding_that_was_not_asked_for(server: WikipediaServer, fetcher: Fe
         ("429", "", 429, 0),
         ("429", "soon", 429, 0),
         ("429", "9" * 5000, 429, 3600),
-        ("429", email.utils.formatdate(time.time() - 60), 429, 0),
+        ("429", "Thu, 01 Jan 2026 00:00:00 -0000", 429, 0),
         ("503-later", "120", 503, 120),
         ("500", "", 500, 0),
         ("404", "", 404, 0),
