@@ -142,9 +142,7 @@ def test_what_stands_around_a_source_is_shown_where_the_answer_took_words_from_i
     passage = _passage(
         before="<b>He left</b> a dish open while he was away on holiday.", after="Oxford made it a drug."
     )
-    taken = Turn(
-        "t", "q", Outcome.ANSWERED, "He left a dish open while he was away [1].", (passage,), cited=(1,)
-    )
+    taken = Turn("t", "q", Outcome.ANSWERED, "He left a dish open while he was away [1].", (passage,), cited=(1,))
     shown = _html(taken)
     assert '<span class="gc-context">' in shown and "a dish open while he was away</mark> on holiday." in shown
     assert "&lt;b&gt;He left" in shown and "<b>" not in shown and "Oxford" not in shown
