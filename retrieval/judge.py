@@ -83,7 +83,8 @@ class SentenceJudge:
         if closely and cosines is not None and found:
             network = self._close()
             read = self.cross_encoder.read(text, [t for p in passages for t in encoded_texts(p, units(p.text))])
-            logits = network.logits(with_close(rows, logits, read))
+            # The mean of both: what was fitted to encyclopaedic text alone is too sure of itself elsewhere.
+            logits = (logits + network.logits(with_close(rows, logits, read))) / 2
         return Judged(question, found, logits, network.threshold)
 
     def _close(self) -> Network:

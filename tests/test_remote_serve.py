@@ -81,7 +81,7 @@ def test_a_cancel_ends_the_servers_work(serving: Serving, model: RemoteModel) ->
     stream = model.stream(request)
     while not next(stream).text:
         pass
-    assert _load_of(serving.process) > 0.5
+    assert _load_of(serving.process) > 0.3
     request.cancel.set()
     assert list(stream)[-1].finish is Finish.CANCELLED
     loads = [_load_of(serving.process) for _ in range(12)]  # half of the time the whole answer would take
