@@ -84,7 +84,7 @@ class SentenceJudge:
             network = self._close()
             read = self.cross_encoder.read(text, [t for p in passages for t in encoded_texts(p, units(p.text))])
             # The mean of both: what was fitted to encyclopaedic text alone is too sure of itself elsewhere.
-            logits = (logits + network.logits(with_close(rows, logits, read))) / 2
+            logits = (logits + network.logits(with_close(rows, logits, read))) * np.float32(0.5)
         return Judged(question, found, logits, network.threshold)
 
     def _close(self) -> Network:
