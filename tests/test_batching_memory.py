@@ -111,7 +111,7 @@ def test_memory_that_lacks_while_tokens_are_drawn_changes_no_answer(net: Any, mo
     assert next(calls) > 2
 
 
-@pytest.mark.parametrize("every", [2, 3, 5])
+@pytest.mark.parametrize("every", [7, 11, 13])  # fewer than a lone try makes: two failures in a row are told, rightly
 def test_memory_that_lacks_while_rows_are_made_or_exchanged_spoils_none(
     net: Any, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
