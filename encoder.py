@@ -147,20 +147,16 @@ class SentenceEncoder:
 
     def token_states(self, texts: Sequence[str], most: int) -> list[TokenStates]:
         """Each text's tokens, at most `most` of them, with the last hidden states that `encode` takes its mean of."""
-        import torch
-
         self.load()
         if not texts:
             return []
         encodings = self._tokenizer(list(texts), truncation=True, max_length=most)["input_ids"]
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i]))
         found: dict[int, TokenStates] = {}
-        with torch.inference_mode():
-            for batch in _batches(order, [len(ids) for ids in encodings], _BATCH_TOKENS):
-                padded = self._tokenizer.pad({"input_ids": [encodings[i] for i in batch]}, return_tensors="pt")
-                hidden = self._net(**padded).last_hidden_state.half().numpy()
-                for i, states in zip(batch, hidden, strict=True):
-                    found[i] = TokenStates(encodings[i], states[: len(encodings[i])].copy())
+        for batch in _batches(order, [len(ids) for ids in encodings], _BATCH_TOKENS):
+            hidden, _ = self._hidden([encodings[i] for i in batch])
+            for i, states in zip(batch, hidden.half().numpy(), strict=True):
+                found[i] = TokenStates(encodings[i], states[: len(encodings[i])].copy())
         return [found[i] for i in range(len(texts))]
 
     def offsets(self, text: str, most: int) -> list[tuple[int, int]]:
@@ -201,13 +197,21 @@ class SentenceEncoder:
     def _forward(self, rows: list[list[int]]) -> Vectors:
         import torch
 
-        padded = self._tokenizer.pad({"input_ids": rows}, return_tensors="pt")
-        mask = padded["attention_mask"]
         with torch.inference_mode():
-            hidden = self._net(input_ids=padded["input_ids"], attention_mask=mask).last_hidden_state.float()
+            hidden, mask = self._hidden(rows)
             pooled = hidden[:, 0] if self._pooling == "cls" else _mean(hidden, mask)
             unit: Vectors = torch.nn.functional.normalize(pooled, dim=1).numpy()
         return unit
+
+    def _hidden(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Last hidden states of some texts' tokens, padded to the longest, and which are not padding."""
+        import torch
+
+        padded = self._tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+        mask = padded["attention_mask"]
+        with torch.inference_mode():
+            hidden = self._net(input_ids=padded["input_ids"], attention_mask=mask).last_hidden_state
+        return hidden.float(), mask
 
 
 def _mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

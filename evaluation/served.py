@@ -24,7 +24,7 @@ from gradio_client import Client
 from errors import AppError
 from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make
-from evaluation.speed import SAMPLINGS, Count, Writer, compare, measure, rounded
+from evaluation.speed import SAMPLINGS, Count, Writer, compare, measure, rounded, table
 from evaluation.startup import free_port, serving
 
 _PLAIN = """
@@ -145,12 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except AppError as error:
             print(error, file=sys.stderr)
             return 1
-    for number, row in rows.items():
-        print(
-            f"{number:>4} users: {row['tokens_per_s']:8.1f} tokens/s, plain {row['plain_tokens_per_s']:7.1f}, "
-            f"ratio {row['ratio']:5.2f}; first text p95 {row['ttft_p95_ms']:7.0f} ms, "
-            f"plain {row['plain_ttft_p95_ms']:7.0f} ms"
-        )
+    print(table(rows))
     if options.json:
         figures = {"model": options.model, "sampling": options.sampling, "users": rows, "machine": machine()}
         print(json.dumps(rounded(figures)))

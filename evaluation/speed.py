@@ -253,12 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 1
     figures |= {"model": options.model, "sampling": options.sampling, "load_s": load_s}
-    for number, row in figures["users"].items():
-        print(
-            f"{number:>4} users: {row['tokens_per_s']:8.1f} tokens/s, plain {row['plain_tokens_per_s']:7.1f}, "
-            f"ratio {row['ratio']:5.2f}; first text p95 {row['ttft_p95_ms']:7.0f} ms, "
-            f"plain {row['plain_ttft_p95_ms']:7.0f} ms"
-        )
+    print(table(figures["users"]))
     print(f"bound by memory bandwidth: {figures['bandwidth_bound_tokens_per_s']:.1f} tokens/s for one user")
     if options.json:
         print(json.dumps(rounded(figures | {"machine": machine()})))
@@ -289,6 +284,16 @@ def run(model: LocalModel, index: Path, options: argparse.Namespace, users: Sequ
         "bandwidth_bound_tokens_per_s": bandwidth(net.device) / weights,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """The figures of `compare` by number of users, a line each."""
+    return "\n".join(
+        f"{number:>4} users: {row['tokens_per_s']:8.1f} tokens/s, plain {row['plain_tokens_per_s']:7.1f}, "
+        f"ratio {row['ratio']:5.2f}; first text p95 {row['ttft_p95_ms']:7.0f} ms, "
+        f"plain {row['plain_ttft_p95_ms']:7.0f} ms"
+        for number, row in rows.items()
+    )
 
 
 def rounded(value: Any) -> Any:

@@ -109,9 +109,9 @@ def fit(given: Sequence[Example], columns: tuple[int, ...], repeats: Sequence[in
         for batch in np.array_split(order.permutation(picks), batches):
             sizes = torch.tensor([len(labels[i]) for i in batch])
             logits = net(torch.cat([inputs[i] for i in batch])).squeeze(-1)
-            losses = _losses(logits, torch.cat([labels[i] for i in batch]), sizes)
+            nll = losses(logits, torch.cat([labels[i] for i in batch]), sizes)
             optimizer.zero_grad()
-            torch.autograd.backward((weights[batch] * losses).mean())
+            torch.autograd.backward((weights[batch] * nll).mean())
             optimizer.step()
             schedule.step()
     fitted = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
@@ -127,7 +127,7 @@ def fit(given: Sequence[Example], columns: tuple[int, ...], repeats: Sequence[in
     )
 
 
-def _losses(logits: torch.Tensor, labels: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+def losses(logits: torch.Tensor, labels: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """Negative log-likelihood per question; `sizes[i]` sentences in a row are question i's, and “none” has logit 0."""
     question = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
     highest = logits.detach().max().clamp(min=0)

@@ -34,7 +34,7 @@ from evaluation.answers import Corpus
 from evaluation.dataset import HELD_OUT, Dataset, load_dataset
 from evaluation.retrieval import indexed
 from finetune.closed_questions import load_closed
-from finetune.reader import QuestionEncoder, calibrated, fit, measure
+from finetune.reader import QuestionEncoder, calibrated, fit, losses, measure
 from finetune.reader_data import KINDS, Example, examples
 from finetune.reranker_card import Row, card
 from retrieval.answering import FEATURES
@@ -119,7 +119,7 @@ def train(given: Sequence[_Shown], encoder: SentenceEncoder, epochs: int) -> Int
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=_WARM)
     began, done = time.monotonic(), 0
     for epoch in range(epochs):
-        losses = []
+        seen = []
         for batch in _batches(given, chance):
             loss = _loss(net, reading, batch)
             optimizer.zero_grad()
@@ -129,8 +129,8 @@ def train(given: Sequence[_Shown], encoder: SentenceEncoder, epochs: int) -> Int
             if done + 1 < steps:
                 schedule.step()
             done += 1
-            losses.append(float(loss.detach()))
-        print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.monotonic() - began:.0f} s", flush=True)
+            seen.append(float(loss.detach()))
+        print(f"epoch {epoch + 1}: loss {np.mean(seen):.3f}, {time.monotonic() - began:.0f} s", flush=True)
     return net.eval()
 
 
@@ -163,13 +163,14 @@ def _loss(net: Interaction, reading: _Reading, batch: Sequence[_Picked]) -> torc
     questions = padded(reading.encoder, reading.of([example.question for _, example, _ in pairs]))
     said = reading.of([example.texts[j] for _, example, j in pairs])
     logits, tokens = net(questions, padded(reading.encoder, said))
-    group = torch.tensor([n for n, _, _ in pairs])
+    sizes = torch.tensor([len(indices) for _, indices in batch])
     right = torch.tensor(np.cumsum([0, *(len(indices) for _, indices in batch)])[:-1])
     away = torch.tensor([example.owner[j] != example.owner[batch[n][1][0]] for n, example, j in pairs])
     without = torch.tensor([one.without for one, _ in batch])
-    loss: torch.Tensor = (_none_or(logits, group, len(batch)) - logits[right]).mean()
+    none = torch.zeros(len(pairs), dtype=torch.bool)
+    loss = losses(logits, none.index_fill(0, right, True), sizes).mean()
     away_logits = torch.where(away, logits, torch.full_like(logits, -1e4))
-    loss = loss + _WITHOUT * (_none_or(away_logits, group, len(batch)) * without).mean()
+    loss = loss + _WITHOUT * (losses(away_logits, none, sizes) * without).mean()
     marked = [_answer(reading.encoder, one.example, indices[0]) for one, indices in batch]
     told = [n for n, marks in enumerate(marked) if marks is not None]
     if told:
@@ -182,13 +183,6 @@ def _loss(net: Interaction, reading: _Reading, batch: Sequence[_Picked]) -> torc
         each = F.binary_cross_entropy_with_logits(tokens[right[told]], labels, reduction="none")
         loss = loss + _WORDS * (each * there).sum() / there.sum()
     return loss
-
-
-def _none_or(logits: torch.Tensor, group: torch.Tensor, groups: int) -> torch.Tensor:
-    """For each group the logarithm of the sum over its sentences and “none of them”, whose logit is 0."""
-    every = torch.zeros(groups).index_add(0, group, logits.clamp(max=20).exp())
-    total: torch.Tensor = torch.log1p(every)
-    return total
 
 
 def _answer(encoder: SentenceEncoder, example: Example, sentence: int) -> list[float] | None:

@@ -111,7 +111,7 @@ class Support:
         """What speaks for it: above 0 it is supported; None where that cannot be told. Raises `ModelError`."""
         statement = statement[:_LONGEST].strip()
         code = spoken(statement, language)
-        if not passages or any(not _alike(code, passage.language or code) for passage in passages):
+        if not passages or any((passage.language or code) != code for passage in passages):
             return None
         kind, features = self.kind(code, passages), self.features(statement, code, passages)
         if features is None:
@@ -252,8 +252,3 @@ def _numbers_of(sentences: Sequence[_Sentence]) -> frozenset[str]:
 
 def _share(part: frozenset[str] | set[str], whole: frozenset[str] | set[str]) -> float:
     return len(part) / len(whole) if whole else 0.0
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether words of two languages can be compared."""
-    return one == other
