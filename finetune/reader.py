@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from retrieval.answering import FEATURES, VECTORS
 from retrieval.judge import SentenceJudge
 from retrieval.rarity import Rarity
 from retrieval.rerank import Reranker
-from retrieval.selector import Network, as_json, probabilities
+from retrieval.selector import Averaged, Network, as_json, probabilities
 from retrieval.text import language
 from retrieval.unit_vectors import UnitVectors
 
@@ -49,6 +50,7 @@ _RARE_LANGUAGE = 3
 _SMALL, _MOST_TIMES = 3000, 3
 """Examples of a data set with fewer questions than the first count up to the second times."""
 _LEAST_SCALE = 0.05
+_Weighing = TypeVar("_Weighing", Network, Averaged)
 _REFUSED = {"vectors": 0.925, "words": 0.9}
 """Share of the questions without their article that a network's threshold refuses, in the first half."""
 
@@ -139,17 +141,17 @@ def losses(logits: torch.Tensor, labels: torch.Tensor, sizes: torch.Tensor) -> t
     return torch.log(every + 1e-20) - torch.log(torch.where(answerable, right, none) + 1e-20)
 
 
-def calibrated(network: Network, given: Sequence[Example], refused: float) -> Network:
+def calibrated(network: _Weighing, given: Sequence[Example], refused: float) -> _Weighing:
     """The network with the threshold that refuses this share of the questions whose article was hidden."""
     alone = [_probability(network, example) for example in given if example.kind == "article"]
     return dataclasses.replace(network, threshold=round(float(np.quantile(alone, refused)), 4))
 
 
-def _probability(network: Network, example: Example) -> float:
+def _probability(network: Network | Averaged, example: Example) -> float:
     return float(probabilities(network.logits(example.features)).sum())
 
 
-def measure(network: Network, given: Sequence[Example]) -> Figures:
+def measure(network: Network | Averaged, given: Sequence[Example]) -> Figures:
     """Figures over examples; the quotation is taken to be the two likeliest sentences that fit."""
     first, contains = [], []
     refused: dict[str, list[bool]] = {kind: [] for kind in KINDS}

@@ -43,7 +43,7 @@ from retrieval.interaction import QUESTION_TOKENS, SENTENCE_TOKENS, Interaction
 from retrieval.judge import SentenceJudge, with_close
 from retrieval.rarity import read_rarity
 from retrieval.rerank import Reranker
-from retrieval.selector import COLUMNS, Network, as_json, read_networks
+from retrieval.selector import COLUMNS, Averaged, Network, as_json, read_networks
 from retrieval.unit_vectors import UnitVectors
 
 _SEED = 0
@@ -59,7 +59,7 @@ _WITHOUT, _WORDS = 0.7, 5.0
 """Weights of the two further losses."""
 _SHORT = 16
 """Tokens of an answer that is marked in its sentence; a longer one is most of it."""
-_REFUSED = 0.96
+_REFUSED = 0.94
 """Share of the questions without their article that the threshold refuses, in the fitted part."""
 _SMALL = 3
 """Examples of a small set count so many times."""
@@ -249,12 +249,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     most = max(map(len, fitted.values()))
     every = [(example, 1 if len(found) == most else _SMALL) for found in fitted.values() for example in found]
     network = fit([example for example, _ in every], tuple(range(len(COLUMNS))), [times for _, times in every])
-    network = calibrated(network, [example for example, _ in every], _REFUSED)
-    network = dataclasses.replace(network, encoder=encoder.hash)
+    both = calibrated(Averaged(first, network, 0.0), [example for example, _ in every], _REFUSED)
+    network = dataclasses.replace(network, threshold=both.threshold, encoder=encoder.hash)
     text = json.dumps({"close": as_json(network)}, separators=(",", ":"))
     (options.out / "reranker.json").write_text(f"{text}\n", encoding="utf-8")
     rows = [
-        Row(name, lower, measure(first, some), measure(network, some))
+        Row(name, lower, measure(first, some), measure(both, some))
         for name, found in measured.items()
         for lower in (False, True)
         for some in [[example for example in found if example.lower is lower]]

@@ -28,9 +28,10 @@ Articles in the order of their titles, in four parts turn about: the cross-encod
 parts 0 and 2, the network from part 1. Trained in {minutes:.0f} minutes on two cores.
 
 ## Figures, part 3
-“First look” is the reader's network without the cross-encoder, on the same questions. `contains`: the question is
-answered, and the one or two quoted sentences hold a gold answer. `refused`: with nothing, the passage or the article
-hidden, where the answer then stands nowhere else. `first`: the likeliest sentence holds an answer.
+“first” is the reader's network without the cross-encoder, “both” the mean of its logits and the closer look's, as the
+app takes it. `contains`: the question is answered, and the one or two quoted sentences hold a gold answer. `refused`:
+with nothing, the passage or the article hidden, where the answer then stands nowhere else. `first`: the likeliest
+sentence holds an answer.
 
 | set | look | first | contains | refused | refused, passage hidden | refused, article hidden |
 |---|---|--:|--:|--:|--:|--:|
@@ -51,7 +52,7 @@ class Row:
     name: str
     typed: bool
     first: Figures
-    close: Figures
+    both: Figures
 
 
 def card(rows: Sequence[Row], parameters: int, learned: int, minutes: float) -> str:
@@ -61,6 +62,6 @@ def card(rows: Sequence[Row], parameters: int, learned: int, minutes: float) -> 
         + " | ".join(f"{figures.refused[kind]:.3f}" for kind in ("all", "passage", "article"))
         + " |"
         for row in rows
-        for look, figures in (("first", row.first), ("closer", row.close))
+        for look, figures in (("first", row.first), ("both", row.both))
     ]
     return _CARD.format(parameters=parameters, learned=learned, minutes=minutes, rows="\n".join(lines))

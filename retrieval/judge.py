@@ -17,7 +17,7 @@ from retrieval.base import Passage
 from retrieval.cross_encoder import FILE as CROSS_ENCODER
 from retrieval.cross_encoder import CrossEncoder, Matrix
 from retrieval.rarity import Rarity, read_rarity
-from retrieval.selector import Network, Vector, read_networks
+from retrieval.selector import Averaged, Network, Vector, read_networks
 from retrieval.unit_vectors import UnitVectors
 from retrieval.vectors import encoded_texts, units, vector_key
 from retrieval.word_likeness import WordLikeness
@@ -79,16 +79,15 @@ class SentenceJudge:
         network = self._networks["words" if cosines is None else "vectors"]
         likeness = None if cosines is None else self.likeness
         rows = describe(question, passages, found, cosines, likeness)
-        logits = network.logits(rows)
-        if closely and cosines is not None and found:
-            network = self._close()
-            read = self.cross_encoder.read(text, [t for p in passages for t in encoded_texts(p, units(p.text))])
-            # The mean of both: what was fitted to encyclopaedic text alone is too sure of itself elsewhere.
-            logits = (logits + network.logits(with_close(rows, logits, read))) * np.float32(0.5)
-        return Judged(question, found, logits, network.threshold)
+        if not closely or cosines is None or not found:
+            return Judged(question, found, network.logits(rows), network.threshold)
+        close = self._close()
+        both = Averaged(network, close, close.threshold)
+        read = self.cross_encoder.read(text, [t for p in passages for t in encoded_texts(p, units(p.text))])
+        return Judged(question, found, both.logits(with_close(rows, network.logits(rows), read)), both.threshold)
 
     def _close(self) -> Network:
-        """The network of the closer look, read on first use: the recipe that fits it works without."""
+        """The closer look's network, with the threshold of both; read on first use: its recipe works without."""
         with self._lock:
             if "close" not in self._networks:
                 self._networks = self._networks | read_networks(self._adapters / "reranker.json")

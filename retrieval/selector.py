@@ -49,6 +49,20 @@ class Network:
         return logits
 
 
+@dataclass(frozen=True, slots=True)
+class Averaged:
+    """Both looks: the mean of their logits. The closer one alone is too sure of itself outside encyclopaedic text."""
+
+    first: Network
+    close: Network
+    threshold: float
+
+    def logits(self, rows: NDArray[np.float32]) -> Vector:
+        """One logit per row of `COLUMNS`."""
+        mean: Vector = (self.first.logits(rows) + self.close.logits(rows)) * np.float32(0.5)
+        return mean
+
+
 def _gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gaussian error linear unit, tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415)."""
     gate: NDArray[np.float32] = 0.5 * x * (1 + np.tanh(np.float32(0.7978846) * (x + np.float32(0.044715) * x**3)))

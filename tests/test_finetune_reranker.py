@@ -63,7 +63,7 @@ def test_what_the_recipe_writes_is_what_the_app_reads(
     assert len(losses) == 6 and losses[-1] < 0.8 * losses[0]
     assert "32 questions to learn from" in told
     card = (tmp_path / "reranker.md").read_text(encoding="utf-8")
-    assert "| mills | closer |" in card and card in told
+    assert "| mills | both |" in card and card in told
 
     network = read_networks(tmp_path / "reranker.json")["close"]
     assert network.columns == tuple(range(len(COLUMNS))) and network.encoder == encoder.hash
