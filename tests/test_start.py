@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+
+from evaluation.startup import free_port, serving
 
 _ROOT = Path(__file__).parent.parent
 
@@ -66,3 +69,13 @@ def test_an_interrupt_ends_the_app_in_good_order(tmp_path: Path) -> None:
         finally:
             app.kill()
     assert app.returncode == 0, rest
+
+
+def test_without_a_network_no_event_asks_for_forms_of_sources(tmp_path: Path) -> None:
+    """Gradio wrote a warning to the log for each: there was no place for what they gave."""
+    port = free_port()
+    flags = ["--port", str(port), "--data-dir", str(tmp_path), "--model", "reader", "--network", "off"]
+    with serving([sys.executable, "app.py", *flags], port):
+        events = httpx.get(f"http://127.0.0.1:{port}/config").json()["dependencies"]
+    asked = [event["targets"] for event in events if not event["outputs"]]
+    assert sorted(name for targets in asked for _, name in targets) == ["click", "stop"]

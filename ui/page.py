@@ -103,18 +103,19 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers) -> Dependency:
 
 
 def _wire_settings(panel: SettingsPanel, handlers: SettingsHandlers, answered: Dependency) -> None:
+    if not panel.forms:
+        return
     told = [panel.kept, *(form.said for form in panel.forms)]
-    if panel.forms:
-        # One event for all, through the queue, one at a time: the last sees every component, and nothing overtakes it.
-        gr.on(
-            [component.change for component in panel.components],
-            handlers.change,
-            [panel.kept, panel.filled, *panel.components],
-            told,
-            concurrency_limit=1,
-            trigger_mode="always_last",
-            **_QUIET,
-        )
+    # One event for all, through the queue, one at a time: the last sees every component, and nothing overtakes it.
+    gr.on(
+        [component.change for component in panel.components],
+        handlers.change,
+        [panel.kept, panel.filled, *panel.components],
+        told,
+        concurrency_limit=1,
+        trigger_mode="always_last",
+        **_QUIET,
+    )
     for event in (panel.accordion.expand, answered.then):
         event(handlers.heads, None, panel.heads, queue=False, **_QUIET)
 
