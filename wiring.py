@@ -32,7 +32,9 @@ from encoder import SentenceEncoder
 from errors import ModelError, SettingsError
 from heap import Heap
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy import Policy, Screen
+from moderation.policy import Policy
+from moderation.policy_file import load_policy
+from moderation.screen import Screen
 from retrieval.corpora import Corpora
 from retrieval.corpus import SHARED, Corpus
 from retrieval.documents import FetchedDocuments, IndexedDocuments
@@ -197,7 +199,7 @@ def most_bytes(settings: Settings) -> int:
 
 
 def _policy(settings: Settings) -> Policy:
-    return Policy.load(Path(settings.moderation_policy) if settings.moderation_policy else None)
+    return load_policy(Path(settings.moderation_policy) if settings.moderation_policy else None)
 
 
 def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:

@@ -30,7 +30,8 @@ from chat.startup import Startup
 from chat.writing import Writing, told_of
 from errors import InputError, SourceError
 from moderation.base import Action, Exchange, Side
-from moderation.policy import Decision, Screen
+from moderation.policy import Decision
+from moderation.screen import Screen
 from moderation.stream import Retraction, screened
 from retrieval.base import Passage
 from retrieval.joining import Joining

@@ -26,7 +26,7 @@ from encoder import SentenceEncoder
 from errors import InputError
 from moderation.base import Action, Exchange, Moderator, Side, Verdict
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy import Policy
+from moderation.policy_file import load_policy
 
 _TIMED = 200
 """Texts that are checked one at a time for `p50_ms`."""
@@ -149,7 +149,7 @@ def main() -> None:
         rows = read(options.data)
     except InputError as error:
         parser.error(str(error))
-    policy = Policy.load(None)
+    policy = load_policy(None)
     classifier = EmbeddedClassifier(SentenceEncoder())
     classifier.load()
     start = time.perf_counter()

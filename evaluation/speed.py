@@ -40,7 +40,8 @@ from errors import AppError
 from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make, words
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy import Policy, Screen
+from moderation.policy_file import load_policy
+from moderation.screen import Screen
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
 from retrieval.rerank import Reranker
@@ -83,7 +84,7 @@ def assistant_for(
         Sources([], 5.0),
         Source(index.retriever("guide"), {"en": "Guide"}),
         Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
-        Screen(EmbeddedClassifier(encoder), Policy.load(None), 5.0),
+        Screen(EmbeddedClassifier(encoder), load_policy(None), 5.0),
         startup,
         activity=activity,
     )

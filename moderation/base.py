@@ -48,6 +48,11 @@ class Action(StrEnum):
     WARN = "warn"
     REFUSE = "refuse"
 
+    @property
+    def severity(self) -> int:
+        """0 allow, 1 warn, 2 refuse."""
+        return list(Action).index(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:

@@ -19,7 +19,8 @@ from chat.sources import Source, Sources
 from chat.startup import Startup
 from encoder import SentenceEncoder
 from moderation.base import Exchange, Level, Verdict
-from moderation.policy import Policy, Screen
+from moderation.policy_file import load_policy
+from moderation.screen import Screen
 from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -153,7 +154,7 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
             Sources(sources, limit_s),
             Source(guide or Nothing(), {"en": "Guide"}),
             Reranker(judge, index),
-            Screen(moderator, Policy.load(None), limit_s=5.0),
+            Screen(moderator, load_policy(None), limit_s=5.0),
             startup,
             answer_limit_s,
             checks=CitationChecks(Support(judge), limit_s=60.0),

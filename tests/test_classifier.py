@@ -20,7 +20,8 @@ from evaluation.moderation import average_precision
 from moderation.base import Action, Category, Exchange, Level, Side
 from moderation.classifier import MOST_ENCODED, WEIGHTS, EmbeddedClassifier, Weights
 from moderation.features import WINDOW, bags, buckets, chinese_share, clean, fold, windows
-from moderation.policy import Policy, Screen
+from moderation.policy_file import load_policy
+from moderation.screen import Screen
 
 _DATA = Path(__file__).parent.parent / "evaluation" / "data"
 
@@ -190,7 +191,7 @@ def test_plain_harm_is_refused_and_named(classifier: EmbeddedClassifier, text: s
     (verdict,) = classifier.check([Exchange(text)])
     assert verdict.level is Level.NEEDS_INTERVENTION
     assert category in [name for name, _ in verdict.categories[:2]]
-    assert Policy.load().decide(verdict, Side.USER).action is Action.REFUSE
+    assert load_policy().decide(verdict, Side.USER).action is Action.REFUSE
 
 
 @pytest.mark.parametrize(
@@ -208,12 +209,12 @@ def test_plain_harm_in_chinese_is_refused_and_named(classifier: EmbeddedClassifi
     (verdict,) = classifier.check([Exchange(text)])
     assert verdict.level is Level.NEEDS_INTERVENTION
     assert verdict.categories[0][0] == category
-    assert Policy.load().decide(verdict, Side.USER).category == category
+    assert load_policy().decide(verdict, Side.USER).category == category
 
 
 def test_messages_get_the_right_answer(classifier: EmbeddedClassifier) -> None:
     """Half of these were never trained on; the phrases of the policy help with self-harm."""
-    screen, wrong, total = Screen(classifier, Policy.load(), limit_s=60), [], 0
+    screen, wrong, total = Screen(classifier, load_policy(), limit_s=60), [], 0
     for part in ("train", "held"):
         for row in _rows(f"messages_{part}.jsonl"):
             total += 1

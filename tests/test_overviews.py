@@ -23,7 +23,8 @@ from chat.slot import ModelSlot
 from chat.sources import Source, Sources
 from chat.startup import Startup
 from encoder import SentenceEncoder
-from moderation.policy import Policy, Screen
+from moderation.policy_file import load_policy
+from moderation.screen import Screen
 from retrieval.base import Document, Passage
 from retrieval.documents import Fetched, IndexedDocuments
 from retrieval.files import read_document
@@ -94,7 +95,7 @@ def assistant(index: DocumentIndex, encoder: SentenceEncoder, model: ChatModel) 
         Sources(sources, 5.0),
         Source(index.retriever("guide"), {"en": "Guide", "zh": "指南"}),
         Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
-        Screen(Words(), Policy.load(None), limit_s=5.0),
+        Screen(Words(), load_policy(None), limit_s=5.0),
         startup,
     )
 

@@ -15,7 +15,9 @@ import pytest
 
 from errors import ModerationError, SettingsError
 from moderation.base import Action, Category, Exchange, Level, Side, Verdict
-from moderation.policy import Decision, Policy, Screen, worst
+from moderation.policy import Decision, Policy, worst
+from moderation.policy_file import load_policy
+from moderation.screen import Screen
 
 
 def _verdict(level: Level, *categories: tuple[str, float]) -> Verdict:
@@ -44,12 +46,12 @@ class Steered:
 def _policy(tmp_path: Path, text: str) -> Policy:
     path = tmp_path / "policy.toml"
     path.write_text(text, encoding="utf-8")
-    return Policy.load(path)
+    return load_policy(path)
 
 
 @pytest.mark.parametrize("side", list(Side))
 def test_by_default_only_intervention_refuses(side: Side) -> None:
-    policy = Policy.load()
+    policy = load_policy()
     actions = {level: policy.decide(_verdict(level), side).action for level in Level}
     assert actions == {
         Level.CASUAL: Action.ALLOW,
@@ -61,7 +63,7 @@ def test_by_default_only_intervention_refuses(side: Side) -> None:
 
 
 def test_a_refusal_names_the_category_and_says_what_to_do() -> None:
-    decision = Policy.load().decide(_verdict(Level.NEEDS_INTERVENTION, ("weapons", 0.9)), Side.USER)
+    decision = load_policy().decide(_verdict(Level.NEEDS_INTERVENTION, ("weapons", 0.9)), Side.USER)
     assert decision.category == Category.WEAPONS
     assert "weapons" in decision.reason
     assert "in other words" in decision.reason
@@ -69,12 +71,12 @@ def test_a_refusal_names_the_category_and_says_what_to_do() -> None:
 
 
 def test_an_allowed_text_needs_no_reason() -> None:
-    decision = Policy.load().decide(_verdict(Level.CASUAL), Side.USER)
+    decision = load_policy().decide(_verdict(Level.CASUAL), Side.USER)
     assert (decision.category, decision.reason) == ("", "")
 
 
 def test_reasons_come_in_chinese_and_in_english_for_every_other_language() -> None:
-    policy = Policy.load()
+    policy = load_policy()
     verdict = _verdict(Level.NEEDS_INTERVENTION)
     assert "暴力" in policy.decide(verdict, Side.USER, "zh").reason
     assert policy.decide(verdict, Side.USER, "fr").reason == policy.decide(verdict, Side.USER, "en").reason
@@ -82,7 +84,7 @@ def test_reasons_come_in_chinese_and_in_english_for_every_other_language() -> No
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_category_has_a_name_in_every_language(language: str) -> None:
-    policy = Policy.load()
+    policy = load_policy()
     for category in Category:
         side = Side.USER if category is Category.PROMPT_ATTACK else Side.ASSISTANT
         reason = policy.decide(_verdict(Level.NEEDS_INTERVENTION, (category, 0.9)), side, language).reason
@@ -91,20 +93,20 @@ def test_every_category_has_a_name_in_every_language(language: str) -> None:
 
 def test_an_answer_attacks_nobodys_prompt() -> None:
     verdict = _verdict(Level.NEEDS_INTERVENTION, ("prompt attack", 0.95))
-    assert Policy.load().decide(verdict, Side.ASSISTANT).action is Action.ALLOW
-    assert Policy.load().decide(verdict, Side.USER).action is Action.REFUSE
+    assert load_policy().decide(verdict, Side.ASSISTANT).action is Action.ALLOW
+    assert load_policy().decide(verdict, Side.USER).action is Action.REFUSE
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_self_harm_gets_support_instead_of_a_cold_refusal(language: str) -> None:
     verdict = _verdict(Level.NEEDS_INTERVENTION, ("self-harm", 0.9))
-    reason = Policy.load().decide(verdict, Side.USER, language).reason
+    reason = load_policy().decide(verdict, Side.USER, language).reason
     assert "findahelpline.com" in reason
     assert "can't help" not in reason
 
 
 def test_a_kind_of_harm_that_is_not_sure_is_not_named(tmp_path: Path) -> None:
-    policy = Policy.load()
+    policy = load_policy()
 
     def category(*categories: tuple[str, float]) -> str:
         decision = policy.decide(_verdict(Level.NEEDS_INTERVENTION, *categories), Side.USER)
@@ -121,14 +123,14 @@ def test_a_kind_of_harm_that_is_not_sure_is_not_named(tmp_path: Path) -> None:
 
 
 def test_a_warning_about_self_harm_is_a_caring_note() -> None:
-    decision = Policy.load().decide(_verdict(Level.NEEDS_CAUTION, ("self-harm", 0.9)), Side.USER)
+    decision = load_policy().decide(_verdict(Level.NEEDS_CAUTION, ("self-harm", 0.9)), Side.USER)
     assert decision.action is Action.WARN
     assert "If this is about you" in decision.reason
     assert "findahelpline.com" in decision.reason
 
 
 def test_a_verdict_without_categories_is_decided_by_its_level() -> None:
-    decision = Policy.load().decide(Verdict(0.99, Level.NEEDS_INTERVENTION), Side.USER)
+    decision = load_policy().decide(Verdict(0.99, Level.NEEDS_INTERVENTION), Side.USER)
     assert decision.action is Action.REFUSE
     assert "could do harm" in decision.reason
 
@@ -192,7 +194,7 @@ def test_a_file_that_cannot_be_used_stops_the_start_with_one_sentence(tmp_path: 
 
 def test_a_missing_file_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read"):
-        Policy.load(tmp_path / "nowhere.toml")
+        load_policy(tmp_path / "nowhere.toml")
 
 
 def test_blocked_phrases_are_refused_in_disguise_and_only_as_whole_words(tmp_path: Path) -> None:
@@ -213,14 +215,14 @@ def test_allowed_phrases_are_cut_out_before_judging_and_free_nothing_else(tmp_pa
 
 def test_the_screen_applies_the_policy_and_hands_over_side_and_context() -> None:
     moderator = Steered(_verdict(Level.NEEDS_INTERVENTION))
-    decision = Screen(moderator, Policy.load()).check(Exchange("text", Side.ASSISTANT, "before"))
+    decision = Screen(moderator, load_policy()).check(Exchange("text", Side.ASSISTANT, "before"))
     assert decision.action is Action.REFUSE
     assert decision.reason.startswith("I took this answer back")
     assert moderator.asked == [Exchange("text", Side.ASSISTANT, "before")]
 
 
 def test_the_reason_is_in_the_language_of_the_text_unless_told() -> None:
-    screen = Screen(Steered(_verdict(Level.NEEDS_INTERVENTION)), Policy.load())
+    screen = Screen(Steered(_verdict(Level.NEEDS_INTERVENTION)), load_policy())
     assert "暴力" in screen.check(Exchange("怎么伤害别人？")).reason
     assert "violence" in screen.check(Exchange("怎么伤害别人？"), "en").reason
 
@@ -228,7 +230,7 @@ def test_the_reason_is_in_the_language_of_the_text_unless_told() -> None:
 @pytest.mark.parametrize("failure", [ModerationError("The guard is away."), ValueError("secret words of the person")])
 def test_a_moderator_that_fails_leads_to_a_refusal(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        decision = Screen(Steered(failure=failure), Policy.load()).check(Exchange("the text itself"))
+        decision = Screen(Steered(failure=failure), load_policy()).check(Exchange("the text itself"))
     assert decision.action is Action.REFUSE
     assert "could not be checked" in decision.reason
     assert "the text itself" not in caplog.text
@@ -240,12 +242,12 @@ def test_a_moderator_that_gives_no_verdict_leads_to_a_refusal() -> None:
         def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
             return []
 
-    assert Screen(Silent(), Policy.load()).check(Exchange("x")).action is Action.REFUSE
+    assert Screen(Silent(), load_policy()).check(Exchange("x")).action is Action.REFUSE
 
 
 def test_a_moderator_that_hangs_leads_to_a_refusal_even_when_all_threads_hang() -> None:
     moderator = Steered(hang=threading.Event())
-    screen = Screen(moderator, Policy.load(), limit_s=0.05)
+    screen = Screen(moderator, load_policy(), limit_s=0.05)
     decisions = [screen.check(Exchange(str(number))) for number in range(8)]
     assert {decision.action for decision in decisions} == {Action.REFUSE}
     assert len(moderator.asked) == 4
@@ -254,12 +256,12 @@ def test_a_moderator_that_hangs_leads_to_a_refusal_even_when_all_threads_hang() 
 
 def test_the_screen_recovers_when_the_moderator_does() -> None:
     moderator = Steered(hang=threading.Event())
-    screen = Screen(moderator, Policy.load(), limit_s=0.05)
+    screen = Screen(moderator, load_policy(), limit_s=0.05)
     assert screen.check(Exchange("x")).action is Action.REFUSE
     assert moderator.hang is not None
     moderator.hang.set()
     moderator.hang = None
-    assert Screen(moderator, Policy.load(), limit_s=10).check(Exchange("x")).action is Action.ALLOW
+    assert Screen(moderator, load_policy(), limit_s=10).check(Exchange("x")).action is Action.ALLOW
     assert screen.check(Exchange("x")).action is Action.ALLOW
 
 
@@ -271,7 +273,7 @@ def test_the_operator_may_choose_a_warning_for_what_could_not_be_checked(tmp_pat
 
 
 def test_the_screen_serves_several_threads_at_once() -> None:
-    screen = Screen(Steered(_verdict(Level.NEEDS_CAUTION)), Policy.load())
+    screen = Screen(Steered(_verdict(Level.NEEDS_CAUTION)), load_policy())
     found: list[Action] = []
     threads = [threading.Thread(target=lambda: found.append(screen.check(Exchange("x")).action)) for _ in range(16)]
     for thread in threads:
