@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from encoder import SentenceEncoder, TokenStates
@@ -38,9 +39,9 @@ from finetune.reader import QuestionEncoder, calibrated, fit, losses, measure
 from finetune.reader_data import KINDS, Example, examples
 from finetune.reranker_card import Row, card
 from retrieval.answering import FEATURES
-from retrieval.cross_encoder import FILE, CrossEncoder, padded
+from retrieval.cross_encoder import FILE, CrossEncoder, Matrix, padded
 from retrieval.interaction import QUESTION_TOKENS, SENTENCE_TOKENS, Interaction
-from retrieval.judge import SentenceJudge, with_close
+from retrieval.judge import SentenceJudge, closest, with_close
 from retrieval.rarity import read_rarity
 from retrieval.rerank import Reranker
 from retrieval.selector import COLUMNS, Averaged, Network, as_json, read_networks
@@ -202,17 +203,31 @@ def _answer(encoder: SentenceEncoder, example: Example, sentence: int) -> list[f
 
 
 def looked_at(given: Sequence[Example], first: Network, cross: CrossEncoder) -> list[Example]:
-    """The examples with the features of a closer look."""
+    """The examples cut down to the sentences that are looked at closely, with the features of that look."""
     known: dict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
     found = []
     for example in given:
-        new = [text for text in dict.fromkeys(example.texts) if (example.question, text) not in known]
-        for text, logits in zip(new, cross.read(example.question, new), strict=True):
-            known[example.question, text] = logits
-        read = np.stack([known[example.question, text] for text in example.texts])
-        rows = with_close(example.features, first.logits(example.features), read)
-        found.append(dataclasses.replace(example, features=rows))
+        logits = first.logits(example.features)
+        likeliest = closest(logits)
+        texts = [example.texts[i] for i in likeliest]
+        new = [text for text in dict.fromkeys(texts) if (example.question, text) not in known]
+        for text, seen in zip(new, cross.read(example.question, new), strict=True):
+            known[example.question, text] = seen
+        read = np.stack([known[example.question, text] for text in texts])
+        rows = with_close(example.features[likeliest], logits[likeliest], read)
+        found.append(_cut(example, likeliest, rows))
     return found
+
+
+def _cut(example: Example, kept: NDArray[np.intp], features: Matrix) -> Example:
+    """Some sentences of an example, with these features."""
+    return dataclasses.replace(
+        example,
+        texts=tuple(example.texts[i] for i in kept),
+        said=tuple(example.said[i] for i in kept),
+        features=features,
+        **{name: getattr(example, name)[kept] for name in ("owner", "labels", "holds", "words")},
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

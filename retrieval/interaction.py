@@ -83,15 +83,14 @@ class Interaction(nn.Module):
 @torch.no_grad()
 def _nearness(questions: Tokens, sentences: Tokens) -> tuple[torch.Tensor, torch.Tensor]:
     """For each token of either text: the highest cosine with the other's by state and by word, whether it stands there
-    too, and (of sentences) its mean cosine by state. Shape (pairs, tokens, 4). Where questions of different lengths
-    are read at once, as in training, padding counts in the mean as 0."""
+    too, and (of sentences) its mean cosine by state. Shape (pairs, tokens, 4)."""
     nowhere = ~(questions.mask[:, :, None] & sentences.mask[:, None, :])
     states, words = (
         _cosines(one, other).masked_fill(nowhere, -1.0)
         for one, other in ((questions.states, sentences.states), (questions.words, sentences.words))
     )
     same = (words > _SAME).float()
-    mean = states.masked_fill(nowhere, 0.0).mean(1)
+    mean = states.masked_fill(nowhere, 0.0).sum(1) / questions.mask.sum(1, keepdim=True)
     asked = torch.stack([states.amax(2), words.amax(2), same.amax(2), torch.zeros_like(states[:, :, 0])], dim=-1)
     said = torch.stack([states.amax(1), words.amax(1), same.amax(1), mean], dim=-1)
     return asked, said
