@@ -122,7 +122,7 @@ def wire(
     judge = SentenceJudge(vectors)
     reader = Reader(judge)
     models = ModelSlot(reader)
-    classifier = EmbeddedClassifier(encoder)
+    classifier = EmbeddedClassifier()
     screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
     pace = Pace()
     corpora = _corpora(settings, index, pace)

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder import SentenceEncoder
 from errors import InputError
 from moderation.base import Action, Exchange, Moderator, Side, Verdict
 from moderation.classifier import EmbeddedClassifier
@@ -150,7 +149,7 @@ def main() -> None:
     except InputError as error:
         parser.error(str(error))
     policy = load_policy(None)
-    classifier = EmbeddedClassifier(SentenceEncoder())
+    classifier = EmbeddedClassifier()
     classifier.load()
     start = time.perf_counter()
     verdicts = judge(classifier, rows, options.side)

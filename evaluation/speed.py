@@ -84,7 +84,7 @@ def assistant_for(
         Sources([], 5.0),
         Source(index.retriever("guide"), {"en": "Guide"}),
         Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
-        Screen(EmbeddedClassifier(encoder), load_policy(None), 5.0),
+        Screen(EmbeddedClassifier(), load_policy(None), 5.0),
         startup,
         activity=activity,
     )

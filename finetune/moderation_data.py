@@ -242,14 +242,37 @@ _OPENERS = {
     ),
 }
 _WORDINGS = 4
+_OWN = {
+    "contrast_train": 4.0,
+    "contrast_held": 4.0,
+    "messages_train": 4.0,
+    "messages_held": 4.0,
+    "messages_later": 4.0,
+    "sexual_train": 3.0,
+    "violence_train": 3.0,
+    "selfharm_train": 3.0,
+    "hate_train": 3.0,
+    "illicit_train": 3.0,
+    "everyday_train": 3.0,
+    "requests_train": 3.0,
+    "web_train": 3.0,
+    "attacks_train": 2.0,
+    "answers_train": 2.0,
+    "general_held": 1.0,
+    "twins_held": 1.0,
+    "plain_held": 1.0,
+    "everyday_held": 1.0,
+    "attacks_held": 1.0,
+}
+"""Our files of examples, and how much one of them counts."""
 
 
 def own_rows() -> Iterator[Row]:
     """Our own examples: pairs in matching words, everyday talk, plain harm, messages, tasks in several wordings."""
-    for name in ("contrast_train", "contrast_held", "messages_train", "messages_held", "messages_later"):
+    for name, weight in _OWN.items():
         held = not name.endswith("_train")
         for row in _lines(OWN / f"{name}.jsonl"):
-            yield _own(row["text"], row, f"own_{row['kind']}", 4.0, held, str(row.get("pair", row["text"])))
+            yield _own(row["text"], row, f"own_{row['kind']}", weight, held, str(row.get("pair", row["text"])))
     for row in _lines(OWN / "tasks_train.jsonl"):
         openers = _OPENERS[row["language"]]
         for i in range(_WORDINGS):
