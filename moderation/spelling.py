@@ -1,0 +1,187 @@
+"""Words in plain letters, spelt so that no list finds them.
+
+Covered: leetspeak; letters or pieces of words apart by spaces, dots, dashes, lines or joined strings; every letter
+twice or thrice; capitals inside words. What is ordinary is left alone: product numbers, abbreviations, code, file names.
+Not covered: letters left out (k*ll), other sounds for them (kyll), Pig Latin, acrostics, words joined to one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice, product
+
+from moderation.lexicon import LETTER, RARE, WORD, Lexicon
+from moderation.spans import Span, apart
+
+_LEET = {
+    "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
+    "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "e", "£": "l",
+}  # fmt: skip
+_MOST_SIGNS = 6
+# A word with a sign between or before its letters, no part of an address, path, number or name.
+_SIGNED = re.compile(r"(?<![\w\-/.:=#&?%\\@$+])[A-Za-z0-9@$!|+€£]*[A-Za-z][A-Za-z0-9@$!|+€£]*(?![\w\-/=#&%\\]|[.:]\w)")
+_NAMED = re.compile(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]{1,3}|\$[A-Za-z]+|@[A-Za-z]+|[A-Za-z]+[+!|$@]+|[!|+][A-Za-z]+")
+"""Forms that product numbers, ordinals, variables and mentions have."""
+_SIGN = re.compile(r"[0-9@$!|+€£]")
+_FEWEST_LETTERS = 4
+
+_APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$](?:[ \t\r\n.·•\-_*/|,+~]{1,8}[A-Za-z0-9@$])+(?![^\W_])")
+_CHINESE_APART = re.compile(r"[\u4e00-\u9fff](?:[ \t.·•\-_*/|+~]{1,3}[\u4e00-\u9fff])+(?![\u4e00-\u9fff])")
+_FEWEST_CHINESE = 3
+_SEPARATOR = re.compile(r"[^A-Za-z0-9@$]+")
+_INITIALS = re.compile(r"(?:[A-Z]\.[ ]?){1,5}[A-Z]")
+_LATIN = re.compile("[A-Za-z]")
+_MOST_APART = 1500
+_LANGUAGE = 2.0
+"""By how many nats letters set apart must be likelier as words than at random."""
+_SURER = 10.0
+"""By how many other word boundaries must be likelier than those that wider gaps tell."""
+_PIECE_GAP = re.compile(r"[\s.\-_*/|~·•+\"']{1,6}")
+_SENTENCE_END = re.compile(r"\.\s|\n\s*\n")
+_MOST_PIECES = 5
+_LONGEST_PIECE = 8
+_JOINED = 9.0
+"""What a word must gain over its pieces, in nats."""
+_MOST_WORDS = 20_000
+
+
+def leet(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+    """Words with digits and signs for letters; where some are certain, those of doubtful form too."""
+    if not _SIGN.search(text):
+        return
+    spans = []
+    certain: list[str] = []
+    for match in _SIGNED.finditer(text):
+        word = match[0].rstrip("!+|")
+        if not _SIGN.search(word) or not WORD.search(word):
+            continue
+        plain = _unsigned(word, lexicon)
+        if plain:
+            spans.append(Span(match.start(), match.start() + len(word), plain))
+            if not _NAMED.fullmatch(word) and len(word) >= 3:
+                certain.append(word)
+    if len(certain) > 1 or any(len(word) >= _FEWEST_LETTERS for word in certain):
+        yield spans
+
+
+def _unsigned(word: str, lexicon: Lexicon) -> str:
+    """The likeliest known word that may be meant; empty where there is none."""
+    signs = len(_SIGN.findall(word))
+    if signs > _MOST_SIGNS or len(word) > 20:
+        return ""
+    choices = product(*(_LEET.get(c, c) for c in word.lower()))
+    known = [plain for plain in map("".join, choices) if plain.isalpha() and lexicon.knows(plain)]
+    return max(known, key=lexicon.odds, default="")
+
+
+def apart_letters(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+    """Letters set apart, `k i l l` or `k.i.l.l`, with or without wider gaps between words; and Chinese so."""
+    spans = []
+    short = []
+    for match in _APART.finditer(text):
+        plain, letters = _rejoined(match[0], lexicon)
+        if plain:
+            spans.append(Span(*match.span(), plain))
+        elif letters < 4:
+            short.append(Span(*match.span(), _SEPARATOR.sub("", match[0])))
+    # Where words are certainly spelt so, the ones of two and three letters are too.
+    spans = apart([*spans, *short]) if len(spans) > 1 or (spans and len(short) > 1) else spans
+    for match in _CHINESE_APART.finditer(text):
+        plain = "".join(c for c in match[0] if "\u4e00" <= c <= "\u9fff")
+        if len(plain) >= _FEWEST_CHINESE:
+            spans.append(Span(*match.span(), plain))
+    if spans:
+        yield apart(spans)
+
+
+def _rejoined(run: str, lexicon: Lexicon) -> tuple[str, int]:
+    """The words that letters set apart make, empty when they make none, and how many letters there are."""
+    run = run[: 4 * _MOST_APART]
+    letters = _SEPARATOR.sub("", run)[:_MOST_APART]
+    few = len(letters) < _FEWEST_LETTERS or 2 * len(_LATIN.findall(letters)) < len(letters)
+    if few or _INITIALS.fullmatch(run):
+        return "", len(letters)
+    gaps = Counter(_SEPARATOR.findall(run))
+    usual, times = gaps.most_common(1)[0]
+    by_gaps = _SEPARATOR.sub(lambda gap: "" if gap[0] == usual else " ", run) if 2 * times > gaps.total() else ""
+    by_gaps = by_gaps if " " in by_gaps else ""
+    odds = sum(lexicon.odds(_spelt(word)) for word in by_gaps.split()) + LETTER * len(letters) if by_gaps else 0.0
+    words, likelier = lexicon.segmented(_spelt(letters))
+    if likelier > odds + _SURER:
+        by_gaps, odds = " ".join(words), likelier
+    return (by_gaps if odds > _LANGUAGE else ""), len(letters)
+
+
+def _spelt(word: str) -> str:
+    """Letters alone, lower case, signs by their first meaning."""
+    return "".join(_LEET.get(c, c)[0] for c in word.lower())
+
+
+def in_pieces(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+    """Words cut into pieces, `bo mb` or `"bo" + "mb"`, of which at least one is no frequent word."""
+    words = [(match.start(), match.end(), match[0].lower()) for match in islice(WORD.finditer(text), _MOST_WORDS)]
+    odds = [lexicon.words.get(word, -99.0) for _, _, word in words]
+    rare = [place for place, (_, _, word) in enumerate(words) if odds[place] < RARE and len(word) <= _LONGEST_PIECE]
+    spans: list[Span] = []
+    tried = -1
+    for place in rare:
+        for first in range(max(tried + 1, place - _MOST_PIECES + 1), place + 1):
+            tried = first
+            span = _joined(text, words, first, lexicon)
+            if span:
+                spans.append(span)
+    if spans:
+        yield apart(spans)
+
+
+def _joined(text: str, words: list[tuple[int, int, str]], first: int, lexicon: Lexicon) -> Span | None:
+    """The word that gains most by joining the pieces from `first` on."""
+    start, end, letters = words[first]
+    alone = lexicon.odds(letters)
+    least = alone
+    best, found = _JOINED, None
+    for start_next, end_next, piece in words[first + 1 : first + _MOST_PIECES]:
+        gap = text[end:start_next]
+        if not _PIECE_GAP.fullmatch(gap) or _SENTENCE_END.search(gap) or len(letters) + len(piece) > 16:
+            break
+        letters, end = letters + piece, end_next
+        alone += lexicon.odds(piece)
+        least = min(least, lexicon.odds(piece))
+        gain = lexicon.words.get(letters, -99.0) - alone
+        if gain > best and least < RARE and len(letters) > 3:
+            best, found = gain, Span(start, end, letters)
+    return found
+
+
+def repeated(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+    """Words of which every letter stands twice or thrice."""
+    matches = [match for match in _REPEATED.finditer(text) if _even(match[0])]
+    spans = [Span(*match.span(), _even(match[0])) for match in matches]
+    told = sum(len(span.plain) for span in spans if len(span.plain) > 2 and lexicon.knows(span.plain.lower()))
+    if told >= _FEWEST_LETTERS:
+        yield spans
+
+
+_REPEATED = re.compile(r"(?<![A-Za-z])(?=([A-Za-z])\1)[A-Za-z]{2,60}(?![A-Za-z])")
+
+
+def _even(word: str) -> str:
+    """The word when each letter stands `times` times; empty when that is not so."""
+    for times in (2, 3):
+        once = word[::times]
+        if len(word) % times == 0 and all(word[shift::times].lower() == once.lower() for shift in range(1, times)):
+            return once
+    return ""
+
+
+def capitals(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+    """A text in which most words have capitals inside, in small letters."""
+    words = [word for word in WORD.findall(text[:_MOST_WORDS]) if len(word) > 2]
+    odd = [word for word in words if _CHANGES.search(word) and lexicon.knows(word.lower())]
+    if len(odd) >= 3 and 2 * len(odd) > len(words):
+        yield [Span(0, len(text), text.lower())]
+
+
+_CHANGES = re.compile(r"[a-z][A-Z]")
