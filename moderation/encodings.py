@@ -15,13 +15,16 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
-from moderation.lexicon import Lexicon
+from moderation.lexicon import Lexicon, Writing
 from moderation.spans import Span
 
 _MOST_BYTES = 12_000
 """Bytes decoded of one stretch."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{2,}={0,2}")
+_TURN = re.compile(r"[a-z0-9+/_-][A-Z]")
+"""Without it, or padding, there is no base64: of six letters in a row some are capitals."""
+_DIGIT = re.compile(r"\d")
 _BETWEEN_LINES = re.compile(r"[\s>]{0,8}")
 _LONGEST_WORD = 6
 """Letters of base64 from which a stretch of it may begin."""
@@ -32,8 +35,6 @@ _DECIMAL = re.compile(r"(?<!\d)\d{2,3}(?:[ ,;]{1,3}\d{2,3}){4,}(?!\d)")
 _MORSE = re.compile(r"[.·•_\-–—−]{1,7}(?:[\s/|]{1,7}[.·•_\-–—−]{1,7}){3,}")
 _ENTITY = re.compile(r"&(?:amp;)*(?:#(?:[xX][0-9A-Fa-f]{1,6}|\d{1,7});?|\w{2,10};)")
 _ESCAPE = re.compile(r"\\u\{?[0-9A-Fa-f]{4,6}\}?|\\x[0-9A-Fa-f]{2}|[Uu]\+[0-9A-Fa-f]{4,6}")
-_FEWEST = 3
-"""Escapes of programming languages in a text before they are read."""
 _CODE_POINT = re.compile(r"[0-9A-Fa-f]{2,6}")
 _SOLID = re.compile(r"\S+")
 _ADDRESS = re.compile(r"\w+://|www\.")
@@ -52,31 +53,35 @@ _MORSE_LETTERS = {
 _DOTS = str.maketrans("·•_–—−", "..----")
 
 
-def encoded(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def encoded(writing: Writing) -> Iterator[list[Span]]:
     """Stretches that are another text in bytes or signs, all kinds together.
 
     What is decoded to printable characters that are no language is told too: it may be encoded twice.
     """
+    text, lexicon = writing.text, writing.lexicon
     spans = [
         Span(match.start(), match.end(), plain)
-        for pattern, decode in _KINDS
+        for pattern, decode in (*_SIGNS, *(_DIGITS if _DIGIT.search(text) else ()))
         for match in pattern.finditer(text)
         if (plain := decode(match[0], lexicon))
     ]
-    for group in _base64_groups(text, lexicon):
-        spans += _from_base64(group, lexicon)
+    if _TURN.search(text) or "=" in text:
+        for group in _base64_groups(text, lexicon):
+            spans += _from_base64(group, lexicon)
     if spans:
         yield spans
 
 
-def escaped(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def escaped(writing: Writing) -> Iterator[list[Span]]:
     """Letters written as HTML entities or escapes, and percent encoding; an address only where it holds a message."""
+    text, lexicon = writing.text, writing.lexicon
     spans = []
     if "&" in text:
-        spans += [Span(*match.span(), letter) for match in _ENTITY.finditer(text) if (letter := _entity(match[0]))]
+        entities = [Span(*match.span(), _entity(match[0])) for match in _ENTITY.finditer(text)]
+        # One letter that nobody has to write so, and all are read; else ordinary entities stay.
+        spans += entities if any(text[span.start + 1] in "#a" and _needless(span.plain) for span in entities) else []
     if "\\" in text or "+" in text:
-        escapes = [Span(*match.span(), letter) for match in _ESCAPE.finditer(text) if (letter := _letter(match[0]))]
-        spans += escapes if len(escapes) >= _FEWEST else []
+        spans += [span for span in _runs(text) if len(span.plain) > 2 and lexicon.reads(span.plain)]
     if "%" in text:
         solid = ((match, _percent(match[0], lexicon)) for match in _SOLID.finditer(text))
         spans += [Span(*match.span(), plain) for match, plain in solid if plain]
@@ -84,20 +89,31 @@ def escaped(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
         yield spans
 
 
+def _runs(text: str) -> list[Span]:
+    """Escapes of programming languages that stand next to each other, as one text each."""
+    runs: list[Span] = []
+    for match in _ESCAPE.finditer(text):
+        if runs and not text[runs[-1].end : match.start()].strip():
+            runs[-1] = Span(runs[-1].start, match.end(), runs[-1].plain + _letter(match[0]))
+        else:
+            runs.append(Span(*match.span(), _letter(match[0])))
+    return runs
+
+
 def _entity(escape: str) -> str:
     plain = escape
     for _ in range(3):
         plain = html.unescape(plain)
-    return plain if _plainly_written(plain) else ""
+    return plain
 
 
 def _letter(escape: str) -> str:
     code = _CODE_POINT.search(escape, 2)
-    point = int(code[0], 16) if code else 0
-    return chr(point) if point < 0x110000 and _plainly_written(chr(point)) else ""
+    letter = chr(int(code[0], 16)) if code and int(code[0], 16) < 0x110000 else ""
+    return letter if letter.isprintable() else " "
 
 
-def _plainly_written(letter: str) -> bool:
+def _needless(letter: str) -> bool:
     """Whether nobody has to escape it: a letter or digit of ASCII, or one of another script than Latin."""
     return len(letter) == 1 and (letter.isalnum() if letter.isascii() else ord(letter) > 0x24F and letter.isalpha())
 
@@ -210,10 +226,13 @@ def _from_morse(stretch: str, lexicon: Lexicon) -> str:
     return plain if lexicon.reads(plain) else ""
 
 
-_KINDS: tuple[tuple[re.Pattern[str], Callable[[str, Lexicon], str]], ...] = (
-    (_HEX, _from_hex),
-    (_BINARY, _from_binary),
-    (_DECIMAL, _from_decimal),
+_SIGNS: tuple[tuple[re.Pattern[str], Callable[[str, Lexicon], str]], ...] = (
     (_MORSE, _from_morse),
     (_BASE32, _from_base32),
 )
+_DIGITS: tuple[tuple[re.Pattern[str], Callable[[str, Lexicon], str]], ...] = (
+    (_HEX, _from_hex),
+    (_BINARY, _from_binary),
+    (_DECIMAL, _from_decimal),
+)
+"""What cannot be written without digits."""

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from string import ascii_lowercase, ascii_uppercase
 
-from moderation.lexicon import LETTER, Lexicon
+from moderation.lexicon import LETTER, Lexicon, Writing
 from moderation.spans import Span
 
 # Alphabets that Unicode itself calls Latin in another dress: the first code point, and the letters from there.
@@ -24,10 +24,10 @@ _ALPHABETS = (
 )
 _DRESSED = {
     "B": "ℬᴮ", "C": "ℂℭ", "D": "ᴰ", "E": "ℰᴱ", "F": "ℱ", "G": "ᴳ", "H": "ℋℌℍᴴ", "I": "ℐℑᴵ", "J": "ᴶ", "K": "ᴷ",
-    "L": "ℒᴸ", "M": "ℳᴹ", "N": "ℕᴺ", "O": "ᴼ", "P": "ℙᴾ", "Q": "ℚ", "R": "ℛℜℝᴿ", "T": "ᵀ", "U": "ᵁ", "V": "ⱽ", "W": "ᵂ", "Z": "ℤℨ",
+    "L": "ℒᴸ", "M": "ℳᴹ", "N": "ℕᴺ", "O": "ᴼ", "P": "ℙᴾ", "Q": "ℚ", "R": "ℛℜℝᴿ", "T": "ᵀ", "U": "ᵁ", "V": "ⱽ", "W": "ᵂ",
     "a": "ᴀᵃ", "b": "ʙᵇ", "c": "ᴄᶜ", "d": "ᴅᵈ", "e": "ᴇᵉℯ", "f": "ꜰᶠ", "g": "ɢᵍℊ", "h": "ʜʰℎ", "i": "ɪⁱ", "j": "ᴊʲ",
     "k": "ᴋᵏ", "l": "ʟˡ", "m": "ᴍᵐ", "n": "ɴⁿ", "o": "ᴏᵒℴ", "p": "ᴘᵖ", "r": "ʀʳ", "s": "ꜱˢ", "t": "ᴛᵗ", "u": "ᴜᵘ",
-    "v": "ᴠᵛ", "w": "ᴡʷ", "x": "ˣ", "y": "ʏʸ", "z": "ᴢᶻ", "A": "ᴬ",
+    "v": "ᴠᵛ", "w": "ᴡʷ", "x": "ˣ", "y": "ʏʸ", "z": "ᴢᶻ", "A": "ᴬ", "Z": "ℤℨ",
 }  # fmt: skip
 # Letters of other scripts, and rare Latin ones, by what they look like (a part of Unicode's confusables, UTS #39).
 _LIKE = {
@@ -55,12 +55,17 @@ _FOREIGN = _table(_LIKE)
 _UPRIGHT = _table(_TURNED)
 
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
-_HIDDEN = (
-    "\x00-\x08\x0e-\x1f\x7f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+_CONTROLS = "\x00-\x08\x0e-\x1f\x7f"
+_HIDDEN = _CONTROLS + (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0100-\U000e01ef"
 )
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+_UNUSUAL = re.compile(r"[^\t-\r -~]+")
 _INSIDE = re.compile(f"(?<=[A-Za-z\u4e00-\u9fff])[{_HIDDEN}]+(?=[A-Za-z\u4e00-\u9fff])")
+_BESIDE = re.compile(f"(?<=[A-Za-z])[{_HIDDEN}]+|[{_HIDDEN}]+(?=[A-Za-z])|^[{_HIDDEN}]+$")
 _MARK = re.compile(f"[{_MARKS}]")
+_PILED = re.compile(f"[A-Za-z\xc0-\u024f][{_MARKS}]")
 _DRESS = re.compile("[{}]".format("".join(map(chr, _ORNAMENTAL))))
 _LOOK_ALIKE = re.compile("[{}]".format("".join(map(chr, _FOREIGN))))
 _SUSPECT = re.compile(f"[{_HIDDEN}{_MARKS}{''.join(map(chr, _ORNAMENTAL | _FOREIGN))}]")
@@ -69,6 +74,7 @@ _RUN = re.compile(
     f"[{_HIDDEN}A-Za-z0-9\xaa\xb5\xba\xc0-\u1fff\u2060-\u218f\u2460-\u24ff\u2c00-\u2dff\u3040-\ufeff"
     "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\U0010ffff]+"
 )
+_LATIN = re.compile("[A-Za-z]")
 _LETTER = re.compile(r"[^\W\d_]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007e]{4,}")
 _TURNED_ONLY = re.compile("[ɐɔǝɟƃɓɥᴉɾʞɯɹʇʌʍʎ]")
@@ -76,8 +82,9 @@ _FEWEST_MARKS = 2
 _FEWEST_TURNED = 3
 
 
-def tagged(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def tagged(writing: Writing) -> Iterator[list[Span]]:
     """What is written in Unicode tags, which nobody sees; not the flags of England, Scotland and Wales."""
+    text = writing.text
     if text.isascii():
         return
     spans = [Span(*match.span(), _tags(match[0])) for match in _TAGS.finditer(text)]
@@ -89,9 +96,10 @@ def _tags(stretch: str) -> str:
     return f" {''.join(chr(ord(tag) - 0xE0000) for tag in stretch)} "
 
 
-def disguised(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def disguised(writing: Writing) -> Iterator[list[Span]]:
     """Words in plain letters, where some are certainly disguised; the less certain ones follow them."""
-    if not _SUSPECT.search(text):
+    text, lexicon = writing.text, writing.lexicon
+    if not (_CONTROL.search(text) if text.isascii() else _SUSPECT.search("".join(_UNUSUAL.findall(text)))):
         return
     certain: list[Span] = []
     likely: list[Span] = []
@@ -104,6 +112,12 @@ def disguised(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
                 (certain if sure else likely).append(span)
     if not certain and marks < _FEWEST_MARKS and not _all_disguised(text, likely, lexicon):
         return
+    if 2 * len(_LATIN.findall(text)) < len(_LETTER.findall(text)):  # amid another script its own words stay
+        likely = [
+            span
+            for span in likely
+            if _LATIN.search(text, span.start, span.end) or not _LOOK_ALIKE.search(text, span.start, span.end)
+        ]
     yield sorted(certain + likely, key=lambda span: span.start)
 
 
@@ -111,18 +125,17 @@ def _run(match: re.Match[str], lexicon: Lexicon) -> tuple[Span, bool, int]:
     """The run in plain letters, whether that is certainly what it means, and how many marks belong to no letter."""
     run = match[0]
     sure = _INSIDE.search(run) is not None
-    plain = unicodedata.normalize("NFC", _INSIDE.sub("", run) if sure else run)
+    plain = _BESIDE.sub("", _INSIDE.sub("", run))
     piled = 0
-    if plain[0].isascii() or _MARK.search(plain):
-        piled = len(_MARK.findall(plain))
-        if piled:
-            plain = _MARK.sub("", unicodedata.normalize("NFD", plain))
+    if _MARK.search(plain):
+        piled = len(_PILED.findall(unicodedata.normalize("NFC", plain)))
+        plain = _MARK.sub("", unicodedata.normalize("NFD", plain)) if piled else plain
     dressed = plain.translate(_ORNAMENTAL) if _DRESS.search(plain) else plain
     sure = sure or (dressed != plain and _known(dressed, lexicon))
     if _LOOK_ALIKE.search(dressed):
         alike = dressed.translate(_FOREIGN)
         mixed = any(c.isascii() and c.isalpha() for c in dressed)
-        if alike.isascii() and (mixed or _known(alike, lexicon)):
+        if alike.isascii():
             sure = sure or (mixed and _known(alike, lexicon))
             dressed = alike
     return Span(*match.span(), dressed), sure, piled
@@ -135,29 +148,22 @@ def _known(word: str, lexicon: Lexicon) -> bool:
 
 def _all_disguised(text: str, likely: list[Span], lexicon: Lexicon) -> bool:
     """Whether no word is certain, but all together are: letters apart, or every one a look-alike."""
-    letters = "".join(span.plain for span in likely).lower()
-    if not letters.isascii() or not letters.isalpha() or len(letters) < 4:
-        return False
-    written = sum(span.end - span.start for span in likely)
-    if 2 * written < len(_LETTER.findall(text)):
-        return any(len(span.plain) > 3 for span in likely) and _known_share(likely, lexicon) > 0.8
-    words = [span.plain.lower() for span in likely]
-    if len(words) < len(letters) / 2:
-        return _known_share(likely, lexicon) > 0.6
-    return lexicon.segmented(letters[:400])[1] > LETTER
+    words = [span.plain.lower() for span in likely if span.plain.isascii() and span.plain.isalpha()]
+    width = sum(map(len, words))
+    known = sum(len(word) for word in words if len(word) > 2 and lexicon.knows(word))
+    written = len(_LETTER.findall(text)) or width
+    if any(len(word) > 3 for word in words):
+        return known > 0.8 * width if 2 * width < written else known > 0.5 * written
+    return len(words) > 3 and 2 * width > written and lexicon.segmented("".join(words)[:400])[1] > LETTER
 
 
-def _known_share(spans: list[Span], lexicon: Lexicon) -> float:
-    known = sum(len(span.plain) for span in spans if lexicon.knows(span.plain.lower()))
-    return known / sum(len(span.plain) for span in spans)
-
-
-def upside_down(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def upside_down(writing: Writing) -> Iterator[list[Span]]:
     """Lines written with turned letters, from their end."""
+    text = writing.text
     if text.isascii() or len(_TURNED_ONLY.findall(text)) < _FEWEST_TURNED:
         return
     lines = re.finditer(r"[^\n]+", text)
     turned = [(line, line[0][::-1].translate(_UPRIGHT)) for line in lines if _TURNED_ONLY.search(line[0])]
-    spans = [Span(*line.span(), plain) for line, plain in turned if lexicon.reads(plain)]
+    spans = [Span(*line.span(), plain) for line, plain in turned if writing.lexicon.reads(plain)]
     if spans:
         yield spans

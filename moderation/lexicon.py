@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
+from typing import NamedTuple
 
 from encoder import weights_folder
 
@@ -26,13 +28,24 @@ RARE = -10.6
 _WORDLESS = -12.4
 _LETTER_ALONE = -8.5
 _FREQUENT_LETTERS = {"a": -4.0, "i": -4.5, "s": -5.0, "t": -5.0}
+_SHORT = -8.0
+"""Odds below which a word of one or two letters says nothing."""
 _SHIFT = 2.7
 _LONGEST = 14
-_ENDINGS = ("s", "ed", "ing", "er", "ers", "d", "r", "es", "ly", "y", "able")
+_ENDINGS = {
+    "s": ("s", "es", "ers"),
+    "d": ("ed", "d"),
+    "g": ("ing",),
+    "r": ("er", "r"),
+    "y": ("ly", "y"),
+    "e": ("able",),
+}
+"""By their last letter."""
 _DERIVED = -1.5
 
 WORD = re.compile(r"[A-Za-z]+")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _LETTER = re.compile(r"[^\W\d_]")
 _SPACE = re.compile(r"\s")
 
@@ -60,7 +73,7 @@ class Lexicon:
         found = self.words.get(word)
         if found is None:
             found = self._derived(word)
-        return _WORDLESS - LETTER * max(len(word) - 3, 0) if found is None else found
+        return _missing(len(word)) if found is None else found
 
     def knows(self, word: str) -> bool:
         """Whether the word, in lower-case letters, is listed or made of one that is."""
@@ -69,10 +82,10 @@ class Lexicon:
     def _derived(self, word: str) -> float | None:
         if len(word) < 5:
             return None
-        for ending in _ENDINGS:
-            if word.endswith(ending):
+        for ending in _ENDINGS.get(word[-1], ()):
+            if word.endswith(ending) and len(word) >= len(ending) + 3:
                 stem = word[: -len(ending)]
-                for base in (stem, stem + "e") if len(stem) >= 3 else ():
+                for base in (stem, stem + "e"):
                     if base in self.words:
                         return self.words[base] + _DERIVED
         return None
@@ -103,16 +116,57 @@ class Lexicon:
         the frequent words of many.
         """
         letters = _LETTER.findall(text)
-        if not "".join(text.split()).isprintable() or len(letters) + len(_SPACE.findall(text)) < 0.6 * len(text):
+        if _CONTROL.search(text) or len(letters) + len(_SPACE.findall(text)) < 0.6 * len(text):
             return False
         foreign = sum(3 if _CJK.match(letter) else 1 for letter in letters if not letter.isascii())
         if foreign >= 6 and foreign >= len(letters) / 2:
             return True
         words = [word.lower() for word in WORD.findall(text)]
         width = sum(map(len, words))
-        known = sum(len(word) for word in words if len(word) > 1 and self.knows(word))
-        return width >= 4 and known >= (0.65 if len(words) < 4 else 0.45) * width
+        known = [word for word in words if (self.knows(word) if len(word) > 2 else self.odds(word) > _SHORT)]
+        enough = (0.65 if len(words) < 4 else 0.45) * width
+        return max(map(len, known), default=0) > 2 and sum(map(len, known)) >= enough
 
 
 def _missing(length: int) -> float:
     return _WORDLESS - LETTER * max(length - 3, 0)
+
+
+class Word(NamedTuple):
+    """A word of a text, in small letters, with where it stands in it, how probable it is, and whether it is strange."""
+
+    start: int
+    end: int
+    letters: str
+    odds: float
+    whole: bool
+    """Neither digits nor signs as in keys, paths and names of variables stand at its ends."""
+    strange: bool
+    """Whole, and so rare, for its length, that it may be no word of this language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A text and its words in Latin letters, which several ways of reading look at."""
+
+    text: str
+    words: Sequence[Word]
+    lexicon: Lexicon
+
+    @classmethod
+    def of(cls, text: str, lexicon: Lexicon) -> Writing:
+        return cls(text, [_word(match, lexicon) for match in islice(WORD.finditer(text), _MOST_WORDS)], lexicon)
+
+
+_MOST_WORDS = 20_000
+_ATTACHED = frozenset("0123456789_\\/+=@$#&")
+_STRANGE = (-99.0, -99.0, -99.0, -10.6, -11.5, -12.4)
+"""Odds of a strange word, by its letters."""
+
+
+def _word(match: re.Match[str], lexicon: Lexicon) -> Word:
+    letters = match[0].lower()
+    odds = lexicon.odds(letters)
+    text, (start, end) = match.string, match.span()
+    whole = text[start - 1 : start] not in _ATTACHED and text[end : end + 1] not in _ATTACHED
+    return Word(start, end, letters, odds, whole, whole and odds < _STRANGE[min(len(letters), 5)])

@@ -22,7 +22,7 @@ from moderation.base import Exchange, Moderator, Verdict
 from moderation.ciphers import backwards, substituted
 from moderation.encodings import encoded, escaped
 from moderation.lettering import disguised, tagged, upside_down
-from moderation.lexicon import Lexicon
+from moderation.lexicon import Lexicon, Writing
 from moderation.spans import LONGEST, Span, apart, in_place, pieces
 from moderation.spelling import apart_letters, capitals, in_pieces, leet, repeated
 
@@ -32,23 +32,25 @@ _DEEPEST = 3
 """Disguises in one another."""
 _MOST_TRIED = 12
 """Texts in which disguises are looked for: the text and readings of it."""
+_MARKS = 3
+"""Characters around a payload that say nothing."""
 _FEWEST_WORDS = 3
 """Of a payload that is read without what stands around it."""
 
-Decoder = Callable[[str, Lexicon], Iterator[list[Span]]]
+Decoder = Callable[[Writing], Iterator[list[Span]]]
 
 _CLEARING: tuple[Decoder, ...] = (tagged, disguised, upside_down, escaped)
 """What hides other disguises: they are looked for in what these find."""
 _DECODING: tuple[Decoder, ...] = (encoded, substituted, backwards, leet, apart_letters, in_pieces, repeated, capitals)
-_BYTES = (encoded, escaped, tagged, substituted, backwards)
+_OWN = (encoded, escaped, tagged, substituted, backwards)
 """Whose finds are texts of their own, and not words of this one."""
 
 _ORDER = re.compile(
-    r"(?i)\b(?:translat|decod|deciph|decrypt|unscrambl|revers|convert|interpret|rewrit|repeat|read)\w*|翻译|解码|破译|解密|还原"
+    r"(?i)\b(?:translat|decod|deciph|decrypt|unscrambl|revers|convert|interpret|rewrit|repeat)\w*|翻译|解码|破译|解密|还原"
 )
 _ACTION = re.compile(
     r"(?i)\b(?:and|then|,)\s+(?:then\s+|just\s+|also\s+)?"
-    r"(?:answer|do|follow|execut|obey|respond|comply|act|carry|perform|reply|tell|explain)|[并再后].{0,4}(?:回答|执行|照做|完成|说明)"
+    r"(?:answer|do|follow|execut|obey|respond|comply|act|carry|perform|reply)|[并再后].{0,4}(?:回答|执行|照做|完成|说明)"
 )
 _BEGINS = re.compile(r"[:：\n]\s*[\"“'‘「『`]*|[\"“「『`]+")
 _ENDS = re.compile(r"[\"”」』`](?=\s|[.!?。！？]|$)|\n\s*\n")
@@ -84,31 +86,35 @@ def readings(text: str) -> tuple[str, ...]:
 
 def _read(text: str, lexicon: Lexicon) -> Iterator[tuple[str, bool]]:
     """Texts that are one disguise nearer, and whether each is language or may have to be decoded again."""
+    writing = Writing.of(text, lexicon)
     cleared = False
     for decoder in _CLEARING:
-        for reading in _with(decoder, text, lexicon):
+        for reading in _with(decoder, writing):
             cleared = True
             yield reading
     # What is found in a long text is cut out of it: then the rest has to be looked through, too.
     if not cleared or len(text) > LONGEST:
         for decoder in _DECODING:
-            yield from _with(decoder, text, lexicon)
+            yield from _with(decoder, writing)
     for payload in _wrapped(text):
         yield payload, True
 
 
-def _with(decoder: Decoder, text: str, lexicon: Lexicon) -> Iterator[tuple[str, bool]]:
-    for spans in decoder(text, lexicon):
+def _with(decoder: Decoder, writing: Writing) -> Iterator[tuple[str, bool]]:
+    for spans in decoder(writing):
         spans = apart(spans)
         payload = "\n".join(span.plain for span in spans).strip()
-        language = decoder not in _BYTES or any(lexicon.reads(span.plain) for span in spans)
-        yield in_place(text, spans)[: MOST * LONGEST], language
-        if decoder in _BYTES and len(payload.split()) >= _FEWEST_WORDS:
+        language = decoder is not encoded or any(writing.lexicon.reads(span.plain) for span in spans)
+        whole = in_place(writing.text, spans)
+        yield whole[: MOST * LONGEST], language
+        if decoder in _OWN and len(payload.split()) >= _FEWEST_WORDS and len(payload) < len(whole.strip()) - _MARKS:
             yield payload[: MOST * LONGEST], language
 
 
 def _wrapped(text: str) -> Iterator[str]:
     """Payloads behind an order to decode or translate them and to act on it."""
+    if not _BEGINS.search(text):
+        return
     for count, order in enumerate(_ORDER.finditer(text)):
         if count == _MOST_ORDERS:
             return

@@ -1,7 +1,7 @@
 """Words in plain letters, spelt so that no list finds them.
 
 Covered: leetspeak; letters or pieces of words apart by spaces, dots, dashes, lines or joined strings; every letter
-twice or thrice; capitals inside words. What is ordinary is left alone: product numbers, abbreviations, code, file names.
+twice or thrice; capitals inside words. What is ordinary is left alone: product numbers, abbreviations, code.
 Not covered: letters left out (k*ll), other sounds for them (kyll), Pig Latin, acrostics, words joined to one.
 """
 
@@ -10,25 +10,30 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice, product
+from itertools import pairwise, product
 
-from moderation.lexicon import LETTER, RARE, WORD, Lexicon
+from moderation.lexicon import LETTER, RARE, WORD, Lexicon, Word, Writing
 from moderation.spans import Span, apart
 
 _LEET = {
     "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
-    "@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "e", "£": "l",
+    "@": "a", "$": "s", "!": "i", "€": "e",
 }  # fmt: skip
 _MOST_SIGNS = 6
 # A word with a sign between or before its letters, no part of an address, path, number or name.
-_SIGNED = re.compile(r"(?<![\w\-/.:=#&?%\\@$+])[A-Za-z0-9@$!|+€£]*[A-Za-z][A-Za-z0-9@$!|+€£]*(?![\w\-/=#&%\\]|[.:]\w)")
-_NAMED = re.compile(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]{1,3}|\$[A-Za-z]+|@[A-Za-z]+|[A-Za-z]+[+!|$@]+|[!|+][A-Za-z]+")
-"""Forms that product numbers, ordinals, variables and mentions have."""
-_SIGN = re.compile(r"[0-9@$!|+€£]")
+_SIGNED = re.compile(r"(?<![\w\-/.:=#&?%\\@$+!])[A-Za-z0-9@$€]+(?:![A-Za-z0-9@$€]+)*(?![\w\-/=#&%\\+]|[.:]\w)")
+_INNER = re.compile(r"[A-Za-z][0-9@$!€]+[A-Za-z]|[0-9@$€]+[A-Za-z]+[0-9@$€]+")
+"""What product numbers, ordinals, variables and mentions do not have."""
+_NUMBER = re.compile(r"(?<![\w.,])\d{1,3}(?![\w.,]\w|\w)")
+_COMMON = -8.0
+"""Odds of the words that a number may stand for: the 280 most frequent."""
+_SIGN = re.compile(r"[0-9@$!€]")
+_ENOUGH = 5
+"""What makes certain that signs stand for letters: one word of four letters, or three that are shorter or capitals."""
 _FEWEST_LETTERS = 4
 
 _APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$](?:[ \t\r\n.·•\-_*/|,+~]{1,8}[A-Za-z0-9@$])+(?![^\W_])")
-_CHINESE_APART = re.compile(r"[\u4e00-\u9fff](?:[ \t.·•\-_*/|+~]{1,3}[\u4e00-\u9fff])+(?![\u4e00-\u9fff])")
+_CHINESE_APART = re.compile(r"[\u4e00-\u9fff](?:[ \t.·•\-_*/+~]{1,3}[\u4e00-\u9fff])+(?![\u4e00-\u9fff])")
 _FEWEST_CHINESE = 3
 _SEPARATOR = re.compile(r"[^A-Za-z0-9@$]+")
 _INITIALS = re.compile(r"(?:[A-Z]\.[ ]?){1,5}[A-Z]")
@@ -38,31 +43,35 @@ _LANGUAGE = 2.0
 """By how many nats letters set apart must be likelier as words than at random."""
 _SURER = 10.0
 """By how many other word boundaries must be likelier than those that wider gaps tell."""
-_PIECE_GAP = re.compile(r"[\s.\-_*/|~·•+\"']{1,6}")
+_PIECE_GAP = re.compile(r"[\s.\-_*/~·•]{1,6}|[\"']\s{0,2}[+.&]?\s{0,2}[\"']")
 _SENTENCE_END = re.compile(r"\.\s|\n\s*\n")
 _MOST_PIECES = 5
 _LONGEST_PIECE = 8
+_LONGEST_JOINED = 16
 _JOINED = 9.0
 """What a word must gain over its pieces, in nats."""
-_MOST_WORDS = 20_000
 
 
-def leet(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def leet(writing: Writing) -> Iterator[list[Span]]:
     """Words with digits and signs for letters; where some are certain, those of doubtful form too."""
+    text, lexicon = writing.text, writing.lexicon
     if not _SIGN.search(text):
         return
     spans = []
-    certain: list[str] = []
+    sure = 0
     for match in _SIGNED.finditer(text):
-        word = match[0].rstrip("!+|")
+        word = match[0]
         if not _SIGN.search(word) or not WORD.search(word):
             continue
         plain = _unsigned(word, lexicon)
         if plain:
-            spans.append(Span(match.start(), match.start() + len(word), plain))
-            if not _NAMED.fullmatch(word) and len(word) >= 3:
-                certain.append(word)
-    if len(certain) > 1 or any(len(word) >= _FEWEST_LETTERS for word in certain):
+            spans.append(Span(*match.span(), plain))
+            if len(word) > 2 and _INNER.search(word):
+                sure += _ENOUGH if len(word) > 3 and not word.isupper() else 2
+    if sure > _ENOUGH:
+        numbers = ((match, _unsigned(match[0], lexicon)) for match in _NUMBER.finditer(text))
+        spans += [Span(*match.span(), word) for match, word in numbers if word and lexicon.odds(word) > _COMMON]
+    if sure >= _ENOUGH:
         yield spans
 
 
@@ -76,8 +85,9 @@ def _unsigned(word: str, lexicon: Lexicon) -> str:
     return max(known, key=lexicon.odds, default="")
 
 
-def apart_letters(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def apart_letters(writing: Writing) -> Iterator[list[Span]]:
     """Letters set apart, `k i l l` or `k.i.l.l`, with or without wider gaps between words; and Chinese so."""
+    text, lexicon = writing.text, writing.lexicon
     spans = []
     short = []
     for match in _APART.finditer(text):
@@ -119,47 +129,63 @@ def _spelt(word: str) -> str:
     return "".join(_LEET.get(c, c)[0] for c in word.lower())
 
 
-def in_pieces(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def in_pieces(writing: Writing) -> Iterator[list[Span]]:
     """Words cut into pieces, `bo mb` or `"bo" + "mb"`, of which at least one is no frequent word."""
-    words = [(match.start(), match.end(), match[0].lower()) for match in islice(WORD.finditer(text), _MOST_WORDS)]
-    odds = [lexicon.words.get(word, -99.0) for _, _, word in words]
-    rare = [place for place, (_, _, word) in enumerate(words) if odds[place] < RARE and len(word) <= _LONGEST_PIECE]
+    words = writing.words
     spans: list[Span] = []
     tried = -1
-    for place in rare:
-        for first in range(max(tried + 1, place - _MOST_PIECES + 1), place + 1):
-            tried = first
-            span = _joined(text, words, first, lexicon)
-            if span:
-                spans.append(span)
+    for place, word in enumerate(words):
+        if word.odds < RARE and len(word.letters) <= _LONGEST_PIECE:
+            for first in range(max(tried + 1, place - _MOST_PIECES + 1), place + 1):
+                tried = first
+                span = _joined(writing, first)
+                if span:
+                    spans.append(span)
     if spans:
         yield apart(spans)
 
 
-def _joined(text: str, words: list[tuple[int, int, str]], first: int, lexicon: Lexicon) -> Span | None:
-    """The word that gains most by joining the pieces from `first` on."""
-    start, end, letters = words[first]
-    alone = lexicon.odds(letters)
-    least = alone
+def _joined(writing: Writing, first: int) -> Span | None:
+    """The word that gains most by joining the pieces from `first` on, if they stand close together."""
+    words, known = writing.words, writing.lexicon.words
+    letters, alone, fragment = words[first].letters, words[first].odds, _fragment(words[first], writing.lexicon)
     best, found = _JOINED, None
-    for start_next, end_next, piece in words[first + 1 : first + _MOST_PIECES]:
-        gap = text[end:start_next]
-        if not _PIECE_GAP.fullmatch(gap) or _SENTENCE_END.search(gap) or len(letters) + len(piece) > 16:
+    for last in range(first + 1, min(first + _MOST_PIECES, len(words))):
+        piece = words[last]
+        letters += piece.letters
+        alone += piece.odds
+        fragment = fragment or _fragment(piece, writing.lexicon)
+        if len(letters) > _LONGEST_JOINED:
             break
-        letters, end = letters + piece, end_next
-        alone += lexicon.odds(piece)
-        least = min(least, lexicon.odds(piece))
-        gain = lexicon.words.get(letters, -99.0) - alone
-        if gain > best and least < RARE and len(letters) > 3:
-            best, found = gain, Span(start, end, letters)
+        gain = known.get(letters, alone) - alone
+        if fragment and gain > best and len(letters) > 3 and _fit(writing, first, last):
+            best, found = gain, Span(words[first].start, piece.end, letters)
     return found
 
 
-def repeated(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def _fragment(word: Word, lexicon: Lexicon) -> bool:
+    """Whether it is no word that stands alone: `mb` or `sive`, and not `cent`, though that is rare."""
+    return word.odds < RARE and (len(word.letters) < 4 or word.letters not in lexicon.words)
+
+
+def _fit(writing: Writing, first: int, last: int) -> bool:
+    """Whether the words may be pieces of one: a separator between each two, and no letter beside words (`var y`)."""
+    pieces = writing.words[first : last + 1]
+    gaps = (writing.text[left.end : right.start] for left, right in pairwise(pieces))
+    known = writing.lexicon.words
+    alone = any(len(piece.letters) == 1 for piece in pieces)
+    return (
+        all(piece.whole for piece in pieces)
+        and not (alone and any(piece.letters in known for piece in pieces if len(piece.letters) > 2))
+        and all(_PIECE_GAP.fullmatch(gap) and not _SENTENCE_END.search(gap) for gap in gaps)
+    )
+
+
+def repeated(writing: Writing) -> Iterator[list[Span]]:
     """Words of which every letter stands twice or thrice."""
-    matches = [match for match in _REPEATED.finditer(text) if _even(match[0])]
+    matches = [match for match in _REPEATED.finditer(writing.text) if _even(match[0])]
     spans = [Span(*match.span(), _even(match[0])) for match in matches]
-    told = sum(len(span.plain) for span in spans if len(span.plain) > 2 and lexicon.knows(span.plain.lower()))
+    told = sum(len(span.plain) for span in spans if len(span.plain) > 2 and writing.lexicon.knows(span.plain.lower()))
     if told >= _FEWEST_LETTERS:
         yield spans
 
@@ -176,12 +202,18 @@ def _even(word: str) -> str:
     return ""
 
 
-def capitals(text: str, lexicon: Lexicon) -> Iterator[list[Span]]:
+def capitals(writing: Writing) -> Iterator[list[Span]]:
     """A text in which most words have capitals inside, in small letters."""
-    words = [word for word in WORD.findall(text[:_MOST_WORDS]) if len(word) > 2]
-    odd = [word for word in words if _CHANGES.search(word) and lexicon.knows(word.lower())]
-    if len(odd) >= 3 and 2 * len(odd) > len(words):
+    text = writing.text
+    if len(_CHANGE.findall(text)) < _FEWEST_ODD:
+        return
+    words = [word for word in writing.words if len(word.letters) > 2]
+    odd = [word for word in words if word.odds > _RAREST and _CHANGE.search(text, word.start, word.end)]
+    if len(odd) >= _FEWEST_ODD and 2 * len(odd) > len(words):
         yield [Span(0, len(text), text.lower())]
 
 
-_CHANGES = re.compile(r"[a-z][A-Z]")
+_CHANGE = re.compile(r"[a-z][A-Z]")
+_FEWEST_ODD = 3
+_RAREST = -12.4
+"""Odds of what is no word."""
