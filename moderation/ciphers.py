@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from string import ascii_lowercase, ascii_uppercase
 
-from moderation.lexicon import WORD, Word, Writing
+from moderation.lexicon import WORD, Lexicon, Word, Writing
 from moderation.spans import Span
 
 _ENOUGH = 16.0

@@ -42,7 +42,7 @@ _ESCAPED_LETTER = re.compile(r"%(?:4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa])"
 _PHRASE = 4
 """Words in an address that are a message rather than a name."""
 
-_MORSE_LETTERS = {
+MORSE = {
     ".-": "a", "-...": "b", "-.-.": "c", "-..": "d", ".": "e", "..-.": "f", "--.": "g", "....": "h", "..": "i",
     ".---": "j", "-.-": "k", ".-..": "l", "--": "m", "-.": "n", "---": "o", ".--.": "p", "--.-": "q", ".-.": "r",
     "...": "s", "-": "t", "..-": "u", "...-": "v", ".--": "w", "-..-": "x", "-.--": "y", "--..": "z", "-----": "0",
@@ -219,7 +219,7 @@ def _from_decimal(stretch: str, lexicon: Lexicon) -> str:
 
 def _from_morse(stretch: str, lexicon: Lexicon) -> str:
     words = re.split(r"[ \t]*[/|\n]+\s*|\s{2,}", stretch.translate(_DOTS)[: 6 * _MOST_BYTES])
-    plain = " ".join("".join(_MORSE_LETTERS.get(sign, "\ufffd") for sign in word.split()) for word in words)
+    plain = " ".join("".join(MORSE.get(sign, "\ufffd") for sign in word.split()) for word in words)
     if " " not in plain and plain.isalpha() and plain.isascii():
         found, odds = lexicon.segmented(plain)
         plain = " ".join(found) if odds > 0 else ""
