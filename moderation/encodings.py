@@ -214,7 +214,8 @@ def _from_binary(stretch: str, lexicon: Lexicon) -> str:
 def _from_decimal(stretch: str, lexicon: Lexicon) -> str:
     codes = [int(code) for code in re.findall(r"\d+", stretch[: 5 * _MOST_BYTES])]
     plain = "".join(map(chr, codes))
-    return plain if plain.isascii() and lexicon.reads(plain) else ""
+    plainly = sum(c.isalnum() or c in " .,?!'" for c in plain) >= 0.85 * len(plain)
+    return plain if plain.isascii() and plainly and lexicon.reads(plain) else ""
 
 
 def _from_morse(stretch: str, lexicon: Lexicon) -> str:

@@ -112,11 +112,11 @@ class Lexicon:
     def reads(self, text: str) -> bool:
         """Whether a decoded text is language: known words, or letters that are not Latin, and little else.
 
-        Hashes, keys and JSON are not. Of other languages in Latin letters half must be known: the encoder's list holds
-        the frequent words of many.
+        Hashes, keys and JSON are not. Of other languages in Latin letters a third must be known: the encoder's
+        list holds the frequent words of many.
         """
         letters = _LETTER.findall(text)
-        if _CONTROL.search(text) or len(letters) + len(_SPACE.findall(text)) < 0.6 * len(text):
+        if _CONTROL.search(text) or len(letters) + len(_SPACE.findall(text)) < 0.5 * len(text):
             return False
         foreign = sum(3 if _CJK.match(letter) else 1 for letter in letters if not letter.isascii())
         if foreign >= 6 and foreign >= len(letters) / 2:
@@ -124,8 +124,9 @@ class Lexicon:
         words = [word.lower() for word in WORD.findall(text)]
         width = sum(map(len, words))
         known = [word for word in words if (self.knows(word) if len(word) > 2 else self.odds(word) > _SHORT)]
-        enough = (0.65 if len(words) < 4 else 0.45) * width
-        return max(map(len, known), default=0) > 2 and sum(map(len, known)) >= enough
+        told = [word for word in known if len(word) > 2]
+        share = sum(map(len, known)) / max(width, 1)
+        return share >= 0.65 and len(told) > 0 if width < 10 else share >= 0.35 and len(told) > 1
 
 
 def _missing(length: int) -> float:
@@ -159,7 +160,7 @@ class Writing:
 
 
 _MOST_WORDS = 20_000
-_ATTACHED = frozenset("0123456789_\\/+=@$#&")
+_ATTACHED = frozenset("_\\/+=@$#&")
 _STRANGE = (-99.0, -99.0, -99.0, -10.6, -11.5, -12.4)
 """Odds of a strange word, by its letters."""
 
@@ -168,5 +169,6 @@ def _word(match: re.Match[str], lexicon: Lexicon) -> Word:
     letters = match[0].lower()
     odds = lexicon.odds(letters)
     text, (start, end) = match.string, match.span()
-    whole = text[start - 1 : start] not in _ATTACHED and text[end : end + 1] not in _ATTACHED
+    before, after = text[start - 1 : start], text[end : end + 1]
+    whole = not (before.isalnum() or before in _ATTACHED or after.isalnum() or after in _ATTACHED)
     return Word(start, end, letters, odds, whole, whole and odds < _STRANGE[min(len(letters), 5)])

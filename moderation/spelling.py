@@ -22,6 +22,7 @@ _LEET = {
 _MOST_SIGNS = 6
 # A word with a sign between or before its letters, no part of an address, path, number or name.
 _SIGNED = re.compile(r"(?<![\w\-/.:=#&?%\\@$+!])[A-Za-z0-9@$€]+(?:![A-Za-z0-9@$€]+)*(?![\w\-/=#&%\\+]|[.:]\w)")
+_SIGNED_PART = re.compile(r"[A-Za-z0-9@$€]*[A-Za-z][A-Za-z0-9@$€]*")
 _INNER = re.compile(r"[A-Za-z][0-9@$!€]+[A-Za-z]|[0-9@$€]+[A-Za-z]+[0-9@$€]+")
 """What product numbers, ordinals, variables and mentions do not have."""
 _NUMBER = re.compile(r"(?<![\w.,])\d{1,3}(?![\w.,]\w|\w)")
@@ -32,23 +33,34 @@ _ENOUGH = 5
 """What makes certain that signs stand for letters: one word of four letters, or three that are shorter or capitals."""
 _FEWEST_LETTERS = 4
 
-_APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$](?:[ \t\r\n.·•\-_*/|,+~]{1,8}[A-Za-z0-9@$])+(?![^\W_])")
+_APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$](?:[ \t\r\n.·•\-_*/|,+~]{1,8}[A-Za-z0-9@$'’])+(?![^\W_])")
 _CHINESE_APART = re.compile(r"[\u4e00-\u9fff](?:[ \t.·•\-_*/+~]{1,3}[\u4e00-\u9fff])+(?![\u4e00-\u9fff])")
 _FEWEST_CHINESE = 3
-_SEPARATOR = re.compile(r"[^A-Za-z0-9@$]+")
+_SEPARATOR = re.compile(r"[^A-Za-z0-9@$'’]+")
 _INITIALS = re.compile(r"(?:[A-Z]\.[ ]?){1,5}[A-Z]")
+_BLANK = re.compile(r"\s")
 _LATIN = re.compile("[A-Za-z]")
 _MOST_APART = 1500
 _LANGUAGE = 2.0
 """By how many nats letters set apart must be likelier as words than at random."""
-_SURER = 10.0
-"""By how many other word boundaries must be likelier than those that wider gaps tell."""
+_LONG = 12
+"""Characters of letters set apart that leave no doubt."""
 _PIECE_GAP = re.compile(r"[\s.\-_*/~·•]{1,6}|[\"']\s{0,2}[+.&]?\s{0,2}[\"']")
 _SENTENCE_END = re.compile(r"\.\s|\n\s*\n")
 _MOST_PIECES = 5
-_LONGEST_PIECE = 8
+_LONGEST_PIECE = 10
+_SHORT = frozenset({
+    "a", "i", "am", "an", "as", "at", "be", "by", "do", "go", "he", "hi", "if", "in", "is", "it", "me", "my", "no",
+    "of", "oh", "ok", "on", "or", "so", "to", "up", "us", "we", "vs", "tv", "uk", "pc", "id", "ad", "ex", "mr", "dr",
+    "eu", "un", "km", "cm", "mm", "kg", "ml", "ft", "ii", "iv", "ai", "la", "de",
+})  # fmt: skip
+"""What of one or two letters stands alone in ordinary text."""
+_APOSTROPHES = frozenset("'’")
 _LONGEST_JOINED = 16
-_JOINED = 9.0
+_FEWEST_PIECES = 3
+_DENSE = 8
+"""From how many words in pieces, one among so many, unknown ones are joined too."""
+_JOINED = 8.0
 """What a word must gain over its pieces, in nats."""
 
 
@@ -58,21 +70,26 @@ def leet(writing: Writing) -> Iterator[list[Span]]:
     if not _SIGN.search(text):
         return
     spans = []
+    weak = []
     sure = 0
     for match in _SIGNED.finditer(text):
         word = match[0]
-        if not _SIGN.search(word) or not WORD.search(word):
-            continue
-        plain = _unsigned(word, lexicon)
-        if plain:
+        plain = _unsigned(word, lexicon) if _SIGN.search(word) and WORD.search(word) else ""
+        if plain and len(word) > 2 and _INNER.search(word):
             spans.append(Span(*match.span(), plain))
-            if len(word) > 2 and _INNER.search(word):
-                sure += _ENOUGH if len(word) > 3 and not word.isupper() else 2
-    if sure > _ENOUGH:
+            sure += _ENOUGH if len(word) > 3 and not word.isupper() else 2
+        elif plain:
+            weak.append(Span(*match.span(), plain))
+    if sure < _ENOUGH:
+        return
+    spans += [span for span in weak if span.end - span.start > 2 and text[span.start].isalpha()]
+    if sure >= 2 * _ENOUGH:
         numbers = ((match, _unsigned(match[0], lexicon)) for match in _NUMBER.finditer(text))
         spans += [Span(*match.span(), word) for match, word in numbers if word and lexicon.odds(word) > _COMMON]
-    if sure >= _ENOUGH:
-        yield spans
+        unknown = (match for match in _SIGNED_PART.finditer(text) if len(match[0]) > 3 and _SIGN.search(match[0]))
+        weak += [Span(*match.span(), _spelt(match[0])) for match in unknown]
+        spans += weak
+    yield spans
 
 
 def _unsigned(word: str, lexicon: Lexicon) -> str:
@@ -89,15 +106,16 @@ def apart_letters(writing: Writing) -> Iterator[list[Span]]:
     """Letters set apart, `k i l l` or `k.i.l.l`, with or without wider gaps between words; and Chinese so."""
     text, lexicon = writing.text, writing.lexicon
     spans = []
-    short = []
+    doubtful = []
     for match in _APART.finditer(text):
-        plain, letters = _rejoined(match[0], lexicon)
+        plain = _rejoined(match[0], lexicon)
         if plain:
             spans.append(Span(*match.span(), plain))
-        elif letters < 4:
-            short.append(Span(*match.span(), _SEPARATOR.sub("", match[0])))
-    # Where words are certainly spelt so, the ones of two and three letters are too.
-    spans = apart([*spans, *short]) if len(spans) > 1 or (spans and len(short) > 1) else spans
+        else:
+            doubtful.append(Span(*match.span(), next(_by_gaps(match[0]), "") or _SEPARATOR.sub("", match[0])))
+    # Where words are certainly spelt so, short and unknown ones are too.
+    if len(spans) > 1 or any(span.end - span.start > _LONG for span in spans):
+        spans += doubtful
     for match in _CHINESE_APART.finditer(text):
         plain = "".join(c for c in match[0] if "\u4e00" <= c <= "\u9fff")
         if len(plain) >= _FEWEST_CHINESE:
@@ -106,77 +124,117 @@ def apart_letters(writing: Writing) -> Iterator[list[Span]]:
         yield apart(spans)
 
 
-def _rejoined(run: str, lexicon: Lexicon) -> tuple[str, int]:
-    """The words that letters set apart make, empty when they make none, and how many letters there are."""
+def _rejoined(run: str, lexicon: Lexicon) -> str:
+    """The words that letters set apart make: as wider gaps tell, else the likeliest; empty when they make none."""
     run = run[: 4 * _MOST_APART]
     letters = _SEPARATOR.sub("", run)[:_MOST_APART]
     few = len(letters) < _FEWEST_LETTERS or 2 * len(_LATIN.findall(letters)) < len(letters)
     if few or _INITIALS.fullmatch(run):
-        return "", len(letters)
+        return ""
+    for joined in _by_gaps(run):
+        if sum(lexicon.odds(_spelt(word)) for word in joined.split()) + LETTER * len(letters) > _LANGUAGE:
+            return joined
+    words, odds = lexicon.segmented(_spelt(letters))
+    return " ".join(words) if odds > _LANGUAGE else ""
+
+
+def _by_gaps(run: str) -> Iterator[str]:
+    """Words as blanks tell where signs stand between letters, and as the rarer gaps tell."""
     gaps = Counter(_SEPARATOR.findall(run))
+    if 0 < sum(_BLANK.search(gap) is not None for gap in gaps) < len(gaps):
+        yield _SEPARATOR.sub(lambda gap: gap[0].strip("-*_/|+~") if _BLANK.search(gap[0]) else "", run)
     usual, times = gaps.most_common(1)[0]
-    by_gaps = _SEPARATOR.sub(lambda gap: "" if gap[0] == usual else " ", run) if 2 * times > gaps.total() else ""
-    by_gaps = by_gaps if " " in by_gaps else ""
-    odds = sum(lexicon.odds(_spelt(word)) for word in by_gaps.split()) + LETTER * len(letters) if by_gaps else 0.0
-    words, likelier = lexicon.segmented(_spelt(letters))
-    if likelier > odds + _SURER:
-        by_gaps, odds = " ".join(words), likelier
-    return (by_gaps if odds > _LANGUAGE else ""), len(letters)
+    if len(gaps) > 1 and 2 * times > gaps.total():
+        yield _SEPARATOR.sub(lambda gap: "" if gap[0] == usual else " ", run)
 
 
 def _spelt(word: str) -> str:
     """Letters alone, lower case, signs by their first meaning."""
-    return "".join(_LEET.get(c, c)[0] for c in word.lower())
+    return "".join(_LEET.get(c, c)[0] for c in word.lower() if c not in "'’")
 
 
 def in_pieces(writing: Writing) -> Iterator[list[Span]]:
     """Words cut into pieces, `bo mb` or `"bo" + "mb"`, of which at least one is no frequent word."""
     words = writing.words
-    spans: list[Span] = []
+    fragments = [place for place, word in enumerate(words) if _fragment(word, writing.lexicon)]
+    if 2 * sum(len(words[place].letters) == 1 for place in fragments) > len(fragments):
+        return  # letters, which are not pieces
+    found: list[tuple[float, Span]] = []
     tried = -1
-    for place, word in enumerate(words):
-        if word.odds < RARE and len(word.letters) <= _LONGEST_PIECE:
-            for first in range(max(tried + 1, place - _MOST_PIECES + 1), place + 1):
-                tried = first
-                span = _joined(writing, first)
-                if span:
-                    spans.append(span)
-    if spans:
-        yield apart(spans)
+    for place in fragments:
+        for first in range(max(tried + 1, place - _MOST_PIECES + 1), place + 1):
+            tried = first
+            found += _joined(writing, first)
+    if len(found) >= _FEWEST_PIECES and _DENSE * len(found) >= len(words):
+        found += _likely(writing, fragments)
+    if found:
+        yield _best_apart(found)
 
 
-def _joined(writing: Writing, first: int) -> Span | None:
-    """The word that gains most by joining the pieces from `first` on, if they stand close together."""
-    words, known = writing.words, writing.lexicon.words
-    letters, alone, fragment = words[first].letters, words[first].odds, _fragment(words[first], writing.lexicon)
-    best, found = _JOINED, None
-    for last in range(first + 1, min(first + _MOST_PIECES, len(words))):
-        piece = words[last]
-        letters += piece.letters
-        alone += piece.odds
-        fragment = fragment or _fragment(piece, writing.lexicon)
-        if len(letters) > _LONGEST_JOINED:
-            break
-        gain = known.get(letters, alone) - alone
-        if fragment and gain > best and len(letters) > 3 and _fit(writing, first, last):
-            best, found = gain, Span(words[first].start, piece.end, letters)
-    return found
+def _best_apart(found: list[tuple[float, Span]]) -> list[Span]:
+    """Of spans that overlap the one that gains most."""
+    taken: set[int] = set()
+    spans = []
+    for _, span in sorted(found, key=lambda pair: -pair[0]):
+        places = range(span.start, span.end)
+        if taken.isdisjoint(places):
+            taken.update(places)
+            spans.append(span)
+    return sorted(spans, key=lambda span: span.start)
 
 
 def _fragment(word: Word, lexicon: Lexicon) -> bool:
     """Whether it is no word that stands alone: `mb` or `sive`, and not `cent`, though that is rare."""
-    return word.odds < RARE and (len(word.letters) < 4 or word.letters not in lexicon.words)
+    if len(word.letters) < 3:
+        return word.letters not in _SHORT
+    return len(word.letters) <= _LONGEST_PIECE and (
+        word.letters not in lexicon.words or (len(word.letters) == 3 and word.odds < RARE)
+    )
+
+
+def _joined(writing: Writing, first: int) -> list[tuple[float, Span]]:
+    """The word that gains most by joining the pieces from `first` on, if they stand close together, and its gain."""
+    words, lexicon = writing.words, writing.lexicon
+    letters, alone, fragment = words[first].letters, words[first].odds, _fragment(words[first], lexicon)
+    best: list[tuple[float, Span]] = []
+    for last in range(first + 1, min(first + _MOST_PIECES, len(words))):
+        piece = words[last]
+        letters += piece.letters
+        alone += piece.odds
+        fragment = fragment or _fragment(piece, lexicon)
+        if len(letters) > _LONGEST_JOINED:
+            break
+        gain = lexicon.odds(letters) - alone if fragment else 0.0
+        if gain > (best[0][0] if best else _JOINED) and len(letters) > 3 and _fit(writing, first, last):
+            best = [(gain, Span(words[first].start, piece.end, letters))] if lexicon.knows(letters) else best
+    return best
+
+
+def _likely(writing: Writing, fragments: list[int]) -> list[tuple[float, Span]]:
+    """Pairs that make no listed word, in a text of which other words certainly are in pieces."""
+    places = set(fragments)
+    found = []
+    for place in fragments:
+        for first in (place - 1, place):
+            if 0 <= first < len(writing.words) - 1 and _fit(writing, first, first + 1):
+                left, right = writing.words[first : first + 2]
+                gap = writing.text[left.end : right.start]
+                if min(len(left.letters), len(right.letters)) > 1 and (gap != " " or {first, first + 1} <= places):
+                    gain = 0.0 if gap == " " else 1.0
+                    found.append((gain, Span(left.start, right.end, left.letters + right.letters)))
+    return found
 
 
 def _fit(writing: Writing, first: int, last: int) -> bool:
-    """Whether the words may be pieces of one: a separator between each two, and no letter beside words (`var y`)."""
+    """Whether the words may be pieces of one: a separator between each two, and not `var y` or `re.search`."""
     pieces = writing.words[first : last + 1]
-    gaps = (writing.text[left.end : right.start] for left, right in pairwise(pieces))
+    gaps = [writing.text[left.end : right.start] for left, right in pairwise(pieces)]
     known = writing.lexicon.words
     alone = any(len(piece.letters) == 1 for piece in pieces)
     return (
-        all(piece.whole for piece in pieces)
-        and not (alone and any(piece.letters in known for piece in pieces if len(piece.letters) > 2))
+        all(piece.whole and writing.text[piece.start - 1 : piece.start] not in _APOSTROPHES for piece in pieces)
+        and not (alone and any(piece.letters in known for piece in pieces if len(piece.letters) > 1))
+        and not ("." in gaps and any(piece.letters in known for piece in pieces if len(piece.letters) > 3))
         and all(_PIECE_GAP.fullmatch(gap) and not _SENTENCE_END.search(gap) for gap in gaps)
     )
 
