@@ -34,6 +34,7 @@ from heap import Heap
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy import Policy
 from moderation.policy_file import load_policy
+from moderation.readings import Readings
 from moderation.screen import Screen
 from retrieval.corpora import Corpora
 from retrieval.corpus import SHARED, Corpus
@@ -123,7 +124,7 @@ def wire(
     reader = Reader(judge)
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier()
-    screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
+    screen = Screen(Readings(classifier), _policy(settings), settings.moderation_limit_s)
     pace = Pace()
     corpora = _corpora(settings, index, pace)
     dump = _dump(settings, index, activity)

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from errors import AppError
 from evaluation.calibration import calibration_error, refused_from, reliability
-from evaluation.moderation import auroc, average_precision, judge
+from evaluation.moderation import auroc, average_precision, judge, own_moderator
 from finetune.moderation_data import Row, all_rows, template_rows
 from moderation.base import Action, Category, Side, Verdict
-from moderation.classifier import WEIGHTS, EmbeddedClassifier, Weights
+from moderation.classifier import WEIGHTS, Weights
 from moderation.features import chinese_share
 from moderation.policy_file import load_policy
 
@@ -73,9 +73,9 @@ class Judged:
 
 def judged(rows: Sequence[Row]) -> Judged:
     """The rows, each judged by itself and as its side wrote it."""
-    classifier, policy = EmbeddedClassifier(), load_policy()
+    moderator, policy = own_moderator(), load_policy()
     sides = [Side.ASSISTANT if row.source == "own_answer" else Side.USER for row in rows]
-    verdicts = judge(classifier, [{"text": row.text} for row in rows], Side.USER)
+    verdicts = judge(moderator, [{"text": row.text} for row in rows], Side.USER)
     actions = [
         policy.decide(verdict, side, text=row.text).action
         for row, verdict, side in zip(rows, verdicts, sides, strict=True)
