@@ -267,9 +267,10 @@ PAIRS = frozenset(
 )
 
 CALLED = re.compile(
-    r"\b(?:(?:ais?|llms?|gpts?|copilots?|chatbots?|bots?|assistants?|(?:large )?language models?|artificial (?:intelligence"
-    r"|readers?)|(?:ai|digital|virtual) (?:agents?|helpers?|tools?|reviewers?|readers?|systems?|models?|systems?))"
-    r"|(?P<also>models?|robots?|machines?|agents?|summari[sz]ers?))(?:_\w+)?\b|(?:人工智能|大模型|语言模型|聊天机器人|智能助手|AI)(?:们|助手|模型)?",
+    r"\b(?:(?:ais?|llms?|gpts?|copilots?|chatbots?|bots?|assistants?|(?:large )?language models?"
+    r"|artificial (?:intelligence|readers?)|(?:ai|digital|virtual) (?:agents?|helpers?|tools?|reviewers?|readers?"
+    r"|systems?|models?))|(?P<also>models?|robots?|machines?|agents?|summari[sz]ers?))(?:_\w+)?\b"
+    r"|(?:人工智能|大模型|语言模型|聊天机器人|智能助手|AI)(?:们|助手|模型)?",
     re.IGNORECASE,
 )
 """Names an assistant may be called by; those of `also` mean other things too."""
