@@ -127,8 +127,10 @@ TOGETHER = MappingProxyType(
             "you the (assistant|model|summariser|summarizer|bot|chatbot)",
             "(whoever|whatever|whichever (assistant|model|bot|chatbot|ai)) (reads|summarises|summarizes|processes|"
             "retrieves|ends up reading) this",
-            "(如果你是|若你是|致|给|所有|任何|亲爱的|各位|请|注意|告诉|任何阅读)(任何|所有|正在阅读的|本文的|这段文字的|一个|各种|)(的|)(人工智能|ai|"
-            "大模型|大语言模型|语言模型|聊天机器人|智能助手|助手|机器人)",
+            "(如果你是|若你是|亲爱的|各位)(一个|一名|)(正在|)(阅读|处理|总结|)(本文|此文|)(的|)(人工智能|ai|大模型|大语言模型|"
+            "语言模型|聊天机器人|智能助手|助手|机器人)",
+            "(致|任何|所有|凡是|每个)(正在|)(阅读|处理|总结|审阅|看到|读到|)(本文|此文|本页|这段文字|这段话|这份文件|)(的|)(所有|任何|)"
+            "(人工智能|ai|大模型|大语言模型|语言模型|聊天机器人|智能助手)",
             "作为(一个|)(人工智能|ai|大模型|语言模型|智能)(助手|模型|)(你|您)(必须|应当|应该|需要|只能)",
         ),
         "duty": (
