@@ -27,9 +27,11 @@ from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
 from chat.startup import Startup
+from chat.vetting import Vetting
 from chat.writing import Writing, told_of
 from errors import InputError, SourceError
 from moderation.base import Action, Exchange, Side
+from moderation.passages import PassageScreen
 from moderation.policy import Decision
 from moderation.screen import Screen
 from moderation.stream import Retraction, screened
@@ -96,6 +98,7 @@ class Assistant:
         self._reranker = reranker
         self._finder = Finder(sources, reranker, joining)
         self._screen = screen
+        self._vetting = Vetting(PassageScreen(screen))
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
         self._checks = checks
@@ -196,6 +199,7 @@ class Assistant:
         if ask.cancel.is_set():
             yield Done(dataclasses.replace(turn, outcome=Outcome.STOPPED))
             return
+        found = self._vetting.found(found) if ask.moderation else found
         query, passages = found.query, found.passages
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         for notice in (notice.told(query.language) for notice in found.notices):
@@ -232,6 +236,7 @@ class Assistant:
         self, ask: Ask, turn: Turn, chosen: list[Source], query: Query, wanted: OverviewRequest, ready: overviews.Ready
     ) -> Iterator[Event]:
         """Answer with overviews of documents, or say that there is no such document."""
+        ready = self._vetting.ready(ready, query.language) if ask.moderation else ready
         for notice in ready.notices:
             turn = _noted(turn, notice)
             yield Notice(notice)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from moderation.base import Action, Category, Level, Side, Verdict
 from moderation.features import chinese_share, clean, fold
+from moderation.orders import ordered
 from moderation.self_harm import Mention, SelfHarm
 
 _OTHER = "other"
@@ -66,6 +67,10 @@ class Policy:
     named_ahead: float
     """How many times as probable as the next category it must be."""
     self_harm: SelfHarm
+    passages: Action
+    """What happens to a passage that gives the assistant orders; REFUSE leaves it out."""
+    passages_from: float
+    """Probability of a prompt attack from which a sentence of a passage is such an order."""
     texts: Mapping[str, Texts]
 
     def decide(self, verdict: Verdict, side: Side, language: str = "en", text: str = "") -> Decision:
@@ -83,12 +88,23 @@ class Policy:
                 action, category = own[name].action(probability), name
         if category not in own and not self._sure(verdict, category):
             category = ""
+        if side is Side.USER and self._ordered(text).severity > action.severity:
+            action, category = self._ordered(text), Category.PROMPT_ATTACK
         mention = self.self_harm.mention(text) if side is Side.USER else Mention.NONE
         if mention is not Mention.NONE:
             action, category = _with_mention(mention, action, category)
         if action is Action.ALLOW:
             return Decision(action, "", verdict.level, verdict.score)
         return Decision(action, category, verdict.level, verdict.score, self._reason(action, category, side, language))
+
+    def _ordered(self, text: str) -> Action:
+        """The action for orders to the assistant that exact phrases find: they are as sure as can be."""
+        if not ordered(text):
+            return Action.ALLOW
+        own = self.thresholds[Side.USER]
+        if Category.PROMPT_ATTACK in own:
+            return own[Category.PROMPT_ATTACK].action(1.0)
+        return self.levels[Side.USER][Level.NEEDS_INTERVENTION]
 
     def _sure(self, verdict: Verdict, category: str) -> bool:
         """Whether the category may be named. Self-harm need not be far ahead: its words do no harm where it is not."""

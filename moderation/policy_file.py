@@ -16,6 +16,7 @@ from moderation.self_harm import SelfHarm
 
 _DEFAULT = Path(__file__).with_name("policy.toml")
 _LEVELS = {level.label: level for level in Level}
+_PASSAGES = {"allow": Action.ALLOW, "warn": Action.WARN, "leave out": Action.REFUSE}
 _TEXTS = (
     "refuse",
     "warn",
@@ -85,6 +86,8 @@ def _parse(table: Mapping[str, Any], source: str) -> Policy:
         named_from=_number(table["named_from"], source, "named_from", 0, 1),
         named_ahead=_number(table["named_ahead"], source, "named_ahead", 1, 100),
         self_harm=_self_harm(table["self_harm"], source),
+        passages=_passages(table["passages"]["orders"], source),
+        passages_from=_number(table["passages"]["from"], source, "passages.from", 0, 1),
         texts={language: _language(part, source, f"texts.{language}") for language, part in table["texts"].items()},
     )
 
@@ -93,6 +96,12 @@ def _action(value: object, source: str, key: str) -> Action:
     if value not in [action.value for action in Action]:
         raise _wrong(source, key, value, "allow, warn or refuse")
     return Action(str(value))
+
+
+def _passages(value: object, source: str) -> Action:
+    if value not in _PASSAGES:
+        raise _wrong(source, "passages.orders", value, "allow, warn or leave out")
+    return _PASSAGES[str(value)]
 
 
 def _levels(table: Mapping[str, Any], source: str, key: str) -> dict[Level, Action]:

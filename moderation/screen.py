@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Sequence
 
 from errors import ModerationError
 from moderation.base import Exchange, Moderator, Verdict
@@ -47,16 +48,19 @@ class Screen:
             if blocked:
                 return blocked
             judged = Exchange(self.policy.without_allowed(exchange.text), exchange.side, exchange.context)
-            return self.policy.decide(self._ask(judged), exchange.side, language, judged.text)
+            return self.policy.decide(self.verdicts([judged])[0], exchange.side, language, judged.text)
         except ModerationError as error:
             logger.error("A text could not be checked: %s", error)
         except Exception:
             logger.exception("A text could not be checked")
         return self.policy.unchecked(exchange.side, language)
 
-    def _ask(self, exchange: Exchange) -> Verdict:
-        """The moderator's verdict. Raises what the moderator raises, and `ModerationError` when it is too slow."""
-        job = _Job(exchange, time.monotonic() + self._limit_s)
+    def verdicts(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+        """The moderator's verdicts, one each, within the time limit.
+
+        Raises what the moderator raises, and `ModerationError` when it is too slow.
+        """
+        job = _Job(exchanges, time.monotonic() + self._limit_s)
         self._start_threads()
         self._jobs.put(job)
         if not job.done.wait(self._limit_s):
@@ -65,9 +69,11 @@ class Screen:
             )
         if job.failure is not None:
             raise job.failure
-        if job.verdict is None:
-            raise ModerationError(f"{self._moderator.name} gave no verdict.")
-        return job.verdict
+        if len(job.verdicts) != len(exchanges):
+            raise ModerationError(
+                f"{self._moderator.name} gave {len(job.verdicts)} verdicts on {len(exchanges)} texts."
+            )
+        return job.verdicts
 
     def _start_threads(self) -> None:
         with self._lock:
@@ -84,20 +90,18 @@ class Screen:
 
 
 class _Job:
-    """One text on its way through the moderator."""
+    """Texts on their way through the moderator."""
 
-    def __init__(self, exchange: Exchange, deadline: float) -> None:
+    def __init__(self, exchanges: Sequence[Exchange], deadline: float) -> None:
         self.deadline = deadline
         self.done = threading.Event()
-        self.verdict: Verdict | None = None
+        self.verdicts: list[Verdict] = []
         self.failure: Exception | None = None
-        self._exchange = exchange
+        self._exchanges = exchanges
 
     def run(self, moderator: Moderator) -> None:
         try:
-            verdicts = moderator.check([self._exchange])
-            if len(verdicts) == 1:
-                self.verdict = verdicts[0]
+            self.verdicts = moderator.check(self._exchanges)
         except Exception as error:
             self.failure = error
         finally:
