@@ -125,7 +125,7 @@ def _percent(solid: str, lexicon: Lexicon) -> str:
     plain = unquote(solid[: 3 * _MOST_BYTES], errors="replace")
     if _ADDRESS.search(solid, 0, 40):
         plain = plain.replace("+", " ")
-        told = len(plain.split()) > _PHRASE or _ESCAPED_LETTER.search(solid)
+        told = len(plain.split()) > _PHRASE or _ESCAPED_LETTER.search(solid) is not None
     else:
         told = lexicon.reads(plain)
     return plain if told and plain != solid and "\ufffd" not in plain else ""

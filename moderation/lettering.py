@@ -77,6 +77,8 @@ _RUN = re.compile(
 _LATIN = re.compile("[A-Za-z]")
 _LETTER = re.compile(r"[^\W\d_]")
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007e]{4,}")
+_LINE = re.compile(r"[^\n]+")
+_SOLID = re.compile(r"\S+")
 _TURNED_ONLY = re.compile("[ɐɔǝɟƃɓɥᴉɾʞɯɹʇʌʍʎ]")
 _FEWEST_MARKS = 2
 _FEWEST_TURNED = 3
@@ -158,12 +160,16 @@ def _all_disguised(text: str, likely: list[Span], lexicon: Lexicon) -> bool:
 
 
 def upside_down(writing: Writing) -> Iterator[list[Span]]:
-    """Lines written with turned letters, from their end."""
+    """What is written with turned letters, from its end."""
     text = writing.text
     if text.isascii() or len(_TURNED_ONLY.findall(text)) < _FEWEST_TURNED:
         return
-    lines = re.finditer(r"[^\n]+", text)
-    turned = [(line, line[0][::-1].translate(_UPRIGHT)) for line in lines if _TURNED_ONLY.search(line[0])]
-    spans = [Span(*line.span(), plain) for line, plain in turned if writing.lexicon.reads(plain)]
+    spans = []
+    for line in _LINE.finditer(text):
+        words = [word for word in _SOLID.finditer(text, *line.span()) if _TURNED_ONLY.search(word[0])]
+        if words:
+            start, end = words[0].start(), words[-1].end()
+            spans.append(Span(start, end, text[start:end][::-1].translate(_UPRIGHT)))
+    spans = [span for span in spans if writing.lexicon.reads(span.plain)]
     if spans:
         yield spans

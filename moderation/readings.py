@@ -5,8 +5,8 @@ Readings(EmbeddedClassifier()).check([exchange])  # the severest verdict on the 
 
 Covered: what encodings.py, ciphers.py, lettering.py and spelling.py list, up to three of them in one another, and a
 payload behind an order to translate or decode it and act on it.
-Not covered: acrostics, riddles, word order, other languages than the moderator's, pictures, and what those files say;
-of a long text what is beyond `MOST` readings of `spans.LONGEST` characters.
+Not covered: acrostics, riddles, word order, other languages than the moderator's, pictures, and what those files say; a
+cipher over an encoding; of a long text what is beyond `MOST` readings of `spans.LONGEST` characters.
 
 Nothing is judged here: a disguise by itself is no harm. Ordinary text, code, keys and numbers have no readings.
 """

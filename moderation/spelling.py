@@ -35,7 +35,7 @@ _FEWEST_LETTERS = 4
 
 _APART = re.compile(r"(?<![^\W_])[A-Za-z0-9@$](?:[ \t\r\n.·•\-_*/|,+~]{1,8}[A-Za-z0-9@$'’])+(?![^\W_])")
 _CHINESE_APART = re.compile(r"[\u4e00-\u9fff](?:[ \t.·•\-_*/+~]{1,3}[\u4e00-\u9fff])+(?![\u4e00-\u9fff])")
-_FEWEST_CHINESE = 3
+_FEWEST_CHINESE = 4
 _SEPARATOR = re.compile(r"[^A-Za-z0-9@$'’]+")
 _INITIALS = re.compile(r"(?:[A-Z]\.[ ]?){1,5}[A-Z]")
 _BLANK = re.compile(r"\s")
