@@ -32,9 +32,11 @@ from encoder import SentenceEncoder
 from errors import ModelError, SettingsError
 from heap import Heap
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy import Policy
-from moderation.policy_file import load_policy
+from moderation.cases import Cases
+from moderation.policy_watch import WatchedPolicy
 from moderation.screen import Screen
+from moderation.tally import Tally
+from moderation.topics import TopicJudge
 from retrieval.corpora import Corpora
 from retrieval.corpus import SHARED, Corpus
 from retrieval.documents import FetchedDocuments, IndexedDocuments
@@ -89,6 +91,9 @@ class Core:
     forecast: Callable[[str], str]
     """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
     sampling: Sampling
+    screen: Screen
+    cases: Cases
+    tally: Tally
 
     def close(self) -> None:
         """Stop what goes on in the background: a thread that the end of the program tears out of PyTorch aborts it."""
@@ -98,6 +103,7 @@ class Core:
         if self.dump is not None:
             self.dump.close()
         self.index.close()
+        self.tally.close()
 
 
 def wire(
@@ -123,7 +129,8 @@ def wire(
     reader = Reader(judge)
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier(encoder)
-    screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
+    screen = Screen(classifier, _policy(settings), settings.moderation_limit_s, TopicJudge(encoder))
+    cases, tally = Cases(settings.data_dir / "moderation"), Tally(settings.data_dir / "moderation")
     pace = Pace()
     corpora = _corpora(settings, index, pace)
     dump = _dump(settings, index, activity)
@@ -169,6 +176,8 @@ def wire(
         checks=CitationChecks(Support(judge)),
         # A GPU that is lent for one answer at a time is not lent for a question.
         rewriter=Rewriter(settings.rewrite_limit_s) if lender is None else None,
+        cases=cases,
+        tally=tally,
     )
     return Core(
         assistant=assistant,
@@ -180,6 +189,9 @@ def wire(
         make_model=make_model,
         forecast=forecast,
         sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
+        screen=screen,
+        cases=cases,
+        tally=tally,
     )
 
 
@@ -198,8 +210,8 @@ def most_bytes(settings: Settings) -> int:
     return int(settings.upload_limit_mb * 1_000_000)
 
 
-def _policy(settings: Settings) -> Policy:
-    return load_policy(Path(settings.moderation_policy) if settings.moderation_policy else None)
+def _policy(settings: Settings) -> WatchedPolicy:
+    return WatchedPolicy(Path(settings.moderation_policy) if settings.moderation_policy else None)
 
 
 def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:
