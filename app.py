@@ -33,7 +33,8 @@ from settings import Settings
 from ui.layout import Options, translations
 from ui.page import AT_ONCE, Parts, page
 from ui.theme import LOGO, SCRIPT, STYLE, theme
-from wiring import DOCUMENTS, Core, most_bytes, wire
+from wired_sources import DOCUMENTS
+from wiring import Core, most_bytes, wire
 
 _ROOT = Path(__file__).parent
 _OTHER_THREADS = 64

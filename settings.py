@@ -238,7 +238,7 @@ class Settings:
     operator_key: Secret = _setting(
         Secret(""),
         _secret,
-        "key of the operator's page, /moderation; made up and printed at the start when none is set",
+        "key of the operator's page, /moderation; made up and printed when none is set",
     )
     upload_limit_mb: float = _setting(100.0, _between(0.001, 5000), "largest document a visitor may upload")
     answer_limit_s: float = _setting(600.0, _between(1, 86_400), "longest time one answer may take, in seconds")

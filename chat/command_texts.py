@@ -96,7 +96,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "moderation_on": "Moderation is on: questions and answers are screened.",
             "moderation_off": "Moderation is off: nothing is screened.",
             "moderation_forced": "Moderation stays on; the operator decides that here.",
-            "contest_how": "“{given}” is nothing to contest with; type /contest, or /contest text to let the text be kept.",
+            "contest_how": "“{given}” does not follow /contest; leave it out, or write “text” to let the text be kept.",
             "nothing_flagged": "Nothing was refused or warned about in this conversation.",
             "contested": "Thank you: the operator will look at it. The text was not kept; /contest text would keep it.",
             "contested_text": "Thank you: the operator will look at it, and at the text.",
