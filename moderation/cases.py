@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from errors import InputError
-from moderation.base import Side
+from moderation.base import Action, Side
 from moderation.policy import Decision
 
 RULINGS = ("right", "wrong")
@@ -86,7 +86,9 @@ class Case:
         try:
             row = json.loads(line)
             del row["flagged"]
-            return cls(**row)
+            case = cls(**row)
+            Side(case.side), Action(case.action)
+            return case
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -209,9 +211,11 @@ class Cases:
     def _loaded(self) -> OrderedDict[tuple[str, str], Case]:
         if self._cases is None:
             try:
-                lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+                # Not splitlines: a text may hold other signs that end a line, which JSON leaves as they are.
+                lines = self._path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
             except FileNotFoundError:
                 lines = []
+            lines = [line for line in lines if line]
             found = [case for case in map(Case.read, lines) if case is not None]
             self._cases = OrderedDict(((case.hash, case.side), case) for case in found)
             if len(found) < len(lines):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from moderation.base import Side
+from moderation.base import Action, Side
 from moderation.policy import Decision, Ground
 
 OFF = "off"
@@ -88,7 +88,8 @@ class Tally:
             try:
                 for *key, texts in json.loads(self._path.read_text(encoding="utf-8")):
                     day, side, action, category = key
-                    self._counts[str(day), str(side), str(action), str(category)] = int(texts)
+                    known = action if action == OFF else Action(action).value
+                    self._counts[str(day), Side(side).value, known, str(category)] = int(texts)
             except FileNotFoundError:
                 pass
             except (OSError, ValueError, TypeError) as error:

@@ -1,9 +1,9 @@
 """/moderation, for the operator alone: counts, contested decisions, rulings on them, and their export.
 
 Whoever has the operator key signs in; a cookie that lasts twelve hours, and no longer than the process, stands for the
-key from then on. It is sent only to this page and only by it (HttpOnly, SameSite=Strict), so no other page can press
-its buttons. After `_TRIES` wrong keys within a minute nobody may try for the rest of it. The page's own passphrase lets
-nobody in here: it is what visitors have.
+key from then on. It is sent only to this page and only by it (HttpOnly, SameSite=Strict), and a form of another origin
+is refused, so no other page can press its buttons. After `_TRIES` wrong keys within a minute nobody may try for the
+rest of it. The chat's own passphrase lets nobody in here: it is what visitors have.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ class _Page:
 
     async def answer(self, request: Request) -> Response:
         language = page_language(request.headers.get("accept-language", ""))
+        if request.method == "POST" and request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return PlainTextResponse("This form belongs to another page.", 403)
         form = await _form(request) if request.method == "POST" else {}
         response = await run_in_threadpool(self._answer, request, form, language)
         response.headers.update(_HEADERS)
