@@ -11,7 +11,7 @@ from chat.bilingual import Bilingual
 from chat.conversation import Conversation, Outcome, Turn
 from chat.earlier import last_answer, talked
 from chat.flags import Flag
-from chat.smalltalk import remark, talk
+from chat.smalltalk import Scope, remark, scope, talk
 from errors import InputError
 from moderation.base import Action, Exchange, Side
 from moderation.cases import Cases, Judged
@@ -135,8 +135,9 @@ def contestable(flag: Flag) -> bool:
 
 
 def _has_no_topic(question: str, before: Conversation, query: Query) -> bool:
-    """Whether a message has no topic of its own: small talk, or a follow-up that means nothing by itself."""
-    if talk(question) is not None or remark(question):
+    """Whether a message has no topic of its own: small talk, a question about this app, or a follow-up that means
+    nothing by itself."""
+    if talk(question) is not None or remark(question) or scope(question) is Scope.APP:
         return True
     if not talked(before):
         return False

@@ -12,7 +12,7 @@ import pytest
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Flagged
 from encoder import SentenceEncoder
-from evaluation.topics import rates, sites
+from evaluation.topics import Once, rates, sites
 from moderation.base import Action
 from moderation.policy import OFF_TOPIC, Ground, Policy
 from moderation.policy_file import load_policy
@@ -67,7 +67,6 @@ def _asked(bench: Bench, *questions: str) -> Turn:
         ("What keeps slugs off my lettuce?", Action.ALLOW),
         ("Who won the World Cup in 2018?", Action.REFUSE),
         ("How do I invest ten thousand euros?", Action.REFUSE),
-        ("How do I upload a document here?", Action.ALLOW),
     ],
 )
 def test_english_is_judged_by_meaning(policy: Policy, encoder: SentenceEncoder, question: str, action: Action) -> None:
@@ -148,7 +147,16 @@ def test_off_topic_is_refused_before_anything_is_generated(
 
 
 @pytest.mark.parametrize(
-    "follow_up", ["and why?", "thanks!", "hello", "Tell me more", "shorter, please", "Can you give me an example?"]
+    "follow_up",
+    [
+        "and why?",
+        "thanks!",
+        "hello",
+        "How do I upload a document?",
+        "Tell me more",
+        "shorter, please",
+        "Can you give me an example?",
+    ],
 )
 def test_small_talk_and_follow_ups_pass(make: Make, policy: Policy, encoder: SentenceEncoder, follow_up: str) -> None:
     bench = make(screen=_screen(policy, encoder))
@@ -177,8 +185,8 @@ def test_with_moderation_off_the_topic_is_free(make: Make, policy: Policy, encod
 
 
 def test_the_default_threshold_holds_on_sites_it_was_not_chosen_on(encoder: SentenceEncoder) -> None:
-    found = sites(TopicJudge(encoder), examples=True)
+    found = sites(TopicJudge(Once(encoder)), examples=True)
     assert sum(len(site.own) for site in found if site.part == "measuring") == 80
     told = rates(found, "measuring", load_policy().topics.least)
-    assert told.refused <= 0.1
-    assert told.passed <= 0.2
+    assert told.refused <= 0.08
+    assert told.passed <= 0.12
