@@ -131,8 +131,8 @@ class TopicJudge:
         if self._encoder.knows(language_code):
             return bool((self.nearness(topics, texts) >= topics.least).any())
         said = [text for text in (*topics.only, *topics.examples) if language(text) == language_code]
-        known = {term for text in said for term in analyse(text, language_code)}
-        return not known or any(known & set(analyse(text[:_LOOKED_AT], language_code)) for text in texts)
+        known = {term for text in said for term in _words(text, language_code)}
+        return not known or any(known & _words(text, language_code) for text in texts)
 
     def nearness(self, topics: Topics, texts: Sequence[str]) -> Vectors:
         """How near each text is to the topics, shape (texts,)."""
@@ -153,6 +153,11 @@ class TopicJudge:
                 if len(self._vectors) > _KEPT:
                     self._vectors.popitem(last=False)
             return found
+
+
+def _words(text: str, language_code: str) -> set[str]:
+    """Words with a meaning. A single Chinese character is none: 家 stands in 国家 and in 在家."""
+    return {term for term in analyse(text[:_LOOKED_AT], language_code) if len(term) > 1}
 
 
 def _nearest(asked: Vectors, known: Vectors) -> Vectors:

@@ -163,7 +163,7 @@ def test_small_talk_and_follow_ups_pass(make: Make, policy: Policy, encoder: Sen
     assert _asked(bench, "How deep do I plant garlic?", follow_up).outcome is Outcome.ANSWERED
 
 
-@pytest.mark.parametrize("follow_up", ["and who won the World Cup?", "What about the capital of Mongolia?"])
+@pytest.mark.parametrize("follow_up", ["and who won the World Cup?", "Who painted the Mona Lisa?"])
 def test_a_follow_up_does_not_smuggle_another_topic_in(
     make: Make, policy: Policy, encoder: SentenceEncoder, follow_up: str
 ) -> None:
