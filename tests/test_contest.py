@@ -111,7 +111,8 @@ def test_a_warning_can_be_contested_on_either_side(make: Make, tmp_path: Path) -
     turn = turn_of(bench.reply("Who discovered penicillin?"))
     assert turn.outcome is Outcome.ANSWERED
     assert [flag.side for flag in turn.flags] == [Side.USER, Side.ASSISTANT]
-    assert _html(turn).count("fairly sure") == 2
+    assert _html(turn).count(">fairly sure</span>") == 2
+    assert all(f'data-gc-side="{side}"' in _html(turn) for side in Side)
     turn = bench.assistant.contest(turn, Side.ASSISTANT)
     assert [flag.contested for flag in turn.flags] == [False, True]
     turn = bench.assistant.contest(turn, Side.USER)

@@ -158,19 +158,20 @@ def _contest(turn: Turn, flag: Flag, language: str) -> str:
 
 
 def _notices(turn: Turn, language: str) -> str:
+    """Lines under an answer; those of moderation with what they rest on and a way to contest them."""
     texts = list(turn.notices)
     if turn.outcome in ENDINGS:
         texts.append(say(language, ENDINGS[turn.outcome]))
-    return "".join(_notice(turn, text, language) for text in texts) + _continue(turn, language)
-
-
-def _notice(turn: Turn, text: str, language: str) -> str:
-    """A line under an answer; where moderation said it, with what it rests on and a way to contest it."""
-    flag = (
-        None if turn.outcome in _WITHDRAWN else next((one for one in turn.flags if one.decision.reason in text), None)
-    )
-    more = f"{_tags(flag, language)}{_contest(turn, flag, language)}" if flag else ""
-    return f'<div class="gc-notice">{escape(text)}{more}</div>'
+    # Both sides may be warned about in the same words: each line takes the next flag.
+    flags = [] if turn.outcome in _WITHDRAWN else list(turn.flags)
+    lines: list[str] = []
+    for text in texts:
+        flag = next((one for one in flags if one.decision.reason in text), None)
+        if flag is not None:
+            flags.remove(flag)
+        more = f"{_tags(flag, language)}{_contest(turn, flag, language)}" if flag is not None else ""
+        lines.append(f'<div class="gc-notice">{escape(text)}{more}</div>')
+    return "".join(lines) + _continue(turn, language)
 
 
 def _continue(turn: Turn, language: str) -> str:
