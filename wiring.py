@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import wired_sources
 from activity import Activity
 from chat import catalogue, weights
 from chat.assistant import Assistant
@@ -29,49 +30,36 @@ from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from chat.zerogpu import Gpu, Lender
 from encoder import SentenceEncoder
-from errors import ModelError, SettingsError
+from errors import ModelError
 from heap import Heap
+from moderation.cases import Cases
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy import Policy
-from moderation.policy_file import load_policy
+from moderation.policy_watch import WatchedPolicy
 from moderation.readings import Readings
 from moderation.screen import Screen
+from moderation.tally import Tally
+from moderation.topics import TopicJudge
 from retrieval.corpora import Corpora
-from retrieval.corpus import SHARED, Corpus
-from retrieval.documents import FetchedDocuments, IndexedDocuments
 from retrieval.dump_source import WikipediaDump
-from retrieval.feed_list import FeedList
-from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
-from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
 from retrieval.joining import Joining
 from retrieval.judge import SentenceJudge
-from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.library import GUIDE, read_library, synchronise
 from retrieval.milvus import MilvusIndex
-from retrieval.news import News
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
-from retrieval.sports import Sports
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
-from retrieval.url_list import UrlList
-from retrieval.watched_folder import WatchedFolder
-from retrieval.web_search import WebSearch
-from retrieval.wikipedia import Wikipedia
 from settings import Settings
+from wired_sources import DOCUMENTS
 
-VERSION = "0.1.0"
 _STARTING_S = 10.0
 """How long the end of the program waits for its start."""
-DOCUMENTS = "documents"
-"""The source that holds what visitors upload."""
 
 _ROOT = Path(__file__).parent
-_PAGE_LIMITS = Limits(seconds=300, bytes=500 * 2**20)
-"""For a document of the operator's list; what a question waits for has the source's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +78,9 @@ class Core:
     forecast: Callable[[str], str]
     """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
     sampling: Sampling
+    screen: Screen
+    cases: Cases
+    tally: Tally
 
     def close(self) -> None:
         """Stop what goes on in the background: a thread that the end of the program tears out of PyTorch aborts it."""
@@ -99,6 +90,7 @@ class Core:
         if self.dump is not None:
             self.dump.close()
         self.index.close()
+        self.tally.close()
 
 
 def wire(
@@ -124,11 +116,12 @@ def wire(
     reader = Reader(judge)
     models = ModelSlot(reader)
     classifier = EmbeddedClassifier()
-    screen = Screen(Readings(classifier), _policy(settings), settings.moderation_limit_s)
+    screen = Screen(Readings(classifier), _policy(settings), settings.moderation_limit_s, TopicJudge(encoder))
+    cases, tally = Cases(settings.data_dir / "moderation"), Tally(settings.data_dir / "moderation")
     pace = Pace()
-    corpora = _corpora(settings, index, pace)
-    dump = _dump(settings, index, activity)
-    sources = _sources(settings, index, corpora, dump, pace, uploads)
+    corpora = wired_sources.corpora(settings, index, pace)
+    dump = wired_sources.dump(settings, index, activity)
+    sources = wired_sources.sources(settings, index, corpora, dump, pace, uploads)
 
     lender = Lender(gpu) if gpu is not None else None
     placement = _placement(settings, lender)
@@ -170,6 +163,8 @@ def wire(
         checks=CitationChecks(Support(judge)),
         # A GPU that is lent for one answer at a time is not lent for a question.
         rewriter=Rewriter(settings.rewrite_limit_s) if lender is None else None,
+        cases=cases,
+        tally=tally,
     )
     return Core(
         assistant=assistant,
@@ -181,6 +176,9 @@ def wire(
         make_model=make_model,
         forecast=forecast,
         sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
+        screen=screen,
+        cases=cases,
+        tally=tally,
     )
 
 
@@ -199,134 +197,8 @@ def most_bytes(settings: Settings) -> int:
     return int(settings.upload_limit_mb * 1_000_000)
 
 
-def _policy(settings: Settings) -> Policy:
-    return load_policy(Path(settings.moderation_policy) if settings.moderation_policy else None)
-
-
-def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:
-    folder = settings.data_dir / "shared"
-    found: list[Corpus] = []
-    if settings.documents_folder is not None:
-        found.append(WatchedFolder(settings.documents_folder, leave_out=settings.data_dir))
-    if settings.documents_urls is not None:
-        fetcher = Fetcher(_user_agent(settings), allowed_hosts=settings.allow_hosts, limits=_PAGE_LIMITS, pace=pace)
-        pages = HttpCache(fetcher, folder / "pages") if settings.network else None
-        found.append(UrlList(settings.documents_urls, pages))
-    return Corpora(index, found, folder)
-
-
-def _dump(settings: Settings, index: Index, activity: Activity) -> WikipediaDump | None:
-    if settings.wikipedia_dump is None:
-        return None
-    if not isinstance(index, DocumentIndex):
-        raise SettingsError(
-            "--wikipedia-dump reads into the index on this machine, and --index names one elsewhere; read the dump "
-            "without --index (python -m retrieval.dump), then move it there (python -m retrieval.move)."
-        )
-    dump = WikipediaDump(index, settings.wikipedia_dump, activity)
-    dump.check()
-    return dump
-
-
-def _sources(
-    settings: Settings,
-    index: Index,
-    corpora: Corpora,
-    dump: WikipediaDump | None,
-    pace: Pace,
-    uploads: bool,
-) -> list[Source]:
-    library = IndexedDocuments(index, LIBRARY)
-    sources = [Source(index.retriever(LIBRARY), LABELS[LIBRARY], documents=library)]
-    if settings.documents_folder is not None or settings.documents_urls is not None:
-        sources.append(
-            Source(
-                index.retriever(SHARED),
-                LABELS[SHARED],
-                empty=lambda owner: not corpora.status().documents,
-                documents=IndexedDocuments(index, SHARED),
-            )
-        )
-    if uploads:
-        uploaded = IndexedDocuments(index, DOCUMENTS, personal=True)
-        sources.append(
-            Source(
-                index.retriever(DOCUMENTS),
-                LABELS[DOCUMENTS],
-                empty=lambda owner: not index.documents(DOCUMENTS, owner),
-                documents=uploaded,
-            )
-        )
-    if dump is not None:
-        sources.append(
-            Source(
-                dump,
-                LABELS[dump.name],
-                empty=lambda owner: dump.empty(),
-                documents=IndexedDocuments(index, dump.name, countless=True),
-                live=dump,
-            )
-        )
-    if settings.network:
-        wikipedia = Wikipedia(
-            settings.wikipedia_url,
-            user_agent=_user_agent(settings),
-            allowed_hosts=settings.allow_hosts,
-            cache_folder=settings.data_dir / "wikipedia",
-            pace=pace,
-            time_limit_s=settings.source_limit_s,
-        )
-        articles = FetchedDocuments(wikipedia)
-        sources.append(Source(wikipedia, LABELS["wikipedia"], remote=True, documents=articles, live=wikipedia))
-        sources += _news(settings, pace)
-        sports = _sports(settings, pace)
-        sources.append(Source(sports, LABELS["sports"], remote=True, live=sports))
-        if settings.web_search_url:
-            web = _web_search(settings, pace)
-            sources.append(Source(web, LABELS["web"], remote=True, live=web))
-    return sources
-
-
-def _news(settings: Settings, pace: Pace) -> list[Source]:
-    """The source of news; none where the operator's list is empty. Raises `SettingsError` where it cannot be used."""
-    listed = FeedList.built_in() if settings.news_feeds is None else FeedList.read(settings.news_feeds)
-    if not listed.languages:
-        return []
-    news = News(
-        listed,
-        settings.data_dir / "news",
-        user_agent=_user_agent(settings),
-        allowed_hosts=settings.allow_hosts,
-        pace=pace,
-        time_limit_s=settings.source_limit_s,
-    )
-    return [Source(news, LABELS["news"], remote=True, live=news)]
-
-
-def _sports(settings: Settings, pace: Pace) -> Sports:
-    return Sports(
-        settings.sports_url,
-        leagues=settings.sports_leagues,
-        user_agent=_user_agent(settings),
-        cache_folder=settings.data_dir / "sports",
-        pace=pace,
-        time_limit_s=settings.source_limit_s,
-    )
-
-
-def _web_search(settings: Settings, pace: Pace) -> WebSearch:
-    return WebSearch(
-        settings.web_search_url,
-        user_agent=_user_agent(settings),
-        cache_folder=settings.data_dir / "web",
-        pace=pace,
-        time_limit_s=settings.source_limit_s,
-    )
-
-
-def _user_agent(settings: Settings) -> str:
-    contact = f"; {settings.contact}" if settings.contact else ""
-    return f"Groundchat/{VERSION} (self-hosted chat{contact})"
+def _policy(settings: Settings) -> WatchedPolicy:
+    return WatchedPolicy(Path(settings.moderation_policy) if settings.moderation_policy else None)
 
 
 def _steps(
