@@ -45,7 +45,7 @@ Tokens = list[int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """One token of the server's answer, and the likeliest ones in its place with their log-likelihoods."""
 
     token: str
@@ -165,7 +165,7 @@ class RemoteScorer:
         lead = prompt.lead if written.startswith(prompt.lead) else ""
         return read_off(steps, [lead + label for label in labels])
 
-    def _chat_steps(self, asked: Mapping[str, Any]) -> list[_Step]:
+    def _chat_steps(self, asked: Mapping[str, Any]) -> list[Step]:
         said = self._post(
             f"{self._base}/chat/completions",
             {**asked, "logprobs": True, "top_logprobs": _TOP, "max_tokens": _LONGEST_LABEL, "temperature": 0},
@@ -175,10 +175,10 @@ class RemoteScorer:
             tops = told.get("top_logprobs") if isinstance(told, dict) else None
             if not isinstance(tops, list) or not tops:
                 raise _Unable
-            steps.append(_Step(str(told["token"]), {str(top["token"]): float(top["logprob"]) for top in tops}))
+            steps.append(Step(str(told["token"]), {str(top["token"]): float(top["logprob"]) for top in tops}))
         return steps
 
-    def _text_steps(self, text: str) -> list[_Step]:
+    def _text_steps(self, text: str) -> list[Step]:
         said = self._post(
             f"{self._base}/completions",
             {"prompt": text, "logprobs": _TOP, "max_tokens": _LONGEST_LABEL, "temperature": 0},
@@ -187,7 +187,7 @@ class RemoteScorer:
         tokens, tops = _listed(choice, "logprobs", "tokens"), _listed(choice, "logprobs", "top_logprobs")
         if not all(isinstance(top, dict) and top for top in tops):
             raise _Unable
-        return [_Step(str(token), top) for token, top in zip(tokens, tops, strict=False)]
+        return [Step(str(token), top) for token, top in zip(tokens, tops, strict=False)]
 
     # The server
 
@@ -265,7 +265,7 @@ def _listed(choice: Mapping[str, Any], *path: str) -> list[Any]:
     return said
 
 
-def read_off(steps: Sequence[_Step], labels: Sequence[str]) -> list[float]:
+def read_off(steps: Sequence[Step], labels: Sequence[str]) -> list[float]:
     """Log-likelihoods of labels, as far as they can be told from what was written and what nearly was.
 
     Minus infinity for a label that no likely token begins.
@@ -278,7 +278,7 @@ def read_off(steps: Sequence[_Step], labels: Sequence[str]) -> list[float]:
     ]
 
 
-def _end(steps: Sequence[_Step], label: str) -> tuple[float, str, bool] | None:
+def _end(steps: Sequence[Step], label: str) -> tuple[float, str, bool] | None:
     """The likelihood of as much of a label as can be told, that part, and whether there is more of it."""
     total, done = 0.0, ""
     for step in steps:
