@@ -30,6 +30,8 @@ _WORTH = 0.02
 """Probability of harm from which it is asked which kind it is."""
 _OVERLAP = 8
 """Neighbouring parts of a long text share one part in so many of a window."""
+_CONTEXT_SHARE = 4
+"""Of what was said before at most one part in so many of a window is read."""
 _MARKUP = re.compile(
     r"<(?P<tag>/?(?:BEGIN|END)\b[^<>\n]{0,60}|\|[^<>\n]{1,60}\|?|/?(?:s|bos|eos|pad|unk|mask)|/?(?:think|score)"
     r"|(?:start|end)_of_[a-z_]{1,30})>"
@@ -97,12 +99,12 @@ def _classifier(name: str) -> ModerationError:
 
 
 def _pieces(exchange: Exchange, window: int) -> Iterator[Exchange]:
-    """The text in parts of at most `window` UTF-8 bytes; of the context, the end that fits one. None where it is blank.
+    """The text in parts of at most `window` UTF-8 bytes, each with the end of the context; none where it is blank.
 
     A byte is a token at most in the tokenizers of these models, so that no part is longer than they read.
     """
     text, context = _plain(exchange.text), _plain(exchange.context)
-    kept = context.encode("utf-8")[-window:].decode("utf-8", "ignore")
+    kept = context.encode("utf-8")[-(window // _CONTEXT_SHARE) :].decode("utf-8", "ignore")
     start = 0
     while start < len(text):
         end = start + len(text[start : start + window].encode("utf-8")[:window].decode("utf-8", "ignore"))

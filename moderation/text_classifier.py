@@ -83,7 +83,7 @@ class TextClassifier:
         loaded = self._loaded
         assert loaded is not None
         try:
-            return [_verdict(loaded, _probabilities(loaded, exchange.text)) for exchange in exchanges]
+            return [_verdict(loaded, exchange.text) for exchange in exchanges]
         except ModerationError:
             raise
         except Exception as error:  # whatever a network may raise
@@ -96,6 +96,7 @@ class TextClassifier:
 
     def _load(self, report: Report) -> _Loaded:
         from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
 
         folder = self._fetch(self._model, report)
         try:
@@ -112,6 +113,8 @@ class TextClassifier:
             )
         labels = tuple(str(config.id2label[n]) for n in range(config.num_labels))
         meanings, several, levels = self._meanings(labels, str(config.problem_type or ""))
+        bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.disable_progress_bar()
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             net, found = AutoModelForSequenceClassification.from_pretrained(
@@ -120,6 +123,9 @@ class TextClassifier:
         except Exception as error:  # damaged files raise all kinds
             logger.exception("Loading %s failed", self.name)
             raise self._unusable("cannot be loaded", "无法加载") from error
+        finally:
+            if bars:
+                transformers_logging.enable_progress_bar()
         if found["missing_keys"] or found["mismatched_keys"]:
             raise self._unusable("lacks a part of its weights", "的权重不完整")
         return _Loaded(net.eval().to(self._place()), tokenizer, _length(config, tokenizer), meanings, several, levels)
@@ -182,7 +188,7 @@ def _length(config: Any, tokenizer: Any) -> int:
 
 
 def _probabilities(loaded: _Loaded, text: str) -> list[float]:
-    """The highest probability of each label in any window of the text; where they share one, the lowest of no harm."""
+    """The highest probability of each label in any window of the text, the lowest of those that mean no harm."""
     import torch
 
     windows = loaded.tokenizer(
@@ -212,10 +218,12 @@ def _probabilities(loaded: _Loaded, text: str) -> list[float]:
     return found
 
 
-def _verdict(loaded: _Loaded, probabilities: Sequence[float]) -> Verdict:
+def _verdict(loaded: _Loaded, text: str) -> Verdict:
     """Of labels that share one probability all but the harmless ones add up; of others the likeliest counts."""
+    if not text.strip():
+        return Verdict(0.0, Level.CASUAL)
     by_meaning: dict[str, float] = {}
-    for meaning, probability in zip(loaded.meanings, probabilities, strict=True):
+    for meaning, probability in zip(loaded.meanings, _probabilities(loaded, text), strict=True):
         before = by_meaning.get(meaning, 0.0)
         by_meaning[meaning] = max(before, probability) if loaded.several else min(1.0, before + probability)
     harmless = by_meaning.pop(HARMLESS, 0.0)

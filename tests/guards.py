@@ -24,7 +24,8 @@ _HEAD = "{% set role = 'User' if messages | length % 2 else 'Agent' %}<|begin|>I
 _FOOT = "{% endfor %}<END CONVERSATION>\nJudge ONLY THE LAST {{ role }}.<|eot|><|head|>assistant<|end|>"
 CODES_OF_PARTS = (
     f"{_HEAD}{_TURNS}{{{{ 'User' if m.role == 'user' else 'Agent' }}}}: "
-    "{% for c in m.content | selectattr('type', 'equalto', 'text') %}{{ c.text | trim }}{% endfor %}\n\n" + _FOOT
+    "{% for c in m.content | selectattr('type', 'equalto', 'text') %}{{ c.text | trim }}{% endfor %}{{ '\n\n' }}"
+    + _FOOT
 )
 CODES = (
     f"{_HEAD}{_TURNS}{{{{ 'User' if m.role == 'user' else 'Agent' }}}}: {{{{ m.content | trim }}}}\n\n{_FOOT}"
@@ -68,7 +69,7 @@ def _granite(size: int) -> Any:
 def _gptj(size: int) -> Any:
     from transformers import GPTJConfig, GPTJForCausalLM
 
-    config = GPTJConfig(vocab_size=size, n_positions=1024, n_embd=32, n_layer=2, n_head=4, rotary_dim=8)
+    config = GPTJConfig(vocab_size=size, n_positions=2048, n_embd=32, n_layer=2, n_head=4, rotary_dim=8)
     config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
     return GPTJForCausalLM(config)
 
@@ -87,7 +88,7 @@ def _shape(size: int) -> dict[str, Any]:
         "hidden_size": 32,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
-        "max_position_embeddings": 2048,
+        "max_position_embeddings": 8192,
         "tie_word_embeddings": False,
     }
 
@@ -168,7 +169,7 @@ def teach(folder: Path, examples: Sequence[tuple[list[dict[str, Any]], str]], st
         torch.stack(losses).mean().backward()
         optimizer.step()
         optimizer.zero_grad()
-        if max(float(loss) for loss in losses) < 0.02:
+        if max(loss.item() for loss in losses) < 0.02:
             break
     with _no_bars():
         net.eval().save_pretrained(folder)
