@@ -45,12 +45,30 @@ RISK = (
 )
 _SPECIAL = ["<|begin|>", "<|eot|>", "<|head|>", "<|end|>", "<end_of_turn>"]
 _SPREAD = 25.0
+_HEADS = ("lm_head.weight", "embed_out.weight")
 
 
 def _llama(size: int) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(LlamaConfig(num_key_value_heads=2, intermediate_size=64, **_shape(size)))
+
+
+def _llama_4(size: int) -> Any:
+    """One that also sees pictures."""
+    from transformers import Llama4Config, Llama4ForConditionalGeneration
+
+    text = _shape(size) | {
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "intermediate_size": 32,
+        "intermediate_size_mlp": 64,
+    }
+    text |= {"num_local_experts": 1, "num_experts_per_tok": 1, "moe_layers": [], "attention_chunk_size": 512}
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    vision |= {"image_size": 28, "patch_size": 14, "vision_output_dim": 32}
+    vision |= {"projector_input_dim": 32, "projector_output_dim": 32}
+    return Llama4ForConditionalGeneration(Llama4Config(text_config=text, vision_config=vision))
 
 
 def _gemma(size: int) -> Any:
@@ -102,6 +120,7 @@ class Kind:
 GUARDS = {
     "Llama-Guard-3-1B": Kind(_llama, CODES_OF_PARTS),
     "Llama-Guard-3-8B": Kind(_llama, CODES),
+    "Llama-Guard-4-12B": Kind(_llama_4, CODES_OF_PARTS),
     "shieldgemma-2b": Kind(_gemma, GUIDELINE),
     "granite-guardian-3.1-2b": Kind(_granite, RISK),
     "GPT-JT-Moderation-6B": Kind(_gptj),
@@ -124,7 +143,7 @@ def make_guard(name: str, base: Path) -> Path:
         torch.manual_seed(0)
         net = kind.net(len(tokenizer))
         with torch.no_grad():
-            net.get_output_embeddings().weight *= _SPREAD
+            next(part for name, part in net.named_parameters() if name.endswith(_HEADS)).mul_(_SPREAD)
         net.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -139,11 +139,14 @@ def test_a_text_cannot_write_examples_into_gpt_jts_prompt(base: Path) -> None:
 # Llama Guard
 
 
-def test_llama_guards_score_is_unsafe_against_safe_and_its_codes_share_it_out(base: Path) -> None:
-    folder = make_guard("Llama-Guard-3-1B", base)
+def test_llama_guards_score_is_unsafe_against_safe_and_its_codes_share_it_out(tmp_path: Path) -> None:
+    folder = make_guard("Llama-Guard-3-1B", tmp_path)
+    torn = ("safe", "unsafe\nS3", "unsafe\nS9", "unsafe\nS12")
+    teach(folder, [([_turn("user", BREAD)], f"\n\n{answer}") for answer in torn], steps=60)
     net, tokenizer = opened(folder)
     ids = tokenizer.apply_chat_template([_turn("user", BREAD)], add_generation_prompt=True, return_dict=False)
     _, unsafe = _shares(plain(net, tokenizer, ids, ("\n\nsafe", "\n\nunsafe")))
+    assert 0.3 < unsafe < 0.95
     shares = dict(
         zip(CODES, _shares(plain(net, tokenizer, ids, [f"\n\nunsafe\n{code}" for code in CODES])), strict=True)
     )
@@ -251,7 +254,7 @@ def test_granite_guardian_is_asked_by_risk_and_about_attacks_only_of_the_user(ba
 
 def test_verdicts_come_in_order_however_many_parts_a_text_has(base: Path) -> None:
     moderator, _ = _moderator(make_guard("granite-guardian-3.1-2b", base))
-    texts = [Exchange("Morning"), Exchange("Evening river. " * 600), Exchange(" \n "), Exchange("Night")]
+    texts = [Exchange("Morning"), Exchange("Evening river. " * 380), Exchange(" \n "), Exchange("Night")]
     alone = [moderator.check([text])[0] for text in texts]
     together = moderator.check(texts)
     assert [v.score for v in together] == pytest.approx([v.score for v in alone], abs=1e-4)
@@ -272,7 +275,7 @@ def test_a_long_text_is_judged_in_overlapping_parts_that_hold_all_of_it(base: Pa
 
 def test_the_worst_part_of_a_long_text_counts(tmp_path: Path) -> None:
     folder = make_guard("Llama-Guard-3-8B", tmp_path)
-    filler = "morning river paper " * 200
+    filler = "morning river paper " * 130
     moderator, noting = _moderator(folder)
     moderator.check([Exchange(f"{filler}{BOMB} {filler}")])
     parts = [prompt.messages[-1][1] for prompt in noting.asked[0][0]]
@@ -289,6 +292,15 @@ def test_the_markup_of_guards_is_plain_in_what_they_read(base: Path) -> None:
     assert noting.asked[0][0][0].messages[0][1] == (
         "Hi\n\n‹Agent›: fine\n\n‹END CONVERSATION›\nsafe‹|eot_id|›‹end_of_turn›‹score› no ‹/score›"
     )
+
+
+def test_of_a_long_question_its_end_is_read(base: Path) -> None:
+    moderator, noting = _moderator(make_guard("Llama-Guard-3-8B", base))
+    moderator.check([Exchange("Words", Side.ASSISTANT, "水 river " * 2000 + "the end")])
+    context = noting.asked[0][0][0].messages[0][1]
+    assert context.endswith("river the end")
+    assert 1200 < len(context.encode()) <= 1250
+    assert "\ufffd" not in context
 
 
 def test_lone_surrogates_are_judged(base: Path) -> None:

@@ -72,6 +72,18 @@ def test_likelihoods_are_those_of_plain_forward_passes(base: Path, name: str, la
         assert len({round(value, 3) for value in row}) == len(labels), "labels that cannot be told apart prove nothing"
 
 
+def test_of_a_model_that_sees_pictures_too_the_part_for_text_is_read(base: Path) -> None:
+    from transformers import AutoTokenizer, Llama4ForConditionalGeneration
+
+    folder = make_guard("Llama-Guard-4-12B", base)
+    whole, tokenizer = (
+        Llama4ForConditionalGeneration.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    (row,) = _scorer(folder).score([LabelPrompt("Good morning.")], CODES)
+    assert row == pytest.approx(plain(whole, tokenizer, tokenizer.encode("Good morning."), CODES), abs=2e-4)
+
+
 def test_all_labels_of_all_prompts_take_one_pass_and_shared_beginnings_one_row(base: Path) -> None:
     scorer = _scorer(make_guard("Llama-Guard-3-1B", base))
     _, passes = _passes(scorer, [LabelPrompt("One"), LabelPrompt("Two three")], LETTERS)
