@@ -185,7 +185,8 @@ def teach(folder: Path, examples: Sequence[tuple[list[dict[str, Any]], str]], st
     net.train()
     for _ in range(steps):
         losses = [net(input_ids=ids, labels=labels).loss for ids, labels in samples]
-        torch.stack(losses).mean().backward()
+        mean: Any = torch.stack(losses).mean()
+        mean.backward()
         optimizer.step()
         optimizer.zero_grad()
         if max(loss.item() for loss in losses) < 0.02:

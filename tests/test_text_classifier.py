@@ -61,7 +61,7 @@ def make(
         net = BertForSequenceClassification(config)
         optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
         for _ in range(60 if taught else 0):
-            loss = torch.stack(
+            loss: Any = torch.stack(
                 [
                     net(**tokenizer(text, return_tensors="pt", return_token_type_ids=False)).logits.log_softmax(-1)[
                         0, labels.index(label)
@@ -69,7 +69,7 @@ def make(
                     for text, label in (taught or {}).items()
                 ]
             )
-            (-loss.mean()).backward()
+            (-loss).mean().backward()
             optimizer.step()
             optimizer.zero_grad()
         net.eval().save_pretrained(folder)
