@@ -127,7 +127,12 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         run_history=False,
         footer_links=["api", "settings"],
         favicon_path=LOGO,
-        app_kwargs={"routes": [health_route(app.core.assistant.startup), operator_route(desk, operator_key)]},
+        app_kwargs={
+            "routes": [
+                health_route(app.core.assistant.startup, app.core.moderators),
+                operator_route(desk, operator_key),
+            ]
+        },
         i18n=app.i18n,
         theme=theme(),
         css_paths=STYLE,

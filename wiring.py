@@ -14,12 +14,14 @@ from pathlib import Path
 
 import wired_sources
 from activity import Activity
-from chat import catalogue, weights
+from chat import weights
 from chat.assistant import Assistant
 from chat.base import Sampling
 from chat.bilingual import said
 from chat.claims import CitationChecks
+from chat.fit import fitting_model
 from chat.local import LONGEST_CONTEXT, LocalModel
+from chat.moderators import Moderators
 from chat.placement import ZEROGPU, Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
@@ -34,11 +36,8 @@ from errors import ModelError
 from heap import Heap
 from moderation.cases import Cases
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy_watch import WatchedPolicy
-from moderation.readings import Readings
 from moderation.screen import Screen
 from moderation.tally import Tally
-from moderation.topics import TopicJudge
 from retrieval.corpora import Corpora
 from retrieval.dump_source import WikipediaDump
 from retrieval.files import open_file
@@ -53,6 +52,7 @@ from retrieval.rerank import Reranker
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
+from screening import moderators_of, screen_of
 from settings import Settings
 from wired_sources import DOCUMENTS
 
@@ -81,6 +81,8 @@ class Core:
     screen: Screen
     cases: Cases
     tally: Tally
+    moderators: tuple[str, ...]
+    """Names of those who screen, for anybody to see."""
 
     def close(self) -> None:
         """Stop what goes on in the background: a thread that the end of the program tears out of PyTorch aborts it."""
@@ -101,7 +103,7 @@ def wire(
     ready: Callable[[], None] | None = None,
     gpu: Gpu | None = None,
 ) -> Core:
-    """Put the parts together. Raises `SettingsError` for a policy, a folder, a list or a dump that cannot be used.
+    """Put the parts together. Raises `SettingsError` for a policy, moderator, folder, list or dump that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
@@ -115,8 +117,6 @@ def wire(
     judge = SentenceJudge(vectors)
     reader = Reader(judge)
     models = ModelSlot(reader)
-    classifier = EmbeddedClassifier()
-    screen = Screen(Readings(classifier), _policy(settings), settings.moderation_limit_s, TopicJudge(encoder))
     cases, tally = Cases(settings.data_dir / "moderation"), Tally(settings.data_dir / "moderation")
     pace = Pace()
     corpora = wired_sources.corpora(settings, index, pace)
@@ -126,6 +126,11 @@ def wire(
     lender = Lender(gpu) if gpu is not None else None
     placement = _placement(settings, lender)
     users = 1 if lender is not None else settings.users  # of one GPU
+    # A model that people chat with and that screens too is loaded once.
+    both = settings.model in settings.moderators and not is_address(settings.model) and lender is None
+    shared = LocalModel(settings.model, placement, users=users) if both else None
+    moderators = moderators_of(settings, EmbeddedClassifier(), placement, shared)
+    screen = screen_of(settings, moderators, encoder)
 
     def make_model(name: str, /, *, model: str = "", key: str = "") -> Loadable:
         if is_address(name):
@@ -134,6 +139,8 @@ def wire(
             return RemoteModel(
                 name, model or (settings.remote_model if own else ""), key or (settings.remote_key if own else "")
             )
+        if shared is not None and name == settings.model:
+            return shared
         # An adapter belongs to the model it was named with.
         chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
         return LocalModel(name, chosen, users=users, lender=lender)
@@ -141,7 +148,7 @@ def wire(
     def forecast(name: str) -> str:
         return weights.forecast(name, placement, users, LONGEST_CONTEXT)
 
-    steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
+    steps = _steps(settings, encoder, index, moderators, reader, models, placement, make_model, wait_for_model)
     if uploads:
         steps.append(Step("Going on with uploads", lambda report: uploaded.start()))
     steps.append(Step("Following the shared documents", lambda report: corpora.start()))
@@ -179,6 +186,7 @@ def wire(
         screen=screen,
         cases=cases,
         tally=tally,
+        moderators=moderators.names,
     )
 
 
@@ -197,15 +205,11 @@ def most_bytes(settings: Settings) -> int:
     return int(settings.upload_limit_mb * 1_000_000)
 
 
-def _policy(settings: Settings) -> WatchedPolicy:
-    return WatchedPolicy(Path(settings.moderation_policy) if settings.moderation_policy else None)
-
-
 def _steps(
     settings: Settings,
     encoder: SentenceEncoder,
     index: Index,
-    classifier: EmbeddedClassifier,
+    moderators: Moderators,
     reader: Reader,
     models: ModelSlot,
     placement: Placement,
@@ -221,7 +225,7 @@ def _steps(
 
     def choose(report: Callable[[str], None]) -> None:
         try:
-            name = settings.model if settings.model != "auto" else _fitting_model(placement)
+            name = settings.model if settings.model != "auto" else fitting_model(placement)
         except ModelError as error:
             models.say(said(error))
             return
@@ -237,7 +241,7 @@ def _steps(
     return [
         Step("Opening the index", lambda report: index.open()),
         Step("Loading the sentence encoder", lambda report: encoder.load()),
-        Step("Loading the moderator", lambda report: classifier.load()),
+        Step("Loading the moderator", moderators.load),
         Step("Loading the reader", lambda report: reader.load()),
         Step("Indexing the starter library", fill),
         Step("Choosing a chat model", choose),
@@ -253,19 +257,3 @@ def _placement(settings: Settings, lender: Lender | None) -> Placement:
         settings.offload_dir,
         settings.adapter,
     )
-
-
-def _fitting_model(placement: Placement) -> str | None:
-    """The best catalogue model for this machine's GPU; None without one, or where an adapter names no model."""
-    from chat.fit import look
-    from chat.placement import check
-
-    if placement.adapter:
-        raise ModelError(
-            "--adapter belongs to one model, and none is named; name it with --model.",
-            zh="--adapter 属于某一个模型，但没有指明是哪个；请用 --model 指明。",
-        )
-    check(placement)
-    machine = look(placement)
-    best = catalogue.best_fit(machine.share) if machine.gpus else None
-    return best.id if best else None

@@ -96,8 +96,11 @@ class Policy:
     def decide(self, verdict: Verdict, side: Side, language: str = "en", text: str = "") -> Decision:
         """The action for a verdict: the leading category's own thresholds where it has some, else the level's.
 
-        The category is named when it is sure enough; where it is not, the reason is a general one.
+        The category is named when it is sure enough; where it is not, the reason is a general one. Of several
+        moderators' verdicts the severest decision counts.
         """
+        if verdict.parts:
+            return worst(self.decide(part, side, language, text) for part in verdict.parts)
         leading = verdict.categories[0][0] if verdict.categories else ""
         own = self.thresholds[side]
         action, category = Action.ALLOW, leading

@@ -216,7 +216,7 @@ def test_only_the_three_functions_are_offered(client: Client) -> None:
 
 def test_health_is_told(running: Running) -> None:
     answer = httpx.get(f"{running.url}healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "moderators": ["embedded"]})
 
 
 def test_wikipedia_is_searched_when_it_is_chosen(client: Client, running: Running) -> None:
