@@ -25,7 +25,7 @@ from ui.render import entries
 class Wary(Words):
     """Warns of what holds the word."""
 
-    def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:  # type: ignore[override]
+    def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
         return [Verdict(0.7, Level.NEEDS_CAUTION, (("violence", 0.7),)) for _ in exchanges]
 
 
