@@ -7,10 +7,13 @@ from pathlib import Path
 from chat.local import LocalModel
 from chat.moderators import Embedded, Engines, Moderators, named
 from chat.placement import Placement
+from encoder import SentenceEncoder
 from moderation import catalogue
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy_file import load_policy
+from moderation.policy_watch import WatchedPolicy
+from moderation.readings import Readings
 from moderation.screen import Screen
+from moderation.topics import TopicJudge
 from settings import Settings
 
 
@@ -32,7 +35,10 @@ def moderators_of(
     return named(settings.moderators, engines)
 
 
-def screen_of(settings: Settings, moderators: Moderators) -> Screen:
-    """The screen in front of them. Raises `SettingsError` for a policy that cannot be used."""
-    policy = load_policy(Path(settings.moderation_policy) if settings.moderation_policy else None)
-    return Screen(moderators.moderator, policy, settings.moderation_limit_s)
+def screen_of(settings: Settings, moderators: Moderators, encoder: SentenceEncoder) -> Screen:
+    """The screen in front of them. Raises `SettingsError` for a policy that cannot be used.
+
+    `encoder` judges what a question is about.
+    """
+    policy = WatchedPolicy(Path(settings.moderation_policy) if settings.moderation_policy else None)
+    return Screen(Readings(moderators.moderator), policy, settings.moderation_limit_s, TopicJudge(encoder))

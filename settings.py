@@ -239,7 +239,9 @@ class Settings:
     )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
-    moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
+    moderation_policy: str = _setting(
+        "", _text, "TOML file laid over the built-in moderation policy; read again when it changes"
+    )
     moderators: tuple[str, ...] = _setting(
         ("embedded",),
         _moderators,
@@ -250,6 +252,11 @@ class Settings:
         None, _folder, "TOML file that says how further moderators are asked, in the form of moderation/catalogue.toml"
     )
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
+    operator_key: Secret = _setting(
+        Secret(""),
+        _secret,
+        "key of the operator's page, /moderation; made up and printed when none is set",
+    )
     upload_limit_mb: float = _setting(100.0, _between(0.001, 5000), "largest document a visitor may upload")
     answer_limit_s: float = _setting(600.0, _between(1, 86_400), "longest time one answer may take, in seconds")
     rewrite_limit_s: float = _setting(

@@ -48,11 +48,11 @@ class SelfHarm:
     @classmethod
     def of(cls, danger: Iterable[str], words: Iterable[str], about: Iterable[str], harmless: Iterable[str]) -> SelfHarm:
         """Phrases as in the policy. Raises `ValueError` for one whose brackets do not match."""
-        return cls(*(_any(phrases) for phrases in (danger, words, about, harmless)))
+        return cls(*(any_of(phrases) for phrases in (danger, words, about, harmless)))
 
     def mention(self, text: str) -> Mention:
         """The gravest mention of all sentences."""
-        sentences = (_plain(part) for part in _SENTENCE.split(clean(text)))
+        sentences = (plain(part) for part in _SENTENCE.split(clean(text)))
         return max((self._in(sentence) for sentence in sentences), default=Mention.NONE)
 
     def _in(self, sentence: str) -> Mention:
@@ -91,16 +91,16 @@ def pattern(phrase: str) -> str:
 def _spaced(part: str, chinese: bool) -> str:
     """A part between marks, folded; where words meet a choice the space belongs to the part."""
     if chinese:
-        return re.escape(_plain(part).strip())
-    folded = _plain(part).strip()
+        return re.escape(plain(part).strip())
+    folded = plain(part).strip()
     return f"{' ' if part[:1] == ' ' else ''}{folded}{' ' if part[-1:] == ' ' and folded else ''}"
 
 
-def _any(phrases: Iterable[str]) -> re.Pattern[str]:
+def any_of(phrases: Iterable[str]) -> re.Pattern[str]:
     """One expression for all phrases; that of no phrase finds nothing."""
     return re.compile("|".join(pattern(phrase) for phrase in phrases) or r"(?!)")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Folded text in which only words and single spaces are left, none between Chinese characters."""
     return _INNER_SPACE.sub("", re.sub(r"[^\w]+", " ", _APOSTROPHE.sub("", fold(clean(text)))))
