@@ -168,12 +168,13 @@ def test_settings() -> None:
         configuration.load(["--moderators", " , "], {})
 
 
-def test_settings_become_moderators_and_a_screen(guard: Path, tmp_path: Path, encoder: SentenceEncoder) -> None:
+def test_settings_become_moderators_and_a_screen(guard: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text("[levels.user]\n'needs intervention' = 'warn'\n", encoding="utf-8")
     settings = Settings(moderators=(str(guard),), moderation_policy=str(policy), moderation_limit_s=60)
     moderators = moderators_of(settings, Calm(), ON_CPU)  # type: ignore[arg-type]  # not asked here
-    assert screen_of(settings, moderators, encoder).check(Exchange(BOMB)).action is Action.WARN
+    screen = screen_of(settings, moderators, SentenceEncoder())
+    assert screen.check(Exchange(BOMB)).action is Action.WARN
 
 
 def test_a_catalogue_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
