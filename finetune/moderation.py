@@ -170,13 +170,13 @@ def worst_of(scores: Floats, owner: Ints, rows: int) -> Floats:
 
 # Which share of harmless texts may reach a level, by kind of source; the strictest kind decides.
 _ALLOWED = (
-    {"ordinary": 0.008, "everyday": 0.06, "alarming": 0.14},  # needs caution
-    {"ordinary": 0.002, "everyday": 0.025, "alarming": 0.08},  # needs intervention
+    {"ordinary": 0.03, "everyday": 0.13, "alarming": 0.25},  # needs caution
+    {"ordinary": 0.02, "everyday": 0.1, "alarming": 0.18},  # needs intervention
 )
 _KINDS = {
     "ordinary": ("benign", "library", "ordinary_squad_dev_en", "ordinary_xquad_zh", "ordinary_drcd_zh_hant"),
-    "everyday": ("own_everyday", "own_task"),
-    "alarming": ("own_contrast", "own_message"),
+    "everyday": ("own_everyday",),
+    "alarming": ("own_contrast", "own_message", "own_prompt", "own_task"),
 }
 _MILD = (0.2, 0.5)
 """Probabilities from which "possibly" and "probably needs caution" begin, unless caution itself begins lower."""
