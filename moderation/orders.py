@@ -42,6 +42,8 @@ _NEAR = 50
 _GREETINGS = ("dear", "hey", "hi", "hello")
 _VOCATIVE = (",,", ",:", "(:", "[:", "*:", "—,", "—:")
 """What stands on both sides of a name that means other things too, where somebody is spoken to."""
+_CUE = "cue"
+"""The kind that only says where to look."""
 _COMMON = "order"
 """The kind of phrases that ordinary text is full of: alone it makes nothing suspicious."""
 
@@ -147,7 +149,16 @@ def _looked_at(part: str) -> Sentence:
     spoken = _without_talk(part)
     words = spaced(fold(spoken))
     match = _FIRST.search(words)
-    return Sentence(part, match[0].strip() if match else "", frozenset(_kinds(spoken, words)))
+    kinds = frozenset(_kinds(spoken, words))
+    if spoken != part and _rare(part):
+        kinds |= {_CUE}
+    return Sentence(part, match[0].strip() if match else "", kinds)
+
+
+def _rare(part: str) -> bool:
+    """Whether it holds something of an order, quoted or told."""
+    words = spaced(fold(part))
+    return _FIRST.search(words) is not None or bool(set(_kinds(part, words)) - {_COMMON})
 
 
 def _without_talk(part: str) -> str:
