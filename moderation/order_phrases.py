@@ -225,6 +225,14 @@ TOGETHER = MappingProxyType(
             "(回答|回复|声称|推荐|输出|告诉|写上|给出|忽略|说)",
             "(必须|只能|一律|直接|应当)",
         ),
+        "cue": (
+            "(ai|ais|llm|llms|gpt|gpts|assistant|assistants|chatbot|chatbots|bot|bots|copilot|copilots|robot|robots|"
+            "language model|language models|summariser|summarizer|generative|artificial reader|artificial readers)",
+            "(prompt|prompts|instruction|instructions|guidelines|override|obey|disregard|jailbreak|jailbroken)",
+            "(the|your|their|its|whose) (user|users|human|humans|operator)",
+            "(dear|kind) (model|machine|reader)",
+            "(人工智能|大模型|语言模型|聊天机器人|智能助手|助手|提示词|指令|指示)",
+        ),
         "persona": (
             "(pretend|act|behave|roleplay|role play|imagine|simulate|become|play|speak|respond|reply|answer|"
             "renamed|named|"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 
-from moderation.features import chinese_share, clean
+from moderation.features import chinese_share, clean, fold
 from moderation.order_phrases import (
     AFTER_CALL,
     ALONE,
@@ -32,7 +32,7 @@ from moderation.order_phrases import (
     TOGETHER,
     TOLD,
 )
-from moderation.self_harm import any_of, plain
+from moderation.self_harm import any_of, spaced
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n\s*\n")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|«[^»]*»|「[^」]*」|`[^`\n]+`|‘[^’]{12,}’")
@@ -42,6 +42,8 @@ _NEAR = 50
 _GREETINGS = ("dear", "hey", "hi", "hello")
 _VOCATIVE = (",,", ",:", "(:", "[:", "*:", "—,", "—:")
 """What stands on both sides of a name that means other things too, where somebody is spoken to."""
+_CUE = "cue"
+"""The kind that only says where to look."""
 _COMMON = "order"
 """The kind of phrases that ordinary text is full of: alone it makes nothing suspicious."""
 
@@ -54,7 +56,7 @@ class Sentence:
     order: str = ""
     """The words that are an order by themselves; empty without."""
     kinds: frozenset[str] = frozenset()
-    """What else it holds: kinds of phrases, of which some pairs make an order."""
+    """What else it holds: kinds of phrases, of which some pairs make an order; a “cue” makes it worth a look."""
 
     @property
     def suspicious(self) -> bool:
@@ -135,7 +137,7 @@ _ENGLISH = _by_opening(phrase for phrase in _RARE if not chinese_share(phrase))
 
 def _worth_a_look(cleaned: str) -> bool:
     """Whether any phrase or mark of a rare kind is there: a quick look, by the words that phrases begin with."""
-    words = plain(cleaned)
+    words = spaced(fold(cleaned))
     for word in _WORD.finditer(words):
         phrases = _ENGLISH.get(word[0])
         if phrases is not None and phrases.match(words, word.start()):
@@ -145,15 +147,24 @@ def _worth_a_look(cleaned: str) -> bool:
 
 def _looked_at(part: str) -> Sentence:
     spoken = _without_talk(part)
-    words = plain(spoken)
+    words = spaced(fold(spoken))
     match = _FIRST.search(words)
-    return Sentence(part, match[0].strip() if match else "", frozenset(_kinds(spoken, words)))
+    kinds = frozenset(_kinds(spoken, words))
+    if spoken != part and _rare(part):
+        kinds |= {_CUE}
+    return Sentence(part, match[0].strip() if match else "", kinds)
+
+
+def _rare(part: str) -> bool:
+    """Whether it holds something of an order, quoted or told."""
+    words = spaced(fold(part))
+    return _FIRST.search(words) is not None or bool(set(_kinds(part, words)) - {_COMMON})
 
 
 def _without_talk(part: str) -> str:
     """The sentence without what it only quotes or tells of."""
     outside = _QUOTED.sub(" ", part)
-    words = plain(outside)
+    words = spaced(fold(outside))
     if _TOLD.search(words):
         return ""
     return outside if outside != part and _SPOKEN_OF.search(words) else part

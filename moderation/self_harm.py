@@ -103,4 +103,9 @@ def any_of(phrases: Iterable[str]) -> re.Pattern[str]:
 
 def plain(text: str) -> str:
     """Folded text in which only words and single spaces are left, none between Chinese characters."""
-    return _INNER_SPACE.sub("", re.sub(r"[^\w]+", " ", _APOSTROPHE.sub("", fold(clean(text)))))
+    return spaced(fold(clean(text)))
+
+
+def spaced(folded: str) -> str:
+    """The same of folded text."""
+    return _INNER_SPACE.sub("", re.sub(r"[^\w]+", " ", _APOSTROPHE.sub("", folded)))
