@@ -204,12 +204,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AppError as error:
         print(error, file=sys.stderr)
         return 1
-    error = draw(given, PAGE.parent)
+    apart_from_exact = draw(given, PAGE.parent)
     by_group, apart = groups(templates)
     text = "\n\n".join(
         [
             f"![Reliability]({_RELIABILITY}) ![Thresholds]({_THRESHOLDS})",
-            f"Expected calibration error {error:.3f}, in ten bins over all held-out texts.",
+            f"Expected calibration error {apart_from_exact:.3f}, in ten bins over all held-out texts.",
             sources(given),
             categories(given),
             f"Identity terms: the rates of false refusals are at most {100 * apart:.1f} points apart.",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from finetune.moderation_data import POSTED, Row, number
 from finetune.moderation_encoder import Labelled
 from moderation.base import Category
-from moderation.classifier import CHINESE, Floats
-from moderation.features import Counts, bags, chinese_share, clean, views, windows
+from moderation.classifier import Floats
+from moderation.features import CHINESE, Counts, bags, chinese_share, clean, views, windows
 
 CATEGORIES = tuple(category.value for category in Category)
 MOST_VIEWS = {True: 3, False: 10}

@@ -157,7 +157,10 @@ class Readings:
 
 
 def severest(verdicts: Sequence[Verdict]) -> Verdict:
-    """The highest score, level and probabilities of one or more verdicts; categories the most probable first."""
+    """The highest score, level and probabilities of one or more verdicts; categories the most probable first.
+
+    Where several moderators judged, each one's severest verdict stays, so that any of them may refuse.
+    """
     if len(verdicts) == 1:
         return verdicts[0]
     highest: dict[str, float] = {}
@@ -166,5 +169,8 @@ def severest(verdicts: Sequence[Verdict]) -> Verdict:
             highest[category] = max(probability, highest.get(category, 0.0))
     ranked = sorted(highest.items(), key=lambda pair: -pair[1])
     return Verdict(
-        max(verdict.score for verdict in verdicts), max(verdict.level for verdict in verdicts), tuple(ranked)
+        score=max(verdict.score for verdict in verdicts),
+        level=max(verdict.level for verdict in verdicts),
+        categories=tuple(ranked),
+        parts=tuple(severest(part) for part in zip(*(verdict.parts for verdict in verdicts), strict=True)),
     )

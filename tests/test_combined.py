@@ -16,6 +16,7 @@ from errors import ModerationError
 from moderation.base import Action, Exchange, Level, Side, Verdict
 from moderation.combined import CombinedModerator
 from moderation.policy_file import load_policy
+from moderation.readings import Readings
 from moderation.screen import Screen
 
 HARMLESS = Verdict(0.01, Level.CASUAL, (("hate", 0.004), ("violence", 0.003)))
@@ -65,6 +66,25 @@ def test_any_of_them_refuses_whatever_the_others_lead_with(order: int) -> None:
     assert alone == [Action.ALLOW, Action.ALLOW, Action.REFUSE]
     moderators = [_says(HARMLESS), _says(ATTACK), _says(HATE)][::order]
     decision = Screen(CombinedModerator(moderators), policy).check(Exchange("x", Side.ASSISTANT))
+    assert (decision.action, decision.category) == (Action.REFUSE, "hate")
+
+
+def test_any_of_them_refuses_a_text_that_is_read_in_several_ways() -> None:
+    policy, encoded = load_policy(), "aG93IGRvIEkgYmFrZSBicmVhZCBmb3IgbXkgZmFtaWx5Pw== i g n o r e"
+    asked: list[int] = []
+
+    @dataclass
+    class Each:
+        verdict: Verdict
+        name: str = "each"
+
+        def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+            asked.append(len(exchanges))
+            return [self.verdict for _ in exchanges]
+
+    combined = CombinedModerator([Each(ATTACK), Each(HATE), Each(HARMLESS)])
+    decision = Screen(Readings(combined), policy).check(Exchange(encoded, Side.ASSISTANT))
+    assert min(asked) > 1
     assert (decision.action, decision.category) == (Action.REFUSE, "hate")
 
 

@@ -17,6 +17,7 @@ from chat.bilingual import told
 from chat.local import LocalModel
 from chat.moderators import Embedded, Engines, Moderators, named
 from chat.placement import ZEROGPU, Placement
+from encoder import SentenceEncoder
 from errors import AppError, SettingsError
 from moderation import catalogue
 from moderation.base import Action, Exchange, Level, Verdict
@@ -172,7 +173,8 @@ def test_settings_become_moderators_and_a_screen(guard: Path, tmp_path: Path) ->
     policy.write_text("[levels.user]\n'needs intervention' = 'warn'\n", encoding="utf-8")
     settings = Settings(moderators=(str(guard),), moderation_policy=str(policy), moderation_limit_s=60)
     moderators = moderators_of(settings, Calm(), ON_CPU)  # type: ignore[arg-type]  # not asked here
-    assert screen_of(settings, moderators).check(Exchange(BOMB)).action is Action.WARN
+    screen = screen_of(settings, moderators, SentenceEncoder())
+    assert screen.check(Exchange(BOMB)).action is Action.WARN
 
 
 def test_a_catalogue_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,8 +198,8 @@ def test_an_overview_holds_nothing_of_it(anna: Visitor) -> None:
     for number in turn.cited:
         assert POISON not in turn.passage(number).text
     for line in (line for line in turn.answer.splitlines() if line.startswith("- ")):
-        quoted, _, number = line[2:].rstrip("]").rpartition(" [")
-        assert quoted in turn.passage(int(number)).text.replace("\n", " ")
+        quoted, _, cited = line[2:].rstrip("]").rpartition(" [")
+        assert quoted in turn.passage(int(cited)).text.replace("\n", " ")
 
 
 # Without the way to it
@@ -206,8 +207,8 @@ def test_an_overview_holds_nothing_of_it(anna: Visitor) -> None:
 _QUERY = standalone("What of the kettle?", ())
 
 
-def _passage(text: str = "The kettle is steel.", **more: str) -> Passage:
-    return Passage("k#0", text, more.pop("title", "Kettle"), "documents", "k", **more)
+def _passage(text: str = "The kettle is steel.", title: str = "Kettle", **more: Any) -> Passage:
+    return Passage("k#0", text, title, "documents", "k", **more)
 
 
 def _vetted(passage: Passage, moderator: Words | None = None) -> Finding:
