@@ -26,7 +26,7 @@ from errors import InputError
 from moderation.base import Action, Exchange, Moderator, Side, Verdict
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy_file import load_policy
-from moderation.readings import Readings
+from moderation.readings import Readings, exposed
 
 _TIMED = 200
 """Texts that are checked one at a time for `p50_ms`."""
@@ -161,9 +161,8 @@ def main() -> None:
     start = time.perf_counter()
     verdicts = judge(moderator, rows, options.side)
     elapsed = time.perf_counter() - start
-    decisions = [
-        policy.decide(verdict, options.side, text=row["text"]) for row, verdict in zip(rows, verdicts, strict=True)
-    ]
+    judged = zip(rows, verdicts, strict=True)
+    decisions = [policy.decide(verdict, options.side, text=exposed(row["text"])) for row, verdict in judged]
     actions = [decision.action for decision in decisions]
     if options.out:
         with options.out.open("w", encoding="utf-8") as file:

@@ -27,6 +27,7 @@ from moderation.base import Action, Category, Side, Verdict
 from moderation.classifier import WEIGHTS, Weights
 from moderation.features import chinese_share
 from moderation.policy_file import load_policy
+from moderation.readings import exposed
 
 PAGE = Path(__file__).parent.parent / "docs" / "moderation.md"
 _BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
@@ -77,7 +78,7 @@ def judged(rows: Sequence[Row]) -> Judged:
     sides = [Side.ASSISTANT if row.source == "own_answer" else Side.USER for row in rows]
     verdicts = judge(moderator, [{"text": row.text} for row in rows], Side.USER)
     actions = [
-        policy.decide(verdict, side, text=row.text).action
+        policy.decide(verdict, side, text=exposed(row.text)).action
         for row, verdict, side in zip(rows, verdicts, sides, strict=True)
     ]
     return Judged(rows, verdicts, actions)

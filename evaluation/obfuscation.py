@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from evaluation.moderation import own_moderator, read
 from moderation.base import Action, Exchange, Moderator, Side
 from moderation.policy import Policy
 from moderation.policy_file import load_policy
+from moderation.readings import exposed
 
 _BATCH = 64
 
@@ -43,26 +44,35 @@ class Report:
     disguised: dict[str, Seen]
 
 
-def measure(moderator: Moderator, policy: Policy, harmful: Sequence[str], harmless: Sequence[str]) -> Report:
-    """Refusals of plain and of disguised texts. Both lists hold at least one."""
-    recall, false = _refused(moderator, policy, harmful), _refused(moderator, policy, harmless)
+def measure(
+    moderator: Moderator,
+    policy: Policy,
+    harmful: Sequence[str],
+    harmless: Sequence[str],
+    show: Callable[[str], str] = exposed,
+) -> Report:
+    """Refusals of plain and of disguised texts, at least one each. `show`: what the policy sees of a text."""
+
+    def refused(texts: Sequence[str]) -> float:
+        return _refused(moderator, policy, texts, show)
+
+    recall, false = refused(harmful), refused(harmless)
     disguised = {}
     for name, disguise in DISGUISES.items():
-        found = _refused(moderator, policy, [disguise(text) for text in harmful])
-        wrong = _refused(moderator, policy, [disguise(text) for text in harmless])
+        found = refused([disguise(text) for text in harmful])
+        wrong = refused([disguise(text) for text in harmless])
         disguised[name] = Seen(found, wrong, _points(found - recall), _points(wrong - false))
     return Report(len(harmful), len(harmless), Seen(recall, false), disguised)
 
 
-def _refused(moderator: Moderator, policy: Policy, texts: Sequence[str]) -> float:
+def _refused(moderator: Moderator, policy: Policy, texts: Sequence[str], show: Callable[[str], str]) -> float:
     """Share of the texts that are refused."""
     refused = 0
     for start in range(0, len(texts), _BATCH):
         batch = texts[start : start + _BATCH]
         verdicts = moderator.check([Exchange(text) for text in batch])
-        decisions = (
-            policy.decide(verdict, Side.USER, text=text) for verdict, text in zip(verdicts, batch, strict=True)
-        )
+        judged = zip(verdicts, batch, strict=True)
+        decisions = (policy.decide(verdict, Side.USER, text=show(text)) for verdict, text in judged)
         refused += sum(decision.action is Action.REFUSE for decision in decisions)
     return refused / len(texts)
 
@@ -100,7 +110,8 @@ def main() -> None:
     )
     if not harmful or not harmless:
         parser.error(f"{options.data} holds {len(harmful)} flagged texts and {len(harmless)} others; it needs both.")
-    report = measure(own_moderator(readings=not options.alone), load_policy(None), harmful, harmless)
+    moderator, show = own_moderator(readings=not options.alone), str if options.alone else exposed
+    report = measure(moderator, load_policy(None), harmful, harmless, show)
     if not options.json:
         print(f"{options.data.name}: {report.harmful} harmful texts, {report.harmless} harmless; refused are\n")
         print(table(report), end="\n\n")

@@ -84,6 +84,11 @@ def readings(text: str) -> tuple[str, ...]:
     return tuple(found)[:MOST]
 
 
+def exposed(text: str) -> str:
+    """The text with its readings under it, for what looks for phrases. Raises `ModelError` as `readings` does."""
+    return "\n".join((text, *readings(text)))
+
+
 def _read(text: str, lexicon: Lexicon) -> Iterator[tuple[str, bool]]:
     """Texts that are one disguise nearer, and whether each is language or may have to be decoded again."""
     writing = Writing.of(text, lexicon)

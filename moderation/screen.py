@@ -17,6 +17,7 @@ from moderation.base import Action, Exchange, Moderator, Side, Verdict
 from moderation.features import chinese_share
 from moderation.policy import Decision, Policy
 from moderation.policy_watch import WatchedPolicy
+from moderation.readings import exposed
 from moderation.topics import TopicJudge
 
 _WORKERS = 4
@@ -66,11 +67,11 @@ class Screen:
         language = language or ("zh" if chinese_share(exchange.text) > 0.3 else "en")
         policy = self.policy
         try:
-            blocked = policy.phrase(exchange.text, language)
+            blocked = policy.phrase(exposed(exchange.text), language)
             if blocked:
                 return blocked
             judged = Exchange(policy.without_allowed(exchange.text), exchange.side, exchange.context)
-            return policy.decide(self.verdicts([judged])[0], exchange.side, language, judged.text)
+            return policy.decide(self.verdicts([judged])[0], exchange.side, language, exposed(judged.text))
         except ModerationError as error:
             logger.error("A text could not be checked: %s", error)
         except Exception:
