@@ -29,11 +29,13 @@ from errors import SettingsError
 from heap import keep_little
 from retrieval.formats.kinds import READABLE
 from serving.health import health_route
+from serving.operator import PATH, Desk, operator_route
 from settings import Settings
 from ui.layout import Options, translations
 from ui.page import AT_ONCE, Parts, page
 from ui.theme import LOGO, SCRIPT, STYLE, theme
-from wiring import DOCUMENTS, Core, most_bytes, wire
+from wired_sources import DOCUMENTS
+from wiring import Core, most_bytes, wire
 
 _ROOT = Path(__file__).parent
 _OTHER_THREADS = 64
@@ -107,6 +109,8 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
     if settings.share and not passphrase:
         passphrase = configuration.Secret(secrets.token_urlsafe(9))
         print(f"Passphrase of the shared page (any user name): {passphrase!s}")
+    operator_key = settings.operator_key or configuration.Secret(secrets.token_urlsafe(12))
+    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation)
     _, local_url, share_url = app.blocks.launch(
         server_name=settings.host,
         server_port=_port(settings.host, settings.port),
@@ -123,13 +127,20 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         run_history=False,
         footer_links=["api", "settings"],
         favicon_path=LOGO,
-        app_kwargs={"routes": [health_route(app.core.assistant.startup)]},
+        app_kwargs={
+            "routes": [
+                health_route(app.core.assistant.startup, app.core.moderators),
+                operator_route(desk, operator_key),
+            ]
+        },
         i18n=app.i18n,
         theme=theme(),
         css_paths=STYLE,
         js=SCRIPT.read_text(encoding="utf-8"),
     )
     print(f"Groundchat is open at {local_url}", flush=True)
+    made_up = "" if settings.operator_key else f"; its key until the next start: {operator_key!s}"
+    print(f"The operator's page is {str(local_url).rstrip('/')}{PATH}{made_up}", flush=True)
     if settings.share:
         print(_shared(share_url), flush=True)
     app.core.assistant.startup.start()

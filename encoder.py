@@ -12,7 +12,7 @@ import importlib.util
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,16 +46,25 @@ class TokenStates:
     """Shape (tokens, dimension)."""
 
 
+LowRank = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Changes to linear layers by their names (LoRA, Hu et al. 2021, arXiv:2106.09685): factors of shape (rank, in) and
+(out, rank), whose product is added to the weights."""
+
+
 class SentenceEncoder:
     """Encodes texts into unit vectors; cosine similarity is their dot product.
 
     `model` is `embedded`, a hub id or a local folder in sentence-transformers' layout. `languages` are the ISO
-    639-1 codes it is trusted with; `*` means all. Safe to call from several threads.
+    639-1 codes it is trusted with; `*` means all. `changes` are added to its weights; its hash does not tell them.
+    Safe to call from several threads.
     """
 
-    def __init__(self, model: str = EMBEDDED, languages: frozenset[str] = frozenset({"en"})) -> None:
+    def __init__(
+        self, model: str = EMBEDDED, languages: frozenset[str] = frozenset({"en"}), changes: LowRank | None = None
+    ) -> None:
         self.model = model
         self.languages = languages
+        self._changes = changes or {}
         self._lock = threading.Lock()
         self._net: Any = None
         self._tokenizer: Any = None
@@ -114,6 +123,9 @@ class SentenceEncoder:
             transformers_logging.enable_progress_bar()
         self._pooling, self._max_tokens = _sentence_transformers_layout(folder, net.config)
         self._hash = (digest or hashlib.sha256(self.model.encode()).hexdigest())[:12]
+        for name, (down, up) in self._changes.items():
+            weight = net.get_submodule(name).weight
+            weight.data.copy_(weight.data.float() + torch.from_numpy(up @ down))
         if dtype == torch.bfloat16:
             from packed import pack
 

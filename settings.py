@@ -157,6 +157,14 @@ def _max_memory(text: str) -> tuple[tuple[int | str, float], ...]:
     return tuple(caps.items())
 
 
+def _moderators(text: str) -> tuple[str, ...]:
+    """`embedded,owner/name,http://host/v1#model` into names, each once."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ValueError("use embedded, hub ids, folders or addresses like http://host:8000/v1#model, with commas")
+    return names
+
+
 def _setting(default: Any, parse: Callable[[str], Any], says: str) -> Any:
     return field(default=default, metadata={"parse": parse, "help": says})
 
@@ -231,8 +239,24 @@ class Settings:
     )
     source_limit_s: float = _setting(6.0, _between(0.1, 120), "time limit of one source, in seconds")
     moderation: str = _setting("on", _one_of("on", "off", "always"), "switch's first position; always: no switch")
-    moderation_policy: str = _setting("", _text, "TOML file that replaces the built-in moderation policy")
+    moderation_policy: str = _setting(
+        "", _text, "TOML file laid over the built-in moderation policy; read again when it changes"
+    )
+    moderators: tuple[str, ...] = _setting(
+        ("embedded",),
+        _moderators,
+        "who screens, any may refuse: embedded, hub ids, folders, servers like http://host:8000/v1#model, with commas",
+    )
+    moderator_key: Secret = _setting(Secret(""), _key, "API key for the servers among them")
+    moderator_catalogue: Path | None = _setting(
+        None, _folder, "TOML file that says how further moderators are asked, in the form of moderation/catalogue.toml"
+    )
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
+    operator_key: Secret = _setting(
+        Secret(""),
+        _secret,
+        "key of the operator's page, /moderation; made up and printed when none is set",
+    )
     upload_limit_mb: float = _setting(100.0, _between(0.001, 5000), "largest document a visitor may upload")
     answer_limit_s: float = _setting(600.0, _between(1, 86_400), "longest time one answer may take, in seconds")
     rewrite_limit_s: float = _setting(
@@ -343,4 +367,6 @@ def _flags(argv: Sequence[str], program: str) -> dict[str, str]:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(value)
     return ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)

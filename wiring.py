@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import wired_sources
 from activity import Activity
-from chat import catalogue, weights
+from chat import weights
 from chat.assistant import Assistant
 from chat.base import Sampling
 from chat.bilingual import said
 from chat.claims import CitationChecks
+from chat.fit import fitting_model
 from chat.local import LONGEST_CONTEXT, LocalModel
+from chat.moderators import Moderators
 from chat.placement import ZEROGPU, Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
@@ -29,48 +32,34 @@ from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from chat.zerogpu import Gpu, Lender
 from encoder import SentenceEncoder
-from errors import ModelError, SettingsError
+from errors import ModelError
 from heap import Heap
+from moderation.cases import Cases
 from moderation.classifier import EmbeddedClassifier
-from moderation.policy import Policy
-from moderation.policy_file import load_policy
 from moderation.screen import Screen
+from moderation.tally import Tally
 from retrieval.corpora import Corpora
-from retrieval.corpus import SHARED, Corpus
-from retrieval.documents import FetchedDocuments, IndexedDocuments
 from retrieval.dump_source import WikipediaDump
-from retrieval.feed_list import FeedList
-from retrieval.fetch import Fetcher, Limits
 from retrieval.files import open_file
-from retrieval.http_cache import HttpCache
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
 from retrieval.joining import Joining
 from retrieval.judge import SentenceJudge
-from retrieval.library import GUIDE, LIBRARY, read_library, synchronise
+from retrieval.library import GUIDE, read_library, synchronise
 from retrieval.milvus import MilvusIndex
-from retrieval.news import News
 from retrieval.pace import Pace
 from retrieval.rerank import Reranker
-from retrieval.sports import Sports
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import OpenFile, Uploads
-from retrieval.url_list import UrlList
-from retrieval.watched_folder import WatchedFolder
-from retrieval.web_search import WebSearch
-from retrieval.wikipedia import Wikipedia
+from screening import moderators_of, screen_of
 from settings import Settings
+from wired_sources import DOCUMENTS
 
-VERSION = "0.1.0"
 _STARTING_S = 10.0
 """How long the end of the program waits for its start."""
-DOCUMENTS = "documents"
-"""The source that holds what visitors upload."""
 
 _ROOT = Path(__file__).parent
-_PAGE_LIMITS = Limits(seconds=300, bytes=500 * 2**20)
-"""For a document of the operator's list; what a question waits for has the source's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +78,11 @@ class Core:
     forecast: Callable[[str], str]
     """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
     sampling: Sampling
+    screen: Screen
+    cases: Cases
+    tally: Tally
+    moderators: tuple[str, ...]
+    """Names of those who screen, for anybody to see."""
 
     def close(self) -> None:
         """Stop what goes on in the background: a thread that the end of the program tears out of PyTorch aborts it."""
@@ -98,6 +92,7 @@ class Core:
         if self.dump is not None:
             self.dump.close()
         self.index.close()
+        self.tally.close()
 
 
 def wire(
@@ -108,7 +103,7 @@ def wire(
     ready: Callable[[], None] | None = None,
     gpu: Gpu | None = None,
 ) -> Core:
-    """Put the parts together. Raises `SettingsError` for a policy, a folder, a list or a dump that cannot be used.
+    """Put the parts together. Raises `SettingsError` for a policy, moderator, folder, list or dump that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
@@ -122,16 +117,20 @@ def wire(
     judge = SentenceJudge(vectors)
     reader = Reader(judge)
     models = ModelSlot(reader)
-    classifier = EmbeddedClassifier(encoder)
-    screen = Screen(classifier, _policy(settings), settings.moderation_limit_s)
+    cases, tally = Cases(settings.data_dir / "moderation"), Tally(settings.data_dir / "moderation")
     pace = Pace()
-    corpora = _corpora(settings, index, pace)
-    dump = _dump(settings, index, activity)
-    sources = _sources(settings, index, corpora, dump, pace, uploads)
+    corpora = wired_sources.corpora(settings, index, pace)
+    dump = wired_sources.dump(settings, index, activity)
+    sources = wired_sources.sources(settings, index, corpora, dump, pace, uploads)
 
     lender = Lender(gpu) if gpu is not None else None
     placement = _placement(settings, lender)
     users = 1 if lender is not None else settings.users  # of one GPU
+    # A model that people chat with and that screens too is loaded once.
+    both = settings.model in settings.moderators and not is_address(settings.model) and lender is None
+    shared = LocalModel(settings.model, placement, users=users) if both else None
+    moderators = moderators_of(settings, EmbeddedClassifier(), placement, shared)
+    screen = screen_of(settings, moderators, encoder)
 
     def make_model(name: str, /, *, model: str = "", key: str = "") -> Loadable:
         if is_address(name):
@@ -140,6 +139,8 @@ def wire(
             return RemoteModel(
                 name, model or (settings.remote_model if own else ""), key or (settings.remote_key if own else "")
             )
+        if shared is not None and name == settings.model:
+            return shared
         # An adapter belongs to the model it was named with.
         chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
         return LocalModel(name, chosen, users=users, lender=lender)
@@ -147,7 +148,7 @@ def wire(
     def forecast(name: str) -> str:
         return weights.forecast(name, placement, users, LONGEST_CONTEXT)
 
-    steps = _steps(settings, encoder, index, classifier, reader, models, placement, make_model, wait_for_model)
+    steps = _steps(settings, encoder, index, moderators, reader, models, placement, make_model, wait_for_model)
     if uploads:
         steps.append(Step("Going on with uploads", lambda report: uploaded.start()))
     steps.append(Step("Following the shared documents", lambda report: corpora.start()))
@@ -169,6 +170,8 @@ def wire(
         checks=CitationChecks(Support(judge)),
         # A GPU that is lent for one answer at a time is not lent for a question.
         rewriter=Rewriter(settings.rewrite_limit_s) if lender is None else None,
+        cases=cases,
+        tally=tally,
     )
     return Core(
         assistant=assistant,
@@ -180,6 +183,10 @@ def wire(
         make_model=make_model,
         forecast=forecast,
         sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
+        screen=screen,
+        cases=cases,
+        tally=tally,
+        moderators=moderators.names,
     )
 
 
@@ -198,141 +205,11 @@ def most_bytes(settings: Settings) -> int:
     return int(settings.upload_limit_mb * 1_000_000)
 
 
-def _policy(settings: Settings) -> Policy:
-    return load_policy(Path(settings.moderation_policy) if settings.moderation_policy else None)
-
-
-def _corpora(settings: Settings, index: Index, pace: Pace) -> Corpora:
-    folder = settings.data_dir / "shared"
-    found: list[Corpus] = []
-    if settings.documents_folder is not None:
-        found.append(WatchedFolder(settings.documents_folder, leave_out=settings.data_dir))
-    if settings.documents_urls is not None:
-        fetcher = Fetcher(_user_agent(settings), allowed_hosts=settings.allow_hosts, limits=_PAGE_LIMITS, pace=pace)
-        pages = HttpCache(fetcher, folder / "pages") if settings.network else None
-        found.append(UrlList(settings.documents_urls, pages))
-    return Corpora(index, found, folder)
-
-
-def _dump(settings: Settings, index: Index, activity: Activity) -> WikipediaDump | None:
-    if settings.wikipedia_dump is None:
-        return None
-    if not isinstance(index, DocumentIndex):
-        raise SettingsError(
-            "--wikipedia-dump reads into the index on this machine, and --index names one elsewhere; read the dump "
-            "without --index (python -m retrieval.dump), then move it there (python -m retrieval.move)."
-        )
-    dump = WikipediaDump(index, settings.wikipedia_dump, activity)
-    dump.check()
-    return dump
-
-
-def _sources(
-    settings: Settings,
-    index: Index,
-    corpora: Corpora,
-    dump: WikipediaDump | None,
-    pace: Pace,
-    uploads: bool,
-) -> list[Source]:
-    library = IndexedDocuments(index, LIBRARY)
-    sources = [Source(index.retriever(LIBRARY), LABELS[LIBRARY], documents=library)]
-    if settings.documents_folder is not None or settings.documents_urls is not None:
-        sources.append(
-            Source(
-                index.retriever(SHARED),
-                LABELS[SHARED],
-                empty=lambda owner: not corpora.status().documents,
-                documents=IndexedDocuments(index, SHARED),
-            )
-        )
-    if uploads:
-        uploaded = IndexedDocuments(index, DOCUMENTS, personal=True)
-        sources.append(
-            Source(
-                index.retriever(DOCUMENTS),
-                LABELS[DOCUMENTS],
-                empty=lambda owner: not index.documents(DOCUMENTS, owner),
-                documents=uploaded,
-            )
-        )
-    if dump is not None:
-        sources.append(
-            Source(
-                dump,
-                LABELS[dump.name],
-                empty=lambda owner: dump.empty(),
-                documents=IndexedDocuments(index, dump.name, countless=True),
-                live=dump,
-            )
-        )
-    if settings.network:
-        wikipedia = Wikipedia(
-            settings.wikipedia_url,
-            user_agent=_user_agent(settings),
-            allowed_hosts=settings.allow_hosts,
-            cache_folder=settings.data_dir / "wikipedia",
-            pace=pace,
-            time_limit_s=settings.source_limit_s,
-        )
-        articles = FetchedDocuments(wikipedia)
-        sources.append(Source(wikipedia, LABELS["wikipedia"], remote=True, documents=articles, live=wikipedia))
-        sources += _news(settings, pace)
-        sports = _sports(settings, pace)
-        sources.append(Source(sports, LABELS["sports"], remote=True, live=sports))
-        if settings.web_search_url:
-            web = _web_search(settings, pace)
-            sources.append(Source(web, LABELS["web"], remote=True, live=web))
-    return sources
-
-
-def _news(settings: Settings, pace: Pace) -> list[Source]:
-    """The source of news; none where the operator's list is empty. Raises `SettingsError` where it cannot be used."""
-    listed = FeedList.built_in() if settings.news_feeds is None else FeedList.read(settings.news_feeds)
-    if not listed.languages:
-        return []
-    news = News(
-        listed,
-        settings.data_dir / "news",
-        user_agent=_user_agent(settings),
-        allowed_hosts=settings.allow_hosts,
-        pace=pace,
-        time_limit_s=settings.source_limit_s,
-    )
-    return [Source(news, LABELS["news"], remote=True, live=news)]
-
-
-def _sports(settings: Settings, pace: Pace) -> Sports:
-    return Sports(
-        settings.sports_url,
-        leagues=settings.sports_leagues,
-        user_agent=_user_agent(settings),
-        cache_folder=settings.data_dir / "sports",
-        pace=pace,
-        time_limit_s=settings.source_limit_s,
-    )
-
-
-def _web_search(settings: Settings, pace: Pace) -> WebSearch:
-    return WebSearch(
-        settings.web_search_url,
-        user_agent=_user_agent(settings),
-        cache_folder=settings.data_dir / "web",
-        pace=pace,
-        time_limit_s=settings.source_limit_s,
-    )
-
-
-def _user_agent(settings: Settings) -> str:
-    contact = f"; {settings.contact}" if settings.contact else ""
-    return f"Groundchat/{VERSION} (self-hosted chat{contact})"
-
-
 def _steps(
     settings: Settings,
     encoder: SentenceEncoder,
     index: Index,
-    classifier: EmbeddedClassifier,
+    moderators: Moderators,
     reader: Reader,
     models: ModelSlot,
     placement: Placement,
@@ -348,7 +225,7 @@ def _steps(
 
     def choose(report: Callable[[str], None]) -> None:
         try:
-            name = settings.model if settings.model != "auto" else _fitting_model(placement)
+            name = settings.model if settings.model != "auto" else fitting_model(placement)
         except ModelError as error:
             models.say(said(error))
             return
@@ -364,7 +241,7 @@ def _steps(
     return [
         Step("Opening the index", lambda report: index.open()),
         Step("Loading the sentence encoder", lambda report: encoder.load()),
-        Step("Loading the moderator", lambda report: classifier.load()),
+        Step("Loading the moderator", moderators.load),
         Step("Loading the reader", lambda report: reader.load()),
         Step("Indexing the starter library", fill),
         Step("Choosing a chat model", choose),
@@ -380,19 +257,3 @@ def _placement(settings: Settings, lender: Lender | None) -> Placement:
         settings.offload_dir,
         settings.adapter,
     )
-
-
-def _fitting_model(placement: Placement) -> str | None:
-    """The best catalogue model for this machine's GPU; None without one, or where an adapter names no model."""
-    from chat.fit import look
-    from chat.placement import check
-
-    if placement.adapter:
-        raise ModelError(
-            "--adapter belongs to one model, and none is named; name it with --model.",
-            zh="--adapter 属于某一个模型，但没有指明是哪个；请用 --model 指明。",
-        )
-    check(placement)
-    machine = look(placement)
-    best = catalogue.best_fit(machine.share) if machine.gpus else None
-    return best.id if best else None

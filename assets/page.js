@@ -24,8 +24,9 @@
   page.unsent = () => last;
   const act = (kind, turn, text) => {
     remember();
-    last = kind === 'undo' ? '' : text;
-    follow = kind !== 'undo';
+    const quiet = kind === 'undo' || kind === 'contest';
+    last = quiet ? '' : text;
+    follow = !quiet;
     page.act([kind, turn, text, asked().at(-1)?.dataset.gcTurn || '']);
     unheard = POKES;
     clearTimeout(poking);
@@ -178,7 +179,12 @@
   };
   const undo = button => act('undo', button.dataset.gcTurn, box().value);
   const goOn = button => act('continue', button.dataset.gcTurn, '');
-  const acts = {copy: copied, edit, retry, undo, continue: goOn};
+  const contest = button => {
+    const keep = button.closest('.gc-contest').querySelector('input').checked;
+    button.disabled = true;
+    act('contest', button.dataset.gcTurn, `${button.dataset.gcSide}${keep ? ' text' : ''}`);
+  };
+  const acts = {copy: copied, edit, retry, undo, contest, continue: goOn};
 
   const remove = button => {
     if (!button.dataset.sure) {

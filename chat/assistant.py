@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from activity import Activity
 from chat import overviews
 from chat.base import ChatRequest, Message, RawModel, Role, Sampling
-from chat.bilingual import Bilingual
 from chat.citations import Numbering, Verbatim
 from chat.claims import CitationChecks
 from chat.conversation import Conversation, Kind, Outcome, Turn
@@ -23,6 +22,7 @@ from chat.earlier import history, last_answer, talked
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.finding import Finder, Finding, Searching, likelier
 from chat.rewriting import Rewriter
+from chat.screening import Screening, flagged, noted, refused, withdrawn
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
@@ -31,10 +31,12 @@ from chat.vetting import Vetting
 from chat.writing import Writing, told_of
 from errors import InputError, SourceError
 from moderation.base import Action, Exchange, Side
+from moderation.cases import Cases
 from moderation.passages import PassageScreen
-from moderation.policy import Decision
+from moderation.policy import Policy
 from moderation.screen import Screen
 from moderation.stream import Retraction, screened
+from moderation.tally import Tally
 from retrieval.base import Passage
 from retrieval.joining import Joining
 from retrieval.overview_request import OverviewRequest
@@ -85,11 +87,14 @@ class Assistant:
         joining: Joining | None = None,
         checks: CitationChecks | None = None,
         rewriter: Rewriter | None = None,
+        cases: Cases | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """`activity` is told while an answer is written, so that background work makes way.
 
         `joining`: see `Finder`. `checks` check the citations of a model that writes in its own words, `rewriter` lets
-        it read follow-ups; without them that is not done.
+        it read follow-ups; without them that is not done. What moderation decides is counted in `tally`, and kept in
+        `cases` where somebody contests it.
         """
         self.models = models
         self.sources = sources
@@ -97,7 +102,7 @@ class Assistant:
         self.startup = startup
         self._reranker = reranker
         self._finder = Finder(sources, reranker, joining)
-        self._screen = screen
+        self._screening = Screening(screen, cases, tally)
         self._vetting = Vetting(PassageScreen(screen))
         self._limit_s = answer_limit_s
         self._activity = activity or Activity()
@@ -152,6 +157,15 @@ class Assistant:
         finally:
             ask.cancel.set()
 
+    @property
+    def policy(self) -> Policy:
+        """The moderation policy in force."""
+        return self._screening.screen.policy
+
+    def contest(self, turn: Turn, side: Side | None = None, keep_text: bool = False) -> Turn:
+        """The turn, once what moderation said of it is recorded as wrong; see `Screening.contest`."""
+        return self._screening.contest(turn, side, keep_text)
+
     def prompt_of(self, conversation: Conversation, turn: Turn, sampling: Sampling) -> str:
         """The prompt that the model in use reads for one of the conversation's turns, up to its answer.
 
@@ -183,7 +197,7 @@ class Assistant:
         wanted = overviews.asked(ask.question, ask.conversation)
         searched = [] if talk(ask.question) is not None else chosen
         searching = Searching(query, ()) if wanted else self._searching(ask, searched, query)
-        turn = yield from self._checked(ask, turn, query.language)
+        turn = yield from self._checked(ask, turn, query, anything=wanted is not None)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
         yield Status(Stage.SEARCHING)
@@ -203,7 +217,7 @@ class Assistant:
         query, passages = found.query, found.passages
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
         for notice in (notice.told(query.language) for notice in found.notices):
-            turn = _noted(turn, notice)
+            turn = noted(turn, notice)
             yield Notice(notice)
         turn = dataclasses.replace(turn, passages=passages, numbers=ask.conversation.numbers(passages))
         yield Found(passages)
@@ -226,7 +240,7 @@ class Assistant:
         if not text or text.casefold() in (found.query.text.casefold(), ask.question.strip().casefold()):
             return found
         exchange = Exchange(text, Side.USER, last_answer(ask.conversation))
-        if ask.moderation and self._screen.check(exchange, query.language).action is not Action.ALLOW:
+        if ask.moderation and self._screening.screen.check(exchange, query.language).action is not Action.ALLOW:
             return found
         reading = dataclasses.replace(query, text=text, alone="", new_topic=False)
         other = self._finder.found(self._searching(ask, searched, reading), least, ask.cancel)
@@ -238,7 +252,7 @@ class Assistant:
         """Answer with overviews of documents, or say that there is no such document."""
         ready = self._vetting.ready(ready, query.language) if ask.moderation else ready
         for notice in ready.notices:
-            turn = _noted(turn, notice)
+            turn = noted(turn, notice)
             yield Notice(notice)
         if not ready.overviews:
             text = overviews.none(wanted, chosen, self.sources.all, ask.conversation.owner, query.language)
@@ -259,23 +273,27 @@ class Assistant:
         said hello to would answer from the guide."""
         return self.models.current.least == 0 or scope(question) is Scope.APP
 
-    def _checked(self, ask: Ask, turn: Turn, language: str) -> Generator[Event, None, Turn]:
-        """The turn with what the moderator says of its question; `Done` has come where that refuses it."""
+    def _checked(self, ask: Ask, turn: Turn, query: Query, anything: bool = False) -> Generator[Event, None, Turn]:
+        """The turn with what the moderator says of its question; `Done` has come where that refuses it.
+
+        `anything`: whatever its topic is.
+        """
         if not ask.moderation:
+            self._screening.count(Side.USER, None)
             return turn
-        exchange = Exchange(ask.question, Side.USER, "" if ask.raw else last_answer(ask.conversation))
-        decision = self._screen.check(exchange, language)
+        decision = self._screening.question(turn, ask.conversation, query, raw=ask.raw, anything=anything)
         if decision.action is not Action.ALLOW:
             yield Flagged(decision)
         if decision.action is Action.REFUSE:
-            turn = _refused(turn, Outcome.QUESTION_REFUSED, decision)
+            turn = refused(turn, Outcome.QUESTION_REFUSED, decision)
             yield Done(turn)
-        return _noted(turn, decision.reason) if decision.action is Action.WARN else turn
+            return turn
+        return noted(flagged(turn, Side.USER, decision), decision.reason) if decision.reason else turn
 
     def _raw(self, ask: Ask, turn: Turn) -> Iterator[Event]:
         """Let the model go on from the text as it stands."""
         query = standalone(ask.question, ())
-        turn = yield from self._checked(ask, turn, query.language)
+        turn = yield from self._checked(ask, turn, query)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
         yield Status(Stage.WRITING)
@@ -286,7 +304,7 @@ class Assistant:
         query = standalone(ask.question, talked(ask.conversation))
         yield Status(Stage.WRITING)
         request = self._request(ask, [], query, turn.passages)
-        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=(), doubts=())
+        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=(), flags=(), doubts=())
         yield from self._write(ask, turn, dataclasses.replace(request, begun=turn.placed(turn.passages)))
 
     def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
@@ -307,12 +325,14 @@ class Assistant:
         writing = self._writing(ask, turn, request)
         pieces = writing.pieces(self._raw_model().raw_stream if ask.raw else model.stream)
 
-        def judge(text: str) -> Decision:
-            return self._screen.check(Exchange(text, Side.ASSISTANT, ask.question), request.language)
+        judge = self._screening.answer(turn.id, ask.question, request.language)
 
         def checked() -> Iterator[str | Retraction]:
+            nonlocal turn
             worst = yield from screened(pieces, judge, begun=request.begun)
+            self._screening.count(Side.ASSISTANT, worst)
             if worst.action is Action.WARN:
+                turn = flagged(turn, Side.ASSISTANT, worst)
                 writing.beside.append(Notice(worst.reason))
 
         written = ""
@@ -320,11 +340,12 @@ class Assistant:
             for piece in checked() if ask.moderation else pieces:
                 while writing.beside:
                     event = writing.beside.pop(0)
-                    turn = _noted(turn, event.text) if isinstance(event, Notice) else turn
+                    turn = noted(turn, event.text) if isinstance(event, Notice) else turn
                     yield event
                 if isinstance(piece, Retraction):
+                    self._screening.count(Side.ASSISTANT, piece.decision)
                     yield Retracted(piece.decision)
-                    yield Done(_withdrawn(ask, turn, piece.decision, request.language))
+                    yield Done(withdrawn(turn, ask.resume, piece.decision, request.language))
                     return
                 if piece:
                     written += piece
@@ -355,24 +376,3 @@ def check_question(text: str) -> str:
             zh=f"消息有 {len(text):,} 个字符，上限是 {LONGEST_QUESTION:,} 个；请缩短，或把长的部分上传为文档再提问。",
         )
     return text
-
-
-def _noted(turn: Turn, notice: str) -> Turn:
-    return dataclasses.replace(turn, notices=(*turn.notices, notice))
-
-
-def _withdrawn(ask: Ask, turn: Turn, decision: Decision, language: str) -> Turn:
-    """The turn once its answer was refused. Of one that was gone on with, only what was added goes."""
-    if ask.resume is None:
-        return _refused(turn, Outcome.ANSWER_REFUSED, decision)
-    return _noted(ask.resume, _ADDED.filled(reason=decision.reason).told(language))
-
-
-_ADDED = Bilingual("What was added was withdrawn. {reason}", zh="续写的部分已撤回。{reason}")
-
-
-def _refused(turn: Turn, outcome: Outcome, decision: Decision) -> Turn:
-    """The turn with nothing of the refused text in it."""
-    if outcome is Outcome.QUESTION_REFUSED:
-        turn = dataclasses.replace(turn, passages=(), numbers=())
-    return dataclasses.replace(turn, outcome=outcome, reason=decision.reason, category=decision.category)

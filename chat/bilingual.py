@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from errors import AppError
 
+LANGUAGES = ("en", "zh")
+
 
 class Bilingual(str):
     """`str(sentence)` in English, `told` in the language of whoever reads it."""
@@ -53,3 +55,12 @@ def listed(parts: Sequence[str], joint: str, zh_joint: str) -> Bilingual:
     if not rest:
         return Bilingual(last, zh=zh_last)
     return Bilingual(f"{', '.join(rest)} {joint} {last}", zh=f"{zh_rest}{zh_joint}{zh_last}")
+
+
+def page_language(accept_language: str) -> str:
+    """The page's language for an Accept-Language header (RFC 9110, 12.5.4; the order is taken as preference)."""
+    for part in accept_language.lower().split(","):
+        code = part.strip()[:2]
+        if code in LANGUAGES:
+            return code
+    return "en"

@@ -3,7 +3,7 @@
     response = run("/hyperparameters temperature=0", session, offer)
     response.session        # the session afterwards
     response.text           # to be shown
-    response.effect         # what is to be done: an Ask, LoadModel, ShowPrompt, Quit; None where nothing is
+    response.effect         # what is to be done: an Ask, LoadModel, ShowPrompt, Contest, Quit; None where nothing is
 
 A line without a slash is a message. Raises `InputError` for what cannot be done.
 """
@@ -89,6 +89,14 @@ class ShowPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """Record that what moderation said of this turn is wrong (`Assistant.contest`)."""
+
+    turn: Turn
+    keep_text: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """The person leaves."""
 
@@ -99,7 +107,7 @@ class Response:
 
     session: Session
     text: str = ""
-    effect: Ask | LoadModel | ShowPrompt | Quit | None = None
+    effect: Ask | LoadModel | ShowPrompt | Contest | Quit | None = None
     draft: str = ""
     """What returns to the input line."""
 
@@ -245,6 +253,21 @@ def _moderation(session: Session, argument: str, offer: Offer) -> Response:
     return Response(session, session.say("moderation_on" if session.moderation else "moderation_off"))
 
 
+def _contest(session: Session, argument: str, offer: Offer) -> Response:
+    if argument.lower() not in ("", "text"):
+        raise _refusal("contest_how", given=_short(argument))
+    flagged = next((turn for turn in reversed(session.conversation.turns) if turn.flags), None)
+    if flagged is None:
+        raise _refusal("nothing_flagged")
+    return Response(session, effect=Contest(flagged, keep_text=bool(argument)))
+
+
+def contested(session: Session, turn: Turn) -> Response:
+    """The session once its turn was contested, and the thanks for it."""
+    text = session.say("contested_text" if any(flag.text_kept for flag in turn.flags) else "contested")
+    return Response(dataclasses.replace(session, conversation=session.conversation.put(turn)), text)
+
+
 def _continue(session: Session, argument: str, offer: Offer) -> Response:
     turn = _last(session)
     if not turn.cut:
@@ -319,6 +342,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "model": _model,
         "sources": _sources,
         "moderation": _moderation,
+        "contest": _contest,
         "continue": _continue,
         "retry": _retry,
         "undo": _undo,

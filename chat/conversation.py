@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from chat.base import Message, Role, Sampling
 from chat.citations import renumbered
+from chat.flags import Flag
 from retrieval.base import Passage
 
 
@@ -83,6 +84,8 @@ class Turn:
     """Why it was refused or failed, in plain words."""
     category: str = ""
     """The moderation category of a refusal."""
+    flags: tuple[Flag, ...] = ()
+    """What was refused or warned about of either side, in order."""
     query: str = ""
     """What was searched for; differs from the question when that leaned on earlier turns."""
     new_topic: bool = False

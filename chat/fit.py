@@ -14,6 +14,7 @@ from chat import catalogue
 from chat.bilingual import Bilingual, listed, told
 from chat.memory import Anatomy, Load, Need
 from chat.placement import Placement, kind_of_device, usable_gpus
+from chat.placement import check as check_placement
 from errors import ModelError
 
 _LEAST_CONTEXT = 1024
@@ -221,3 +222,19 @@ def _shorter(anatomy: Anatomy, load: Load, machine: Machine) -> Iterator[Bilingu
 
 def _gb(count: int) -> str:
     return f"{count / 1e9:.1f}"
+
+
+def fitting_model(placement: Placement) -> str | None:
+    """The best catalogue model for this machine's GPU; None without one.
+
+    Raises `ModelError` where the settings contradict each other, or an adapter names no model.
+    """
+    if placement.adapter:
+        raise ModelError(
+            "--adapter belongs to one model, and none is named; name it with --model.",
+            zh="--adapter 属于某一个模型，但没有指明是哪个；请用 --model 指明。",
+        )
+    check_placement(placement)
+    machine = look(placement)
+    best = catalogue.best_fit(machine.share) if machine.gpus else None
+    return best.id if best else None

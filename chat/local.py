@@ -108,7 +108,7 @@ class LocalModel:
             if bars:
                 transformers_logging.enable_progress_bar()
         known = catalogue.find(self.model)
-        context = min(self.context_limit, _context(net.config, tokenizer), known.context if known else 2**31)
+        context = min(self.context_limit, context_of(net.config, tokenizer), known.context if known else 2**31)
         format = known.format if known else format_of(tokenizer, net.config.model_type)
         prompts = PromptBuilder(tokenizer, format, context)
         declared = _declared_ends(net, tokenizer)
@@ -218,7 +218,7 @@ class LocalModel:
         yield Chunk(text=rest, finish=finish, notice=SILENT if silent else "")
 
 
-def _context(config: Any, tokenizer: Any) -> int:
+def context_of(config: Any, tokenizer: Any) -> int:
     """Tokens the model was made to read, as its configuration or else its tokenizer says."""
     text = config.get_text_config()
     declared = [value for key in _CONTEXT_KEYS if isinstance(value := getattr(text, key, None), int) and value > 0]

@@ -12,10 +12,11 @@ from types import FrameType
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
 from chat.bilingual import told
-from chat.commands import LoadModel, Offer, Quit, Response, Session, ShowPrompt, finished, run
+from chat.commands import Contest, LoadModel, Offer, Quit, Response, Session, ShowPrompt, contested, finished, run
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, Turn
 from chat.events import Delta, Done, Event, Stage, Status
+from chat.flags import in_brackets
 from chat.slot import MakeModel
 from errors import AppError
 from retrieval.base import Passage
@@ -72,6 +73,8 @@ class Terminal:
             self._console.line(self._say("note", text=told(self._models.says, self.session.language)))
         if self._keyboard.interactive:
             self._console.line(self._say("greeting", name=self._models.current.name), dim=True)
+        if not self.session.moderation:
+            self._console.line(self._say("moderation_off"), dim=True)
         return self._converse()
 
     def _converse(self) -> int:
@@ -112,6 +115,10 @@ class Terminal:
             self._answer(effect)
         elif isinstance(effect, LoadModel):
             self._load(effect.name)
+        elif isinstance(effect, Contest):
+            response = contested(self.session, self._assistant.contest(effect.turn, keep_text=effect.keep_text))
+            self.session = response.session
+            self._console.line(response.text)
         elif isinstance(effect, ShowPrompt):
             self._console.line(self._assistant.prompt_of(self.session.conversation, effect.turn, self.session.sampling))
 
@@ -142,11 +149,15 @@ class Terminal:
     def _after(self, ask: Ask, turn: Turn) -> Iterator[str]:
         """What stands under an answer: how it ended, notices, sources."""
         if turn.outcome in _REASONS:
-            yield self._say(_REASONS[turn.outcome], reason=turn.reason)
+            refusals = (flag.decision for flag in turn.flags if flag.decision.reason == turn.reason)
+            sure = "".join(in_brackets(self.session.language, decision) for decision in refusals)
+            yield self._say(_REASONS[turn.outcome], reason=turn.reason) + sure
         elif turn.outcome in _ENDS:
             yield self._say("raw_length" if ask.raw and turn.outcome is Outcome.LENGTH else _ENDS[turn.outcome])
         for notice in turn.notices:
             yield self._say("note", text=notice)
+        if not turn.moderated:
+            yield self._say("unscreened")
         if ask.raw or turn.outcome is Outcome.ANSWER_REFUSED:
             return
         for number in sorted(turn.cited):

@@ -113,7 +113,10 @@ def read_config(folder: Path, name: str) -> Any:
         ) from error
     known = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
     written_for = config.architectures or [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, "nothing known")]
-    if not known.intersection(written_for) or getattr(config, "is_encoder_decoder", False):
+    # Of a model that also sees pictures the part for text is loaded (Llama Guard 4).
+    sees = config.get_text_config() is not config and config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    reads = known.intersection(written_for) or (sees and written_for[0].endswith("ForConditionalGeneration"))
+    if not reads or getattr(config, "is_encoder_decoder", False):
         raise ModelError(
             f"The model “{name}” is a {written_for[0]}, which cannot chat; give a causal language model.",
             zh=f"模型“{name}”是 {written_for[0]}，不能聊天；请给出因果语言模型。",

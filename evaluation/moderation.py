@@ -3,7 +3,7 @@
     python -m evaluation.moderation --data FILE.jsonl [--side user|assistant] [--out OUT.jsonl] [--json]
 
 FILE (.gz too) holds {"text", "flagged"?} per line. OUT, in the same order, holds {"score", "level", "categories",
-"action"}: the app's own classifier, and what the built-in policy with its phrases makes of it. `recall` and
+"action"}: the app's own moderator, and what the built-in policy with its phrases makes of it. `recall` and
 `false_positive_rate` count what is *refused*; `average_precision` and `auroc` judge the order of the scores alone. Rows
 whose `flagged` is absent or null are judged but not measured; a metric that the labels do not allow is null.
 """
@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder import SentenceEncoder
 from errors import InputError
 from moderation.base import Action, Exchange, Moderator, Side, Verdict
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy_file import load_policy
+from moderation.readings import Readings
 
 _TIMED = 200
 """Texts that are checked one at a time for `p50_ms`."""
@@ -82,6 +82,13 @@ def auroc(flagged: Labels, scores: Scores) -> float | None:
 def share(chosen: Labels) -> float | None:
     """Share of true values; None of nothing."""
     return float(chosen.mean()) if len(chosen) else None
+
+
+def own_moderator(readings: bool = True) -> Moderator:
+    """The app's own moderator, loaded. `readings`: whether it judges what a text hides, too."""
+    classifier = EmbeddedClassifier()
+    classifier.load()
+    return Readings(classifier) if readings else classifier
 
 
 def judge(moderator: Moderator, rows: Sequence[dict[str, Any]], side: Side) -> list[Verdict]:
@@ -150,10 +157,9 @@ def main() -> None:
     except InputError as error:
         parser.error(str(error))
     policy = load_policy(None)
-    classifier = EmbeddedClassifier(SentenceEncoder())
-    classifier.load()
+    moderator = own_moderator()
     start = time.perf_counter()
-    verdicts = judge(classifier, rows, options.side)
+    verdicts = judge(moderator, rows, options.side)
     elapsed = time.perf_counter() - start
     decisions = [
         policy.decide(verdict, options.side, text=row["text"]) for row, verdict in zip(rows, verdicts, strict=True)
@@ -165,7 +171,7 @@ def main() -> None:
                 file.write(json.dumps(_row(verdict, action)) + "\n")
     report = Report(
         **measure(rows, verdicts, actions),
-        p50_ms=round(_median_ms(classifier, rows, options.side), 1),
+        p50_ms=round(_median_ms(moderator, rows, options.side), 1),
         texts_per_s=round(len(rows) / elapsed, 1) if rows else 0.0,
     )
     if not options.json:

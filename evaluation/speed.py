@@ -39,6 +39,7 @@ from encoder import SentenceEncoder
 from errors import AppError
 from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make, words
+from moderation.base import Action, Level, Side
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy_file import load_policy
 from moderation.screen import Screen
@@ -63,6 +64,9 @@ _WHOLE = 0.8
 """Share of the tokens that an answer must have: taken apart again, a text may have a few less than were written."""
 
 
+_ALLOWED = {side: dict.fromkeys(Level, Action.ALLOW) for side in Side}
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """What a number of users saw, asking at the same moment."""
@@ -75,7 +79,11 @@ class Round:
 def assistant_for(
     model: LocalModel, index: DocumentIndex, encoder: SentenceEncoder, activity: Activity | None = None
 ) -> Assistant:
-    """The real assistant around a model and an open index, of which no source is searched; nothing is screened."""
+    """The real assistant around a model and an open index, of which no source is searched.
+
+    What is screened is never refused: answers of random weights may look like anything.
+    """
+    policy = replace(load_policy(), levels=_ALLOWED, thresholds={side: {} for side in Side})
     startup = Startup([])
     startup.start()
     startup.join()
@@ -84,18 +92,18 @@ def assistant_for(
         Sources([], 5.0),
         Source(index.retriever("guide"), {"en": "Guide"}),
         Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
-        Screen(EmbeddedClassifier(encoder), load_policy(None), 5.0),
+        Screen(EmbeddedClassifier(), policy, 5.0),
         startup,
         activity=activity,
     )
 
 
-def ours(assistant: Assistant, sampling: Sampling) -> Writer:
-    """Answers of the assistant."""
+def ours(assistant: Assistant, sampling: Sampling, moderation: bool = False) -> Writer:
+    """Answers of the assistant, screened or not."""
 
     def write(question: str, tokens: int) -> Iterator[str]:
         chosen = replace(sampling, max_new_tokens=tokens)
-        ask = Ask(new_id(), question, begin(""), moderation=False, sampling=chosen)
+        ask = Ask(new_id(), question, begin(""), moderation=moderation, sampling=chosen)
         for event in assistant.reply(ask):
             if isinstance(event, Delta):
                 yield event.text

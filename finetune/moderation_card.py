@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from evaluation.moderation import auroc, average_precision
 from finetune.moderation_data import Row
-from moderation.classifier import CHINESE, Floats, Weights
-from moderation.features import chinese_share
+from moderation.classifier import Floats, Weights
+from moderation.features import CHINESE, chinese_share
 
 Bools = NDArray[np.bool_]
 

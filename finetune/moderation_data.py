@@ -145,11 +145,12 @@ class Set:
     rows: int | None = None
 
 
+_TEMPLATES = "bias_templates"
 SETS = (
     Set("davidson", _davidson, 0.6),
     Set("surge", _flagged_as(Category.HARASSMENT)),
     Set("toxigen", _flagged_as(Category.HATE), 0.7),
-    Set("bias_templates", _flagged_as(Category.HARASSMENT), 0.5, 1500),
+    Set(_TEMPLATES, _flagged_as(Category.HARASSMENT), 0.5, 1500),
     Set("mlma", _mlma, 0.4, 2500),
     Set("ailuminate", _ailuminate),
     Set("catqa", _catqa),
@@ -179,6 +180,15 @@ def public_rows(folder: Path) -> Iterator[Row]:
             name = f"{part.file}_{record['language']}" if part.file == "catqa" else part.file
             flagged = bool(record["flagged"]) if label.counted else None
             yield Row(name, text, flagged, label.target, label.categories, weight, held, text)
+
+
+def template_rows(folder: Path) -> Iterator[Row]:
+    """The bias templates that nothing is trained on, more than the held-out part of `public_rows`."""
+    trained = {row.text for row in public_rows(folder) if row.source == _TEMPLATES and not row.held}
+    for record in _read(folder / f"{_TEMPLATES}.jsonl.gz"):
+        if record["text"] not in trained:
+            flagged = bool(record["flagged"])
+            yield Row(_TEMPLATES, record["text"], flagged, float(flagged), None, 1.0, True, record["text"])
 
 
 def _davidson_sample(records: list[Json]) -> list[Json]:
@@ -242,14 +252,37 @@ _OPENERS = {
     ),
 }
 _WORDINGS = 4
+_OWN = {
+    "contrast_train": 4.0,
+    "contrast_held": 4.0,
+    "messages_train": 4.0,
+    "messages_held": 4.0,
+    "messages_later": 4.0,
+    "sexual_train": 3.0,
+    "violence_train": 3.0,
+    "selfharm_train": 3.0,
+    "hate_train": 3.0,
+    "illicit_train": 3.0,
+    "everyday_train": 3.0,
+    "requests_train": 3.0,
+    "web_train": 3.0,
+    "attacks_train": 2.0,
+    "answers_train": 2.0,
+    "general_held": 1.0,
+    "twins_held": 1.0,
+    "plain_held": 1.0,
+    "everyday_held": 1.0,
+    "attacks_held": 1.0,
+}
+"""Our files of examples, and how much one of them counts."""
 
 
 def own_rows() -> Iterator[Row]:
     """Our own examples: pairs in matching words, everyday talk, plain harm, messages, tasks in several wordings."""
-    for name in ("contrast_train", "contrast_held", "messages_train", "messages_held", "messages_later"):
+    for name, weight in _OWN.items():
         held = not name.endswith("_train")
         for row in _lines(OWN / f"{name}.jsonl"):
-            yield _own(row["text"], row, f"own_{row['kind']}", 4.0, held, str(row.get("pair", row["text"])))
+            yield _own(row["text"], row, f"own_{row['kind']}", weight, held, str(row.get("pair", row["text"])))
     for row in _lines(OWN / "tasks_train.jsonl"):
         openers = _OPENERS[row["language"]]
         for i in range(_WORDINGS):

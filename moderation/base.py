@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -71,6 +72,8 @@ class Verdict:
     level: Level
     categories: tuple[tuple[str, float], ...] = ()
     """(a `Category` value, probability in 0..1), most probable first."""
+    parts: tuple[Verdict, ...] = ()
+    """Where several moderators judged: what each of them thinks. The policy looks at each, so that any may refuse."""
 
 
 class Moderator(Protocol):
@@ -80,3 +83,45 @@ class Moderator(Protocol):
     def name(self) -> str: ...
 
     def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]: ...
+
+
+Report = Callable[[str], None]
+"""Is told what is being loaded; what it raises gives the load up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPrompt:
+    """What a language model reads before it names a label: a text, or messages that its chat template writes."""
+
+    text: str = ""
+    """Read as it stands where there are no messages."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """(role, content), oldest first."""
+    variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    """What the template reads besides."""
+    parts: bool = False
+    """Whether the template reads a content as a list of typed parts instead of a text."""
+    lead: str = ""
+    """What the model writes before a label; nothing, where the prompt ends with it already."""
+
+
+class Scorer(Protocol):
+    """A language model that says how likely it would go on with a label, on this machine or on a server.
+
+    It takes as long as it needs; `Screen` stops waiting for it. Raises `errors.AppError` when it cannot be loaded, and
+    `errors.ModerationError` when it cannot score.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model's, as the catalogue of moderators knows it; of a server's once it is loaded."""
+        ...
+
+    def load(self, report: Report) -> None: ...
+
+    def score(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[list[float]]:
+        """Natural logarithms of the labels' probabilities as continuations: one row a prompt, one column a label.
+
+        Minus infinity stands for a label that is too unlikely to be told.
+        """
+        ...

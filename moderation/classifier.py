@@ -1,9 +1,10 @@
-"""The embedded moderator: a small head on the sentence encoder's vectors and on hashed n-grams, in numpy.
+"""The embedded moderator: the sentence encoder, adapted, and small networks on hashed n-grams.
 
-A text is cut into windows of whole sentences, and those into sentences. Two small networks look at each. In English
-one looks at its vector (what is meant), the other at its n-grams (what is written). The encoder does not know Chinese,
-so there both look at n-grams: one learnt from all that people post, the other only from what they ask an assistant.
-Their logits are mixed into one calibrated harm probability; the text is as harmful as its worst window.
+A text is cut into windows of whole sentences. Two networks look at each. In English one is the encoder with changes of
+low rank and a head (what is meant), the other looks at n-grams (what is written). The encoder does not know Chinese, so
+there both look at n-grams, of single sentences too: one learnt from all that people post, the other only from what they
+ask an assistant. Their logits are mixed into one calibrated harm probability; the text is as harmful as its worst
+window.
 
 Trained by `python -m finetune.moderation`; what it knows and what not: assets/adapters/moderation.md.
 """
@@ -20,17 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder import SentenceEncoder
+from encoder import LowRank, SentenceEncoder
 from errors import ModerationError
 from moderation.base import Exchange, Level, Verdict
-from moderation.features import Counts, bags, chinese_share, clean, views
+from moderation.features import CHINESE, Counts, bags, chinese_share, clean, views
 
 WEIGHTS = Path(__file__).parent.parent / "assets" / "adapters" / "moderation.safetensors"
-CHINESE = 0.3
-"""Share of Chinese characters from which a window is judged by its n-grams alone."""
 MOST_ENCODED = 32
-"""Windows and sentences of one text that the encoder reads: all of a text up to about 3,000 characters, else those that
-the n-grams, which read everything, find most suspicious."""
+"""Windows of one text that the encoder reads: all of a text up to about 9,000 characters, else those that the n-grams,
+which read everything, find most suspicious."""
+VECTOR_SCALE = 8.0
+"""What a unit vector is multiplied with before the head, while it is trained."""
 
 Floats = NDArray[np.float32]
 
@@ -71,6 +72,8 @@ class Ngrams:
 class Weights:
     """Everything that was trained."""
 
+    changes: LowRank
+    """What makes the embedded encoder one of harm."""
     vectors: Head
     english: Ngrams
     posted: Ngrams
@@ -98,7 +101,9 @@ class Weights:
                 stored = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 (no dict)
                 about = file.metadata()
             named = {name: tensor * stored.get(name + _SCALE, 1) for name, tensor in stored.items()}
+            names = [name.removesuffix(_DOWN) for name in named if name.endswith(_DOWN)]
             return cls(
+                changes={name.removeprefix(_CHANGE): (named[name + _DOWN], named[name + _UP]) for name in names},
                 vectors=_head(named, "vectors"),
                 english=Ngrams(_head(named, "english"), named["english.table"]),
                 posted=Ngrams(_head(named, "posted"), named["posted.table"]),
@@ -120,6 +125,8 @@ class Weights:
         named = {f"{name}.{part}": getattr(head, part) for name, head in heads.items() for part in _HEAD}
         named |= {f"{name}.table": getattr(self, name).table for name in ("english", "posted", "asked")}
         stored: dict[str, NDArray[Any]] = {name: getattr(self, name).astype(np.float16) for name in _MIXES}
+        for name, (down, up) in self.changes.items():
+            stored |= {_CHANGE + name + _DOWN: down.astype(np.float16), _CHANGE + name + _UP: up.astype(np.float16)}
         for name, tensor in named.items():
             if tensor.ndim < 2:
                 stored[name] = tensor.astype(np.float16)
@@ -151,6 +158,7 @@ class Weights:
 _HEAD = ("hidden", "hidden_bias", "out", "out_bias")
 _MIXES = ("mix", "alone", "chinese")
 _SCALE = ".scale"
+_CHANGE, _DOWN, _UP = "change.", ".down", ".up"
 _MEANT = 0.75
 """How much of an English category's logit is the vector network's: the n-grams tell harm well, its kinds less so."""
 
@@ -167,14 +175,14 @@ def bounded(asked: Floats) -> Floats:
 class EmbeddedClassifier:
     """Judges English and Chinese texts by themselves, without what was said before. Safe to call from several threads.
 
-    The weights belong to the embedded encoder; when another one is set, that one is loaded beside it.
+    It has an encoder of its own: the embedded one, changed by the weights.
     """
 
     name = "embedded"
 
-    def __init__(self, encoder: SentenceEncoder, weights: Path = WEIGHTS) -> None:
-        self._encoder = encoder
+    def __init__(self, weights: Path = WEIGHTS) -> None:
         self._path = weights
+        self._encoder: SentenceEncoder | None = None
         self._weights: Weights | None = None
         self._lock = threading.Lock()
 
@@ -188,14 +196,13 @@ class EmbeddedClassifier:
             if self._weights is not None:
                 return
             weights = Weights.read(self._path)
-            if self._encoder.hash != weights.encoder_hash:
-                self._encoder = SentenceEncoder()
-            if self._encoder.hash != weights.encoder_hash:
+            encoder = SentenceEncoder(changes=weights.changes)
+            if encoder.hash != weights.encoder_hash:
                 raise ModerationError(
                     f"The moderation weights were trained on encoder {weights.encoder_hash} and the embedded one is "
-                    f"{self._encoder.hash}; train them again with finetune.moderation."
+                    f"{encoder.hash}; train them again with finetune.moderation."
                 )
-            self._weights = weights
+            self._weights, self._encoder = weights, encoder
 
     def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
         """One verdict each, in order. Loads the weights on first use."""
@@ -227,7 +234,7 @@ class EmbeddedClassifier:
 
     def _vectors(self, texts: list[str]) -> Floats:
         """Vectors of the texts; the encoder is left alone when there are none."""
-        assert self._weights is not None
+        assert self._weights is not None and self._encoder is not None
         empty = np.empty((0, len(self._weights.vectors.hidden)), dtype=np.float32)
         return self._encoder.encode(texts) if texts else empty
 

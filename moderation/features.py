@@ -15,9 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-WINDOW = 240
+WINDOW = 320
 """Characters of one window of text (short, so that one bad sentence is not drowned); a Chinese one is `_CJK_WIDTH`."""
-_CJK_WIDTH = 2.5
+_CJK_WIDTH = 3.3
+CHINESE = 0.3
+"""Share of Chinese characters from which a window is judged by its n-grams alone."""
 _SHORTEST = 8
 """Width from which a sentence is looked at alone."""
 _OVERLAP = 40
@@ -106,11 +108,11 @@ def windows(text: str) -> list[str]:
 
 
 def views(text: str) -> list[str]:
-    """The windows, and the sentences of windows that hold several: among others, a bad one would be drowned."""
+    """The windows, and the sentences of Chinese ones that hold several: among n-grams a bad one would be drowned."""
     found = []
     for window, pieces in _windows(text):
         found.append(window)
-        if len(pieces) > 1:
+        if len(pieces) > 1 and chinese_share(window) >= CHINESE:
             found += [piece for piece in pieces if _width(piece) >= _SHORTEST]
     return list(dict.fromkeys(found))
 

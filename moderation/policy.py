@@ -9,13 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from moderation.base import Action, Category, Level, Side, Verdict
 from moderation.features import chinese_share, clean, fold
 from moderation.orders import ordered
 from moderation.self_harm import Mention, SelfHarm
+from moderation.topics import Topics
 
+OFF_TOPIC = "off-topic"
+"""Stands where a category would, for a question that the site is not for."""
 _OTHER = "other"
+
+
+class Ground(StrEnum):
+    """What a decision rests on."""
+
+    JUDGED = "judged"
+    """The moderator's verdict: its score is a probability."""
+    WORDS = "words"
+    """Words of self-harm."""
+    PHRASE = "phrase"
+    """A phrase that the operator blocks."""
+    TOPIC = "topic"
+    UNCHECKED = "unchecked"
+    """The moderator failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,7 @@ class Decision:
     score: float = 0.0
     reason: str = ""
     """Empty when the text is allowed."""
+    ground: Ground = Ground.JUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +91,16 @@ class Policy:
     passages_from: float
     """Probability of a prompt attack from which a sentence of a passage is such an order."""
     texts: Mapping[str, Texts]
+    topics: Topics = Topics()
 
     def decide(self, verdict: Verdict, side: Side, language: str = "en", text: str = "") -> Decision:
         """The action for a verdict: the leading category's own thresholds where it has some, else the level's.
 
-        The category is named when it is sure enough; where it is not, the reason is a general one.
+        The category is named when it is sure enough; where it is not, the reason is a general one. Of several
+        moderators' verdicts the severest decision counts.
         """
+        if verdict.parts:
+            return worst(self.decide(part, side, language, text) for part in verdict.parts)
         leading = verdict.categories[0][0] if verdict.categories else ""
         own = self.thresholds[side]
         action, category = Action.ALLOW, leading
@@ -91,11 +114,14 @@ class Policy:
         if side is Side.USER and self._ordered(text).severity > action.severity:
             action, category = self._ordered(text), Category.PROMPT_ATTACK
         mention = self.self_harm.mention(text) if side is Side.USER else Mention.NONE
+        judged = (action, category)
         if mention is not Mention.NONE:
             action, category = _with_mention(mention, action, category)
         if action is Action.ALLOW:
             return Decision(action, "", verdict.level, verdict.score)
-        return Decision(action, category, verdict.level, verdict.score, self._reason(action, category, side, language))
+        ground = Ground.JUDGED if (action, category) == judged else Ground.WORDS
+        reason = self._reason(action, category, side, language)
+        return Decision(action, category, verdict.level, verdict.score, reason, ground)
 
     def _ordered(self, text: str) -> Action:
         """The action for orders to the assistant that exact phrases find: they are as sure as can be."""
@@ -119,14 +145,20 @@ class Policy:
         texts = self._texts(language).sentences
         answer = "unchecked" if side is Side.USER else "unchecked_answer"
         key = "unchecked_warn" if self.on_error is Action.WARN else answer
-        return Decision(self.on_error, "", Level.NEEDS_INTERVENTION, 1.0, texts[key])
+        return Decision(self.on_error, "", Level.NEEDS_INTERVENTION, 1.0, texts[key], Ground.UNCHECKED)
+
+    def off_topic(self, language: str = "en") -> Decision:
+        """The decision about a question that the site is not for; it names what the site is for."""
+        key = "off_topic_warn" if self.topics.action is Action.WARN else "off_topic"
+        reason = self._texts(language).sentences[key].replace("{topics}", self.topics.named(language))
+        return Decision(self.topics.action, OFF_TOPIC, Level.CASUAL, 0.0, reason, Ground.TOPIC)
 
     def phrase(self, text: str, language: str = "en") -> Decision | None:
         """The refusal of a text that holds one of the operator's blocked phrases."""
         if not any(_holds(fold(clean(text)), phrase) for phrase in self.blocked):
             return None
         reason = self._texts(language).sentences["blocked"]
-        return Decision(Action.REFUSE, "", Level.NEEDS_INTERVENTION, 1.0, reason)
+        return Decision(Action.REFUSE, "", Level.NEEDS_INTERVENTION, 1.0, reason, Ground.PHRASE)
 
     def without_allowed(self, text: str) -> str:
         """The text that is judged: always-allowed phrases are cut out of it."""

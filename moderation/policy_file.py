@@ -13,6 +13,7 @@ from moderation.base import Action, Category, Level, Side
 from moderation.features import clean, fold
 from moderation.policy import Policy, Texts, Threshold
 from moderation.self_harm import SelfHarm
+from moderation.topics import Topics
 
 _DEFAULT = Path(__file__).with_name("policy.toml")
 _LEVELS = {level.label: level for level in Level}
@@ -27,6 +28,8 @@ _TEXTS = (
     "unchecked_answer",
     "unchecked_warn",
     "blocked",
+    "off_topic",
+    "off_topic_warn",
 )
 
 
@@ -89,6 +92,7 @@ def _parse(table: Mapping[str, Any], source: str) -> Policy:
         passages=_passages(table["passages"]["orders"], source),
         passages_from=_number(table["passages"]["from"], source, "passages.from", 0, 1),
         texts={language: _language(part, source, f"texts.{language}") for language, part in table["texts"].items()},
+        topics=_topics(table["topics"], source),
     )
 
 
@@ -133,6 +137,16 @@ def _phrases(value: object, source: str, key: str, shape: Callable[[str], str]) 
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
         raise _wrong(source, key, value, "a list of phrases, none of them empty")
     return tuple(shape(item) for item in value)
+
+
+def _topics(table: Mapping[str, Any], source: str) -> Topics:
+    action = _action(table["action"], source, "topics.action")
+    if action is Action.ALLOW:
+        raise _wrong(source, "topics.action", "allow", "refuse or warn; to allow everything leave “only” empty")
+    only, examples = (_phrases(table[name], source, f"topics.{name}", str.strip) for name in ("only", "examples"))
+    if examples and not only:
+        raise SettingsError(f"{source}: “topics.examples” needs “topics.only”, which says what the site is for.")
+    return Topics(only, examples, _number(table["least"], source, "topics.least", -1, 1), action)
 
 
 def _number(value: object, source: str, key: str, least: float, most: float) -> float:

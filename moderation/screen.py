@@ -13,9 +13,11 @@ import time
 from collections.abc import Sequence
 
 from errors import ModerationError
-from moderation.base import Exchange, Moderator, Verdict
+from moderation.base import Action, Exchange, Moderator, Side, Verdict
 from moderation.features import chinese_share
 from moderation.policy import Decision, Policy
+from moderation.policy_watch import WatchedPolicy
+from moderation.topics import TopicJudge
 
 _WORKERS = 4
 
@@ -32,28 +34,61 @@ class Screen:
     of them hang, every further text is unchecked.
     """
 
-    def __init__(self, moderator: Moderator, policy: Policy, limit_s: float = 10.0) -> None:
-        self.policy = policy
+    def __init__(
+        self,
+        moderator: Moderator,
+        policy: Policy | WatchedPolicy,
+        limit_s: float = 10.0,
+        topics: TopicJudge | None = None,
+    ) -> None:
+        """A policy that is watched may change between two texts, never within one. `topics` judges by those of the
+        policy; without it every question is about them."""
+        self._policy = policy
+        self._topics = topics
         self._moderator = moderator
         self._limit_s = limit_s
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy.current() if isinstance(self._policy, WatchedPolicy) else self._policy
+
+    @property
+    def policy_problem(self) -> str:
+        """Why the policy file as it stands is not in force, for the operator; empty where it is."""
+        return self._policy.problem if isinstance(self._policy, WatchedPolicy) else ""
+
     def check(self, exchange: Exchange, language: str = "") -> Decision:
         """What happens to the text. `language` is that of the reason; the text's own where empty."""
         language = language or ("zh" if chinese_share(exchange.text) > 0.3 else "en")
+        policy = self.policy
         try:
-            blocked = self.policy.phrase(exchange.text, language)
+            blocked = policy.phrase(exchange.text, language)
             if blocked:
                 return blocked
-            judged = Exchange(self.policy.without_allowed(exchange.text), exchange.side, exchange.context)
-            return self.policy.decide(self.verdicts([judged])[0], exchange.side, language, judged.text)
+            judged = Exchange(policy.without_allowed(exchange.text), exchange.side, exchange.context)
+            return policy.decide(self.verdicts([judged])[0], exchange.side, language, judged.text)
         except ModerationError as error:
             logger.error("A text could not be checked: %s", error)
         except Exception:
             logger.exception("A text could not be checked")
-        return self.policy.unchecked(exchange.side, language)
+        return policy.unchecked(exchange.side, language)
+
+    def topic(self, texts: Sequence[str], language: str) -> Decision:
+        """Whether a question is about what the site is for. `texts` are the same question in several words: as it was
+        typed, and able to stand alone."""
+        policy = self.policy
+        if self._topics is None or not policy.topics.only:
+            return Decision(Action.ALLOW)
+        try:
+            about = self._topics.about(policy.topics, texts, language)
+        except Exception:
+            logger.exception("The topic of a question could not be judged")
+            return policy.unchecked(Side.USER, language)
+        return Decision(Action.ALLOW) if about else policy.off_topic(language)
 
     def verdicts(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
         """The moderator's verdicts, one each, within the time limit.

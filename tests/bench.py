@@ -19,8 +19,10 @@ from chat.sources import Source, Sources
 from chat.startup import Startup
 from encoder import SentenceEncoder
 from moderation.base import Exchange, Level, Verdict
+from moderation.cases import Cases
 from moderation.policy_file import load_policy
 from moderation.screen import Screen
+from moderation.tally import Tally
 from retrieval.base import Passage, SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -141,6 +143,9 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
         answer_limit_s: float = 60.0,
         guide: Shelf | None = None,
         rewrite_limit_s: float = 5.0,
+        screen: Screen | None = None,
+        cases: Cases | None = None,
+        tally: Tally | None = None,
     ) -> Bench:
         engine, moderator = engine or Engine(), moderator or Words()
         if startup is None:
@@ -154,11 +159,13 @@ def benches(encoder: SentenceEncoder, folder: Path) -> Iterator[Make]:
             Sources(sources, limit_s),
             Source(guide or Nothing(), {"en": "Guide"}),
             Reranker(judge, index),
-            Screen(moderator, load_policy(None), limit_s=5.0),
+            screen or Screen(moderator, load_policy(None), limit_s=5.0),
             startup,
             answer_limit_s,
             checks=CitationChecks(Support(judge), limit_s=60.0),
             rewriter=Rewriter(rewrite_limit_s),
+            cases=cases,
+            tally=tally,
         )
         return Bench(assistant, engine, moderator, models)
 

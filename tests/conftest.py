@@ -27,6 +27,7 @@ _ROOT = Path(__file__).parent.parent
 _START_S = 120
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 _WAIT_MS = 20_000
+OPERATOR_KEY = "the operator of the tests"
 
 expect.set_options(timeout=_WAIT_MS)
 
@@ -88,6 +89,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "3500",
             "--temperature",
             "0.1",
+            "--operator-key",
+            OPERATOR_KEY,
         ]
         app = subprocess.Popen(
             [sys.executable, "app.py", *flags],

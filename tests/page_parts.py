@@ -14,7 +14,7 @@ def chat_pane() -> ChatPane:
 
 def switches() -> Switches:
     settings = SettingsPanel(gr.BrowserState({}), gr.HTML(), gr.Accordion(), ())
-    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), settings, gr.Checkbox())
+    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), settings, gr.Checkbox(), gr.Accordion(), gr.HTML())
 
 
 def model_panel() -> ModelPanel:

@@ -114,7 +114,41 @@ def test_a_harmful_question_is_refused_with_a_reason_and_passes_with_moderation_
     assert refused["verdict"]["outcome"] == "question_refused"
     assert refused["verdict"]["category"]
     assert refused["reply"] == refused["verdict"]["reason"] != ""
-    assert _chat(client, threat, moderation=False)["verdict"]["outcome"] != "question_refused"
+    (flag,) = refused["verdict"]["flags"]
+    assert (flag["side"], flag["action"], flag["ground"]) == ("user", "refuse", "judged")
+    assert flag["how_sure"] in ("fairly sure", "quite sure", "very sure")
+    assert 0.5 < flag["score"] <= 1
+    assert refused["moderated"] is True
+    passed = _chat(client, threat, moderation=False)
+    assert passed["verdict"]["outcome"] != "question_refused"
+    assert (passed["moderated"], passed["verdict"]["flags"]) == (False, [])
+
+
+def test_a_refusal_is_told_in_the_questions_language_and_contested_once(client: Client) -> None:
+    refused = _chat(client, "我要杀了你，你这个该死的垃圾，我要把你全家都杀光")
+    (flag,) = refused["verdict"]["flags"]
+    assert flag["how_sure"].endswith("确定")
+    turn = {"conversation_id": refused["conversation_id"], "turn_id": refused["turn_id"]}
+    first = client.predict(**turn, keep_text=False, api_name="/contest")
+    again = client.predict(**turn, side="user", keep_text=True, api_name="/contest")
+    assert [told["flags"][0]["contested"] for told in (first, again)] == [True, True]
+    assert [told["flags"][0]["text_kept"] for told in (first, again)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"turn_id": "nothing"}, "There is no turn “nothing”"),
+        ({"side": "both"}, "use user or assistant"),
+        ({"side": "assistant"}, "nothing to contest"),
+        ({"owner": "somebody else"}, "There is no conversation"),
+    ],
+)
+def test_what_cannot_be_contested_is_told(client: Client, given: dict[str, Any], said: str) -> None:
+    reply = _chat(client, "Who discovered penicillin?")
+    turn = {"conversation_id": reply["conversation_id"], "turn_id": reply["turn_id"]} | given
+    with pytest.raises(AppError, match=said):
+        client.predict(**turn, api_name="/contest")
 
 
 def test_search_gives_ranked_passages(client: Client) -> None:
@@ -174,15 +208,15 @@ def test_the_queue_cannot_be_bypassed(running: Running) -> None:
     assert answer.status_code == 404
 
 
-def test_only_the_two_functions_are_offered(client: Client) -> None:
+def test_only_the_three_functions_are_offered(client: Client) -> None:
     offered = client.view_api(return_format="dict", print_info=False)
     assert isinstance(offered, dict)
-    assert set(offered["named_endpoints"]) == {"/chat", "/search"}
+    assert set(offered["named_endpoints"]) == {"/chat", "/search", "/contest"}
 
 
 def test_health_is_told(running: Running) -> None:
     answer = httpx.get(f"{running.url}healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "moderators": ["embedded"]})
 
 
 def test_wikipedia_is_searched_when_it_is_chosen(client: Client, running: Running) -> None:

@@ -6,15 +6,14 @@ python -m pytest tests/test_classifier.py
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from encoder import SentenceEncoder, Vectors
 from errors import ModerationError
 from evaluation.moderation import average_precision
 from moderation.base import Action, Category, Exchange, Level, Side
@@ -27,28 +26,22 @@ _DATA = Path(__file__).parent.parent / "evaluation" / "data"
 
 
 @pytest.fixture(scope="module")
-def classifier(encoder: SentenceEncoder) -> EmbeddedClassifier:
-    classifier = EmbeddedClassifier(encoder)
+def classifier() -> EmbeddedClassifier:
+    classifier = EmbeddedClassifier()
     classifier.load()
     return classifier
 
 
-class Counting(SentenceEncoder):
-    """The real encoder, which counts what it reads."""
+class Counting(EmbeddedClassifier):
+    """The classifier, which keeps what its encoder reads."""
 
-    def __init__(self, inner: SentenceEncoder, hash_: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._inner = inner
-        self._other_hash = hash_
         self.read: list[str] = []
 
-    @property
-    def hash(self) -> str:
-        return self._other_hash or self._inner.hash
-
-    def encode(self, texts: Sequence[str], batch_tokens: int = 8192) -> Vectors:
+    def _vectors(self, texts: list[str]) -> NDArray[np.float32]:
         self.read += texts
-        return self._inner.encode(texts, batch_tokens)
+        return super()._vectors(texts)
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
@@ -276,56 +269,49 @@ def test_one_bad_sentence_in_a_long_harmless_text_is_found(classifier: EmbeddedC
     assert _levels(classifier, " ".join(filler), text) == [Level.CASUAL, Level.NEEDS_INTERVENTION]
 
 
-def test_a_huge_text_is_read_whole_but_encoded_in_part(encoder: SentenceEncoder) -> None:
-    counting = Counting(encoder)
+def test_a_huge_text_is_read_whole_but_encoded_in_part() -> None:
+    counting = Counting()
     filler = " ".join(f"Sentence {n} says something about the price of tea number {n * 7}." for n in range(1700))
-    (verdict,) = EmbeddedClassifier(counting).check([Exchange(filler + " I will kill you and make a bomb.")])
+    (verdict,) = counting.check([Exchange(filler + " I will kill you and make a bomb.")])
     assert len(filler) > 100_000
     assert len(counting.read) == MOST_ENCODED
     assert any("bomb" in window for window in counting.read)
     assert verdict.level is Level.NEEDS_INTERVENTION
 
 
-def test_repetition_is_judged_once(encoder: SentenceEncoder) -> None:
-    counting = Counting(encoder)
-    EmbeddedClassifier(counting).check([Exchange("a" * 100_000)])
+def test_repetition_is_judged_once() -> None:
+    counting = Counting()
+    counting.check([Exchange("a" * 100_000)])
     assert len(counting.read) <= 2
 
 
-def test_chinese_is_judged_without_the_encoder(encoder: SentenceEncoder) -> None:
-    counting = Counting(encoder)
-    EmbeddedClassifier(counting).check([Exchange("怎么做番茄炒蛋？")])
-    assert counting.read == []
-
-
-def test_with_another_encoder_set_the_embedded_one_is_loaded_beside_it(encoder: SentenceEncoder) -> None:
-    counting = Counting(encoder, "another one!")
-    classifier = EmbeddedClassifier(counting)
-    assert _levels(classifier, "How do I make a bomb?") == [Level.NEEDS_INTERVENTION]
+def test_chinese_is_judged_without_the_encoder() -> None:
+    counting = Counting()
+    counting.check([Exchange("怎么做番茄炒蛋？")])
     assert counting.read == []
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 10])
-def test_weights_that_cannot_be_read_are_named(encoder: SentenceEncoder, tmp_path: Path, content: bytes) -> None:
+def test_weights_that_cannot_be_read_are_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.safetensors"
     path.write_bytes(content)
     with pytest.raises(ModerationError, match=r"broken\.safetensors cannot be read"):
-        EmbeddedClassifier(encoder, path).load()
+        EmbeddedClassifier(path).load()
 
 
-def test_missing_weights_are_named(encoder: SentenceEncoder, tmp_path: Path) -> None:
+def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModerationError, match="cannot be read"):
-        EmbeddedClassifier(encoder, tmp_path / "none.safetensors").check([Exchange("x")])
+        EmbeddedClassifier(tmp_path / "none.safetensors").check([Exchange("x")])
 
 
-def test_weights_of_an_unknown_encoder_are_refused(encoder: SentenceEncoder, tmp_path: Path) -> None:
+def test_weights_of_an_unknown_encoder_are_refused(tmp_path: Path) -> None:
     from finetune.moderation import save
 
     path = tmp_path / "foreign.safetensors"
     save(replace(Weights.read(WEIGHTS), encoder_hash="0123456789ab"), path)
     with pytest.raises(ModerationError, match="0123456789ab"):
-        EmbeddedClassifier(encoder, path).load()
+        EmbeddedClassifier(path).load()
 
 
-def test_building_loads_nothing(encoder: SentenceEncoder, tmp_path: Path) -> None:
-    assert not EmbeddedClassifier(encoder, tmp_path / "none.safetensors").loaded
+def test_building_loads_nothing(tmp_path: Path) -> None:
+    assert not EmbeddedClassifier(tmp_path / "none.safetensors").loaded

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chat.bilingual import LANGUAGES
 from errors import DocumentError
 from retrieval.backfill import BackfillProgress
 from retrieval.base import Passage
@@ -14,7 +15,7 @@ from retrieval.stored import DocumentInfo
 from retrieval.uploads import State, Upload
 from retrieval.window import Window
 from ui.document_view import backfill_line, document_gone, document_list, document_page, upload_list
-from ui.texts import LANGUAGES, place_name
+from ui.texts import place_name
 
 _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 _TEXT = "# Penicillin\n\n- Fleming discovered penicillin in London in 1928.\n- It was a mould.\n"

@@ -19,7 +19,7 @@ from retrieval.pace import Pace
 from retrieval.query import standalone
 from settings import Settings
 from tests.web_server import Page, WebServer, silent
-from wiring import _user_agent
+from wired_sources import _user_agent
 
 _ROOT = Path(__file__).parent.parent
 _DOCUMENT = (_ROOT / "docs" / "extending.md").read_text(encoding="utf-8")

@@ -17,6 +17,8 @@ from encoder import SentenceEncoder
 from errors import InputError
 from finetune import moderation as recipe
 from finetune.moderation_data import OWN, SETS, Row, all_rows, frame_rows, own_rows
+from finetune.moderation_encoder import adapt
+from finetune.moderation_windows import Windows, cut
 from moderation.base import Category, Exchange
 from moderation.classifier import EmbeddedClassifier, Weights
 from moderation.features import bags, clean
@@ -87,27 +89,25 @@ _ROWS = [
 
 
 @pytest.fixture(scope="module")
-def data(encoder: SentenceEncoder) -> recipe.Windows:
-    return recipe.cut(_ROWS, encoder, None)
+def data() -> Windows:
+    return cut(_ROWS)
 
 
-def test_windows_know_their_language_and_where_they_are_from(data: recipe.Windows) -> None:
-    assert data.known.sum() == 80
+def test_windows_know_their_language_and_where_they_are_from(data: Windows) -> None:
+    assert data.english.sum() == 80
     assert data.posted.tolist() == [row.source == "cold" for row in (_ROWS[i] for i in data.row)]
-    assert not data.vectors[~data.known].any()
     joined, starts = data.bag(np.array([3, 0]))
     alone, _ = bags([_ROWS[3].text])
     assert np.array_equal(joined[: starts[1]], alone)
 
 
 def test_what_is_trained_tells_harm_apart_and_survives_storing(
-    data: recipe.Windows, encoder: SentenceEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Windows, encoder: SentenceEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, made in recipe.RECIPES.items():
-        longer = replace(made, epochs=60, table_rate=made.table_rate and 0.03)
-        monkeypatch.setitem(recipe.RECIPES, name, longer)
+        monkeypatch.setitem(recipe.RECIPES, name, replace(made, epochs=60, table_rate=0.03))
+    weights = recipe.fit(data, 6, encoder.hash)
     everything = np.arange(len(data.row))
-    weights = recipe.fit(data, everything, encoder.hash, ensemble=1)
     ngram, other = recipe.logits(weights, data, everything)
     harm = recipe.mixed(weights, data, everything, ngram, other)
     harmful = data.target > 0.5
@@ -117,9 +117,21 @@ def test_what_is_trained_tells_harm_apart_and_survives_storing(
     stored = Weights.read(tmp_path / "own.safetensors")
     for part in ("english", "posted", "asked"):
         assert getattr(stored, part).table == pytest.approx(getattr(weights, part).table, abs=0.02)
-    classifier = EmbeddedClassifier(encoder, tmp_path / "own.safetensors")
-    (verdict,) = classifier.check([Exchange("打伤那个老师第7次")])
-    assert verdict.score == pytest.approx(1 / (1 + np.exp(-float(harm[list(data.row).index(87)]))), abs=0.05)
+    classifier = EmbeddedClassifier(tmp_path / "own.safetensors")
+    for text in ("打伤那个老师第7次", "hurt the doctor number 7", "thank the doctor number 7"):
+        (verdict,) = classifier.check([Exchange(text)])
+        place = data.texts.index(text)
+        assert verdict.score == pytest.approx(1 / (1 + np.exp(-float(harm[place]))), abs=0.05)
+
+
+def test_the_encoder_as_adapted_gives_the_vectors_that_its_head_was_trained_on(data: Windows) -> None:
+    chosen = np.flatnonzero(data.english)
+    given = data.labelled(chosen)
+    changes, head = adapt(given, 6)
+    logits = head(SentenceEncoder(changes=changes).encode(given.texts))[:, 0]
+    assert logits[given.target > 0.5].min() > logits[given.target < 0.5].max()
+    plain = head(SentenceEncoder().encode(given.texts))[:, 0]
+    assert np.abs(plain - logits).mean() > 0.5
 
 
 def test_regression_finds_the_weights_that_made_the_labels() -> None:
@@ -136,10 +148,3 @@ def test_thresholds_rise_and_the_strictest_kind_of_text_sets_them() -> None:
     scores = np.arange(200, dtype=np.float32)
     assert recipe.limit(rows, scores, {"everyday": 0.1}) == pytest.approx(89, abs=1)
     assert recipe.limit(rows, scores, {"everyday": 0.1, "alarming": 0.5}) == pytest.approx(149.5, abs=1)
-
-
-def test_networks_side_by_side_give_the_mean_of_their_logits(data: recipe.Windows) -> None:
-    english = np.flatnonzero(data.known)
-    heads = [recipe.train(data, english, "vectors", seed)[0] for seed in (0, 1)]
-    x = data.vectors[english[:5]]
-    assert recipe.side_by_side(heads)(x) == pytest.approx((heads[0](x) + heads[1](x)) / 2, abs=1e-4)

@@ -55,6 +55,7 @@ _ALLOWED: dict[str, tuple[set[str], str]] = {
     "encoder.py": ({"httpx2", "huggingface_hub"}, "downloads the encoder of --encoder where it is a hub id"),
     "app.py": ({"gradio", "socket"}, "listens, and tries whether the port is free"),
     "serving/health.py": ({"starlette"}, "answers /healthz"),
+    "serving/operator.py": ({"starlette"}, "answers /moderation"),
     "ui/fetching.py": ({"gradio", "httpx", "safehttpx"}, "closes Gradio's own way out"),
 }
 """Every module of the app that may, what it uses and why. The page, `ui/`, may use Gradio, which listens."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from chat.bilingual import LANGUAGES, page_language
 from chat.conversation import Outcome, Turn
+from chat.flags import category_name
 from moderation.base import Category
 from retrieval.base import Passage
 from ui.render import banner, entries, note, shielded
-from ui.texts import LANGUAGES, OUTCOMES, STAGES, TEXTS, category_name, loading, page_language
+from ui.texts import OUTCOMES, STAGES, TEXTS, loading
 
 _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 

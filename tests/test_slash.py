@@ -17,7 +17,8 @@ from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.store import ConversationStore
 from encoder import SentenceEncoder
 from errors import ModelError
-from tests.bench import Bench, Engine, Make, benches
+from moderation.cases import Cases
+from tests.bench import HARM, Bench, Engine, Make, benches
 from tests.page_parts import chat_pane, model_panel, switches
 from ui.chat import ChatHandlers
 from ui.layout import Layout, Options
@@ -154,6 +155,27 @@ def test_switches_follow_the_commands(make: Make) -> None:
     assert switches.moderation not in page.type("/moderation")
     forced = _Page(make(), forced=True)
     assert "stays on" in forced.note(forced.type("/moderation off"))
+
+
+def test_a_refusal_is_contested_by_command_and_by_button(make: Make, tmp_path: Path) -> None:
+    cases = Cases(tmp_path)
+    page = _Page(make(cases=cases))
+    assert "Nothing was refused" in page.note(page.type("/contest"))
+    page.type(f"a {HARM} question")
+    page.type("/contest")
+    assert page.turns[-1].answer.startswith("Thank you")
+    assert page.turns[0].flags[0].contested
+    assert [case.text for case in cases.all()] == [""]
+    page.act("contest", "user text", page.turns[0].id)
+    assert page.turns[0].flags[0].text_kept
+    assert [case.text for case in cases.all()] == [f"a {HARM} question"]
+    assert "no longer on the server" in page.note(page.act("contest", "user", "nothing"))
+
+
+def test_what_is_screened_is_told_in_the_visitors_language(make: Make) -> None:
+    page = _Page(make())
+    assert "A text that cannot be checked is refused." in page.handlers.policy(gr.Request(headers={}))
+    assert "无法审核" in page.handlers.policy(gr.Request(headers={"accept-language": "zh-CN"}))
 
 
 def test_raw_text_and_prompts(make: Make) -> None:

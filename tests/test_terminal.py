@@ -30,6 +30,7 @@ from chat.startup import Startup, Step
 from chat.terminal import INTERRUPTED, Terminal
 from encoder import SentenceEncoder
 from errors import InputError, ModelError, SourceError
+from moderation.cases import Cases
 from tests.bench import HARM, Bench, Engine, Make, Shelf, benches
 from tests.tiny_model import shared_tiny_model
 
@@ -105,10 +106,24 @@ def test_notices_follow_the_answer(make: Make) -> None:
 def test_a_refused_question_and_a_withdrawn_answer_say_why(make: Make) -> None:
     said = Seat(make(), f"a {HARM} question\n").transcript()
     assert said.startswith("This question was not answered: ")
+    assert said.rstrip().endswith("(harassment, very sure)")
     engine = Engine(["A fine sentence stands first. ", f"Then a {HARM} one. ", "Then more."])
     said = Seat(make(engine), "Who discovered penicillin?\n").transcript()
     assert "\nThe answer above is withdrawn: " in said
     assert HARM not in said and "[1]" not in said
+
+
+def test_a_refusal_is_contested_and_what_is_not_screened_says_so(make: Make, tmp_path: Path) -> None:
+    cases = Cases(tmp_path)
+    seat = Seat(make(cases=cases), f"/contest\na {HARM} question\n/contest all\n/contest text\n")
+    said = seat.transcript()
+    assert said.startswith("Nothing was refused or warned about")
+    assert "“all” does not follow /contest" in said
+    assert said.rstrip().endswith("Thank you: the operator will look at it, and at the text.")
+    assert [case.text for case in cases.all()] == [f"a {HARM} question"]
+    said = Seat(make(), f"a {HARM} question\n", moderation=False).transcript()
+    assert said.startswith("Moderation is off: nothing is screened.\n")
+    assert "\nNot screened.\n" in said
 
 
 def test_what_a_model_or_a_document_writes_cannot_steer_the_terminal(make: Make) -> None:

@@ -1,4 +1,5 @@
-"""The two functions other programs call: /chat streams a reply, /search finds passages. For `gradio_client`."""
+"""The functions other programs call: /chat streams a reply, /search finds passages, /contest says that moderation was
+wrong. For `gradio_client`."""
 
 from __future__ import annotations
 
@@ -12,11 +13,14 @@ from chat.assistant import Ask, Assistant, check_question
 from chat.base import Sampling
 from chat.conversation import Conversation, Outcome, Turn, begin, new_id
 from chat.events import Delta, Done, Retracted
+from chat.flags import category_name, how_sure
 from chat.sampling_limits import changed
 from chat.sources import NOTHING_CHOSEN, Chosen
 from chat.store import ConversationStore
 from errors import InputError
+from moderation.base import Side
 from retrieval.base import Passage
+from retrieval.text import language
 from ui.beat import Beat
 from ui.telling import told
 from ui.texts import OUTCOMES
@@ -56,7 +60,8 @@ class Api:
         the operator's. source_settings holds those of sources, such as {"wikipedia": {"language": "de"}}.
         An answer that broke off is a reply too (outcome broken_off, the reason among its notices). unsupported lists
         the citations, `reply[start:end]`, whose source does not support their sentence. A passage keeps its number
-        for the whole conversation.
+        for the whole conversation. verdict.flags tells of each side what moderation refused or warned about, which
+        category, and how sure it was; moderated is false where it was switched off.
         """
         with told():
             conversation = self._find(conversation_id, owner)
@@ -85,7 +90,7 @@ class Api:
                 if isinstance(event, Delta):
                     written += event.text
                     if beat.due():
-                        yield _reply(Turn(ask.turn_id, message, answer=written), conversation)
+                        yield _reply(Turn(ask.turn_id, message, answer=written, moderated=ask.moderation), conversation)
                 elif isinstance(event, Retracted):
                     written = ""
                 elif isinstance(event, Done):
@@ -110,6 +115,28 @@ class Api:
                 raise InputError(f"k is {k}; use a whole number from 1 to 100.")
             chosen = _settings(source_settings)
             return [_passage(p) for p in self._assistant.search(query, self._names(sources), k, owner, chosen)]
+
+    def contest(
+        self, conversation_id: str, turn_id: str, side: str = "", keep_text: bool = False, owner: str = ""
+    ) -> dict[str, Any]:
+        """Record that a refusal, a withdrawal or a warning of moderation is wrong.
+
+        side is user or assistant: which decision is meant, the last one when left out. keep_text is the person's
+        consent to keep the text; without it only category, level, how sure, side, time and a hash are kept.
+        """
+        with told():
+            conversation = self._find(conversation_id, owner)
+            turn = next((one for one in conversation.turns if one.id == turn_id), None)
+            if turn is None:
+                raise InputError(
+                    f"There is no turn “{turn_id[:40]}” in this conversation; give the one of /chat's reply."
+                )
+            if side not in ("", *Side):
+                raise InputError(f"side is “{side[:20]}”; use user or assistant, or leave it out.")
+            contested = self._assistant.contest(turn, Side(side) if side else None, keep_text)
+            self._store.change(conversation.id, owner, lambda now: now.put(contested))
+            verdict: dict[str, Any] = _reply(contested, conversation)["verdict"]
+            return verdict | {"turn_id": turn.id}
 
     def _find(self, conversation_id: str, owner: str) -> Conversation:
         if not conversation_id:
@@ -150,10 +177,34 @@ def _reply(turn: Turn, conversation: Conversation) -> dict[str, Any]:
         "reply": turn.reason if refused else turn.answer,
         "sources": [{"number": n, **_passage(turn.passage(n))} for n in sorted(turn.cited)],
         "unsupported": [dataclasses.asdict(doubt) for doubt in turn.doubts],
-        "verdict": {"outcome": turn.outcome.value, "category": turn.category, "reason": turn.reason},
+        "verdict": _verdict(turn),
+        "moderated": turn.moderated,
         "notices": list(turn.notices),
+        "turn_id": turn.id,
         "conversation_id": conversation.id,
     }
+
+
+def _verdict(turn: Turn) -> dict[str, Any]:
+    """How the turn ended, and what moderation said of each side; the words are in the question's language."""
+    spoken = language(turn.question)
+    flags = [
+        {
+            "side": flag.side.value,
+            "action": flag.decision.action.value,
+            "category": flag.decision.category,
+            "category_name": category_name(spoken, flag.decision.category),
+            "level": flag.decision.level.label,
+            "score": round(flag.decision.score, 4),
+            "how_sure": how_sure(spoken, flag.decision),
+            "ground": flag.decision.ground.value,
+            "reason": flag.decision.reason,
+            "contested": flag.contested,
+            "text_kept": flag.text_kept,
+        }
+        for flag in turn.flags
+    ]
+    return {"outcome": turn.outcome.value, "category": turn.category, "reason": turn.reason, "flags": flags}
 
 
 def _passage(passage: Passage) -> dict[str, Any]:

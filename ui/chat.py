@@ -22,10 +22,12 @@ from chat.commands import is_command
 from chat.conversation import Conversation, Kind, Turn, new_id
 from chat.store import ConversationStore
 from errors import AppError
+from moderation.base import Side
+from moderation.policy_words import in_words
 from ui.acts import Act, Browser, Wish, picked
 from ui.layout import Layout
 from ui.pane import Pane, Update, idle
-from ui.render import banner, note
+from ui.render import banner, note, paragraphs
 from ui.slash import SlashCommands
 from ui.source_settings import Kept
 from ui.telling import spoken
@@ -58,6 +60,7 @@ class ChatHandlers:
             "edit": self._edit,
             "undo": self._undo,
             "continue": self._continue,
+            "contest": self._contest,
         }
 
     def open(self, browser: Browser, tab: str, request: gr.Request) -> Update:
@@ -78,7 +81,12 @@ class ChatHandlers:
             ),
             self._page.chat.note: note(say(language, "moved")) if tab and conversation is None else "",
             self._page.switches.sources: gr.CheckboxGroup(choices=sources),
+            self._page.switches.policy: self.policy(request),
         }
+
+    def policy(self, request: gr.Request) -> str:
+        """What is screened, by the policy in force."""
+        return paragraphs(in_words(self._assistant.policy, spoken(request)))
 
     def loading(self, moderation: bool, request: gr.Request) -> Iterator[Update]:
         """While the app is still loading, say what; the page is usable meanwhile."""
@@ -231,6 +239,19 @@ class ChatHandlers:
             commands = conversation.turns[conversation.turns.index(turn) + 1 :]
             conversation = self._pane.back_to(conversation, commands[0]) if commands else conversation
             yield from self._pane.answer(turn, conversation, wish, resumed=True)
+
+    def _contest(self, act: Act, wish: Wish) -> Iterator[Update]:
+        """Record that a decision of moderation is wrong; `act.text` names the side, and `text` where it may be kept."""
+        conversation = self._store.get(wish.tab, wish.owner)
+        turn = next((one for one in conversation.turns if one.id == act.turn_id), None) if conversation else None
+        if turn is None:
+            yield {self._page.chat.note: note(say(wish.language, "moved_away"))}
+            return
+        side, _, kept = act.text.partition(" ")
+        contested = self._assistant.contest(turn, Side(side), keep_text=kept == "text")
+        now = self._store.change(wish.tab, wish.owner, lambda now: now.put(contested))
+        if now is not None:
+            yield {self._page.chat.chatbot: self._pane.shown(now, wish.language)}
 
     def _undo(self, act: Act, wish: Wish) -> Iterator[Update]:
         """Take the last turn back; its question returns to the message box unless something is being typed there."""

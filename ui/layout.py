@@ -9,11 +9,12 @@ from typing import Any
 
 import gradio as gr
 
+from chat.bilingual import LANGUAGES
 from chat.catalogue import CatalogueModel
 from chat.commands import COMMANDS
 from chat.sources import Source
 from ui.source_settings import SettingsPanel, source_settings
-from ui.texts import LANGUAGES, TEXTS
+from ui.texts import TEXTS
 
 # Only these start a formula: a single dollar sign is money.
 LATEX: list[dict[str, str | bool]] = [
@@ -91,6 +92,9 @@ class Switches:
     sources: gr.CheckboxGroup
     settings: SettingsPanel
     moderation: gr.Checkbox
+    fold: gr.Accordion
+    policy: gr.HTML
+    """The policy in sentences, inside the fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,11 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
         container=False,
         elem_id="gc-moderation",
     )
-    return Switches(reset, retrieval, sources, settings, moderation)
+    # Gradio takes a translated label, though its types name only strings.
+    screened: Any = i18n("policy")
+    with gr.Accordion(screened, open=False, elem_id="gc-policy") as fold:
+        policy = gr.HTML("", js_on_load=None)
+    return Switches(reset, retrieval, sources, settings, moderation, fold, policy)
 
 
 def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:

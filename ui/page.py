@@ -76,6 +76,7 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         api = Api(parts.assistant, parts.store, parts.sampling, forced)
         blocks_api(api.chat, api_name="chat", concurrency_limit=AT_ONCE, concurrency_id=_ANSWERS)
         blocks_api(api.search, api_name="search", concurrency_limit=AT_ONCE)
+        blocks_api(api.contest, api_name="contest", concurrency_limit=AT_ONCE)
     blocks: gr.Blocks = opened.queue(api_open=False, max_size=AT_ONCE)
     return blocks
 
@@ -99,6 +100,7 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers) -> Dependency:
     pane.message.stop(handlers.stop, pane.tab, None, **at_once)
     switches.reset.click(handlers.reset, [layout.browser, pane.tab], shown, **at_once)
     switches.moderation.change(handlers.moderation_switched, switches.moderation, pane.banner, **at_once)
+    switches.fold.expand(handlers.policy, None, switches.policy, **at_once)
     return acted
 
 
@@ -159,7 +161,7 @@ def _wire_opening(
     settings: SettingsHandlers,
 ) -> None:
     pane, switches = layout.chat, layout.switches
-    shown = [layout.browser, pane.tab, pane.chatbot, pane.note, switches.sources]
+    shown = [layout.browser, pane.tab, pane.chatbot, pane.note, switches.sources, switches.policy]
     forms = switches.settings
     filled = [forms.kept, *forms.heads, *forms.components, *(form.said for form in forms.forms)]
     shown_forms = blocks.load(settings.show, forms.kept, filled, queue=False, **_QUIET)

@@ -14,10 +14,13 @@ from typing import Any
 import gradio as gr
 
 from chat.conversation import Kind, Outcome, Turn, new_id
+from chat.flags import Flag, category_name, how_sure
 from chat.quotes import Mark, marks
 from chat.reader import Reader
+from chat.screening import contestable
+from moderation.base import Action
 from retrieval.base import Passage
-from ui.texts import ENDINGS, OUTCOMES, category_name, place_name, say
+from ui.texts import ENDINGS, OUTCOMES, place_name, say
 
 Entry = gr.MessageDict
 
@@ -116,18 +119,59 @@ def _after(turn: Turn, language: str, labels: dict[str, str]) -> str:
 def _card(turn: Turn, language: str) -> str:
     title = escape(say(language, OUTCOMES[turn.outcome]))
     hint = "" if turn.outcome is Outcome.FAILED else f'<p class="gc-hint">{escape(say(language, "hint_retry"))}</p>'
-    category = f'<span class="gc-tag">{escape(category_name(language, turn.category))}</span>' if turn.category else ""
+    flag = next((one for one in reversed(turn.flags) if one.decision.action is Action.REFUSE), None)
+    tags = _tags(flag, language) if flag else _tag(category_name(language, turn.category)) if turn.category else ""
     return (
-        f'<div class="gc-card gc-{turn.outcome.value}" role="alert"><strong>{title}</strong>{category}'
-        f"<p>{escape(turn.reason)}</p>{hint}</div>"
+        f'<div class="gc-card gc-{turn.outcome.value}" role="alert"><strong>{title}</strong>{tags}'
+        f"<p>{escape(turn.reason)}</p>{hint}{_contest(turn, flag, language) if flag else ''}</div>"
+    )
+
+
+def _tag(text: str, more: str = "") -> str:
+    title = (
+        f' title="{escape(more)}" aria-label="{escape(text)}. {escape(more)}" role="note" tabindex="0"' if more else ""
+    )
+    return f'<span class="gc-tag"{title}>{escape(text)}</span>'
+
+
+def _tags(flag: Flag, language: str) -> str:
+    """Which category, and how sure; the number is told on hover."""
+    category, sure = flag.decision.category, how_sure(language, flag.decision)
+    number = say(language, "sure_number", percent=f"{100 * flag.decision.score:.0f}")
+    return (_tag(category_name(language, category)) if category else "") + (_tag(sure, number) if sure else "")
+
+
+def _contest(turn: Turn, flag: Flag, language: str) -> str:
+    """A way to say that a decision is wrong; thanks once that was said."""
+    if not contestable(flag):
+        return ""
+    if flag.contested:
+        thanks = say(language, "contest_thanks_text" if flag.text_kept else "contest_thanks")
+        return f'<p class="gc-thanks" role="status">{escape(thanks)}</p>'
+    words = {name: escape(say(language, f"contest_{name}")) for name in ("keeps", "text", "send")}
+    return (
+        f'<details class="gc-contest"><summary>{escape(say(language, "contest"))}</summary><p>{words["keeps"]}</p>'
+        f'<label><input type="checkbox"> {words["text"]}</label><button type="button" class="gc-plain" '
+        f'data-gc-act="contest" data-gc-turn="{escape(turn.id)}" data-gc-side="{flag.side.value}">{words["send"]}'
+        "</button></details>"
     )
 
 
 def _notices(turn: Turn, language: str) -> str:
+    """Lines under an answer; those of moderation with what they rest on and a way to contest them."""
     texts = list(turn.notices)
     if turn.outcome in ENDINGS:
         texts.append(say(language, ENDINGS[turn.outcome]))
-    return "".join(f'<div class="gc-notice">{escape(text)}</div>' for text in texts) + _continue(turn, language)
+    # Both sides may be warned about in the same words: each line takes the next flag.
+    flags = [] if turn.outcome in _WITHDRAWN else list(turn.flags)
+    lines: list[str] = []
+    for text in texts:
+        flag = next((one for one in flags if one.decision.reason in text), None)
+        if flag is not None:
+            flags.remove(flag)
+        more = f"{_tags(flag, language)}{_contest(turn, flag, language)}" if flag is not None else ""
+        lines.append(f'<div class="gc-notice">{escape(text)}{more}</div>')
+    return "".join(lines) + _continue(turn, language)
 
 
 def _continue(turn: Turn, language: str) -> str:
@@ -243,3 +287,8 @@ def note(text: str, *, moved: bool = False) -> str:
         f'<div class="gc-line-note" role="alert" data-gc-note="{new_id()}"{" data-gc-moved" if moved else ""}>'
         f"{escape(text)}</div>"
     )
+
+
+def paragraphs(texts: Sequence[str]) -> str:
+    """Sentences one below the other."""
+    return '<ul class="gc-policy">' + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"

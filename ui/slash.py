@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from chat import commands
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
-from chat.commands import LoadModel, Offer, Response, Session, ShowPrompt
+from chat.commands import Contest, LoadModel, Offer, Response, Session, ShowPrompt, contested
 from chat.conversation import Conversation, Kind, Outcome, Turn, new_id
 from chat.slot import MakeModel
 from chat.store import ConversationStore
@@ -78,6 +78,10 @@ class SlashCommands:
             yield from self._ask(response.effect, turn, run, conversation_id, wish)
         elif isinstance(response.effect, LoadModel):
             yield from self._load(response.effect.name, turn, run, conversation_id, wish)
+        elif isinstance(response.effect, Contest):
+            done = self._assistant.contest(response.effect.turn, keep_text=response.effect.keep_text)
+            self._change(conversation_id, wish, lambda now: now.put(done))
+            yield self._end(turn, contested(session, done).text, run, conversation_id, wish)
         elif response.draft:
             before = after.conversation
             now = self._change(conversation_id, wish, lambda now: _replaced(now, turn.id, before, ()))

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import gradio as gr
 
+from chat.bilingual import page_language
 from errors import AppError
-from ui.texts import page_language
 
 
 def spoken(request: gr.Request) -> str:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from chat.bilingual import told
 from chat.conversation import Outcome
 from chat.events import Stage
-from moderation.base import Category
-
-LANGUAGES = ("en", "zh")
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
@@ -30,6 +27,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "moderation_info": "Screen questions and answers",
         "moderation_always": "Questions and answers are screened; the operator keeps this on.",
         "moderation_off": "Moderation is off: nothing is screened.",
+        "policy": "What is screened",
+        "contest": "I think this is wrong",
+        "contest_keeps": "This tells the operator: category, how sure, when, and a code by which the same text is "
+        "known again. Not who you are.",
+        "contest_text": "Keep the text too, so that the moderator can learn from it",
+        "contest_send": "Send",
+        "contest_thanks": "Thank you. The operator will look at it; the text was not kept.",
+        "contest_thanks_text": "Thank you. The operator will look at it, and at the text.",
+        "sure_number": "Probability of harm: {percent} %",
         "documents": "My documents",
         "upload": "Upload",
         "documents_none": "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, HTML, text, CSV, code. "
@@ -145,6 +151,14 @@ TEXTS: dict[str, dict[str, str]] = {
         "moderation_info": "审核问题与回答",
         "moderation_always": "问题与回答均经审核，由管理员设定为始终开启。",
         "moderation_off": "内容审核已关闭：问题与回答均不审核。",
+        "policy": "审核哪些内容",
+        "contest": "我认为判断有误",
+        "contest_keeps": "管理员会看到：类别、确定程度、时间，以及用来识别相同文字的代码；不会看到您是谁。",
+        "contest_text": "同时保留文字，供审核模型学习",
+        "contest_send": "提交",
+        "contest_thanks": "谢谢。管理员会查看；文字没有保留。",
+        "contest_thanks_text": "谢谢。管理员会查看，文字也已保留。",
+        "sure_number": "有害概率：{percent}%",
         "documents": "我的文档",
         "upload": "上传",
         "documents_none": "支持 PDF、Word、PowerPoint、Excel、OpenDocument、EPUB、HTML、文本、CSV 和代码文件。"
@@ -243,20 +257,6 @@ TEXTS: dict[str, dict[str, str]] = {
     },
 }
 
-_CATEGORIES = {
-    Category.HATE: ("hate", "仇恨言论"),
-    Category.HARASSMENT: ("harassment", "骚扰"),
-    Category.SEXUAL: ("sexual content", "色情内容"),
-    Category.SEXUAL_MINORS: ("sexual content about minors", "涉及未成年人的色情内容"),
-    Category.VIOLENCE: ("violence", "暴力"),
-    Category.SELF_HARM: ("self-harm", "自我伤害"),
-    Category.ILLICIT: ("illegal or harmful acts", "违法或有害行为"),
-    Category.WEAPONS: ("weapons", "武器"),
-    Category.PERSONAL_INFORMATION: ("personal information", "个人信息"),
-    Category.PROMPT_ATTACK: ("attack on the assistant's rules", "绕过助手规则"),
-}
-"""What the page calls each category of moderation, in English and Chinese."""
-
 _LOADING_ZH = {
     "Starting": "正在启动",
     "Opening the index": "正在打开索引",
@@ -302,12 +302,6 @@ def say(language: str, key: str, **values: object) -> str:
     return TEXTS.get(language, TEXTS["en"])[key].format(**values)
 
 
-def category_name(language: str, category: str) -> str:
-    """The page's words for a category of moderation; the category itself where it is of an operator's own making."""
-    english, chinese = _CATEGORIES.get(category, (category, category))  # type: ignore[call-overload]  # a StrEnum is a str
-    return str(chinese if language == "zh" else english)
-
-
 def place_name(language: str, place: str, ends: str = "") -> str:
     """The page's words for a place in a file, such as `page 12`; the place itself where its kind is unknown.
 
@@ -326,12 +320,3 @@ def loading(language: str, says: str) -> str:
     if language != "zh" or step not in _LOADING_ZH:
         return told(says, language)
     return f"{_LOADING_ZH[step]}{'：' if colon else ''}{share}"
-
-
-def page_language(accept_language: str) -> str:
-    """The page's language for an Accept-Language header (RFC 9110, 12.5.4; the order is taken as preference)."""
-    for part in accept_language.lower().split(","):
-        code = part.strip()[:2]
-        if code in LANGUAGES:
-            return code
-    return "en"
