@@ -28,7 +28,7 @@ class Ground(StrEnum):
     JUDGED = "judged"
     """The moderator's verdict: its score is a probability."""
     WORDS = "words"
-    """Words of self-harm."""
+    """Words of self-harm, or orders to the assistant."""
     PHRASE = "phrase"
     """A phrase that the operator blocks."""
     TOPIC = "topic"
@@ -111,10 +111,10 @@ class Policy:
                 action, category = own[name].action(probability), name
         if category not in own and not self._sure(verdict, category):
             category = ""
+        judged = (action, category)
         if side is Side.USER and self._ordered(text).severity > action.severity:
             action, category = self._ordered(text), Category.PROMPT_ATTACK
         mention = self.self_harm.mention(text) if side is Side.USER else Mention.NONE
-        judged = (action, category)
         if mention is not Mention.NONE:
             action, category = _with_mention(mention, action, category)
         if action is Action.ALLOW:

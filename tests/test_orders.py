@@ -9,6 +9,7 @@ import pytest
 from moderation import orders
 from moderation.base import Action, Category, Level, Side, Verdict
 from moderation.orders import openings, ordered, sentences
+from moderation.policy import Ground
 from moderation.policy_file import load_policy
 from moderation.self_harm import pattern
 from retrieval.library import read_library
@@ -122,6 +123,7 @@ _CALM = Verdict(0.01, Level.CASUAL, ((Category.VIOLENCE, 0.01),))
 def test_an_order_in_a_message_is_a_prompt_attack(text: str, language: str) -> None:
     decision = load_policy().decide(_CALM, Side.USER, language, text)
     assert (decision.action, decision.category) == (Action.REFUSE, Category.PROMPT_ATTACK)
+    assert decision.ground is Ground.WORDS  # the moderator's score says nothing of it
     assert {"en": "switch off the assistant's rules", "zh": "助手的规则"}[language] in decision.reason
 
 
