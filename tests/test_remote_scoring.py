@@ -102,7 +102,9 @@ def test_variables_of_the_template_reach_it(tmp_path_factory: pytest.TempPathFac
             RemoteScorer(server.url).score([GUIDED], ("Yes", "No"))
 
 
-@pytest.mark.parametrize("can", [{"tops"}, {"tops", "tokenize"}, {"tops", "tokenize", "echo"}], ids=["tops", "tokenize", "echo"])
+@pytest.mark.parametrize(
+    "can", [{"tops"}, {"tops", "tokenize"}, {"tops", "tokenize", "echo"}], ids=["tops", "tokenize", "echo"]
+)
 def test_a_server_with_top_logprobs_tells_labels_along_its_answer(
     server: ScoringServer, guard: tuple[Any, Any], can: set[str]
 ) -> None:
