@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -36,6 +37,8 @@ _ABOUT_THE_ANSWER: Mapping[str, str] = MappingProxyType(
     }
 )
 """Words of requests that are about the answer before them and name no topic: “shorter, please”, “as a table”."""
+_ROLE = re.compile(r"<[|/]?\w+\|?>:?")
+"""Roles as prompts name them, which a raw one must; in a message they would be a forged turn."""
 _ADDED = Bilingual("What was added was withdrawn. {reason}", zh="续写的部分已撤回。{reason}")
 
 
@@ -50,7 +53,8 @@ class Screening:
     def question(self, turn: Turn, before: Conversation, query: Query, *, raw: bool, anything: bool) -> Decision:
         """What happens to the question of a turn. `anything`: whatever its topic is, as where a document's overview is
         asked for; `raw`: it is no part of the conversation."""
-        exchange = Exchange(turn.question, Side.USER, "" if raw else last_answer(before))
+        text = _ROLE.sub(" ", turn.question) if raw else turn.question
+        exchange = Exchange(text, Side.USER, "" if raw else last_answer(before))
         decision = self.screen.check(exchange, query.language)
         if decision.action is not Action.REFUSE and not anything and not _has_no_topic(turn.question, before, query):
             decision = worst([decision, self.screen.topic([turn.question, query.text], query.language)])

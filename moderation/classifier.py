@@ -4,7 +4,7 @@ A text is cut into windows of whole sentences. Two networks look at each. In Eng
 low rank and a head (what is meant), the other looks at n-grams (what is written). The encoder does not know Chinese, so
 there both look at n-grams, of single sentences too: one learnt from all that people post, the other only from what they
 ask an assistant. Their logits are mixed into one calibrated harm probability; the text is as harmful as its worst
-window.
+window. What is in another language is never more than possibly harmful.
 
 Trained by `python -m finetune.moderation`; what it knows and what not: assets/adapters/moderation.md.
 """
@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from encoder import LowRank, SentenceEncoder
 from errors import ModerationError
 from moderation.base import Exchange, Level, Verdict
+from moderation.familiar import familiar
 from moderation.features import CHINESE, Counts, bags, chinese_share, clean, views
+from moderation.lexicon import Lexicon
 
 WEIGHTS = Path(__file__).parent.parent / "assets" / "adapters" / "moderation.safetensors"
 MOST_ENCODED = 32
@@ -159,6 +161,8 @@ _HEAD = ("hidden", "hidden_bias", "out", "out_bias")
 _MIXES = ("mix", "alone", "chinese")
 _SCALE = ".scale"
 _CHANGE, _DOWN, _UP = "change.", ".down", ".up"
+_STRANGE = -1.4
+"""Highest harm logit of a text in a language that the networks do not know: of that they know nothing."""
 _MEANT = 0.75
 """How much of an English category's logit is the vector network's: the n-grams tell harm well, its kinds less so."""
 
@@ -229,6 +233,9 @@ class EmbeddedClassifier:
         mixed = weights.encoded(logits[encoded], weights.vectors(self._vectors(_at(flat, encoded))))
         logits[english] = weights.unencoded(ngram)
         logits[encoded] = mixed
+        lexicon = Lexicon.embedded()
+        strange = [i for i in english.tolist() if not familiar(flat[i], lexicon)]
+        logits[strange, 0] = np.minimum(logits[strange, 0], _STRANGE)
         logits[[not window for window in flat], 0] = -np.inf
         return logits
 

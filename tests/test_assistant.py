@@ -18,7 +18,7 @@ from chat.events import Delta, Event, Flagged, Found, Notice, Retracted, Stage, 
 from chat.startup import Startup, Step
 from encoder import SentenceEncoder
 from errors import InputError, ModelError, ModerationError, SourceError
-from moderation.base import Side
+from moderation.base import Action, Side
 from retrieval.base import Passage
 from tests.bench import FACT, HARM, Engine, Make, Shelf, Words, benches, turn_of
 
@@ -199,7 +199,9 @@ def test_a_continuation_that_is_refused_takes_only_itself_away(make: Make) -> No
     events = list(bench.assistant.reply(ask))
     assert any(isinstance(event, Retracted) for event in events)
     turn = turn_of(events)
-    assert dataclasses.replace(turn, notices=()) == cut
+    (flag,) = turn.flags
+    assert (flag.side, flag.decision.action) == (Side.ASSISTANT, Action.REFUSE)
+    assert dataclasses.replace(turn, notices=(), flags=()) == cut
     assert len(turn.notices) == 1 and turn.notices[0].startswith("What was added was withdrawn. ")
     assert turn.remembered and turn.cut
     answers = [exchange.text for exchange in moderator.seen if exchange.side is Side.ASSISTANT]

@@ -144,7 +144,9 @@ def test_regression_finds_the_weights_that_made_the_labels() -> None:
 def test_thresholds_rise_and_the_strictest_kind_of_text_sets_them() -> None:
     levels = recipe.thresholds(0.3, 1.0)
     assert list(levels) == sorted(levels)
-    rows = [_row(str(n)) for n in range(100)] + [_row(str(n), source="own_contrast") for n in range(100)]
+    rows = [_row(str(n), source="own_everyday") for n in range(100)] + [
+        _row(str(n), source="own_contrast") for n in range(100)
+    ]
     scores = np.arange(200, dtype=np.float32)
     assert recipe.limit(rows, scores, {"everyday": 0.1}) == pytest.approx(89, abs=1)
     assert recipe.limit(rows, scores, {"everyday": 0.1, "alarming": 0.5}) == pytest.approx(149.5, abs=1)
