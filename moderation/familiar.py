@@ -1,7 +1,7 @@
 """Is a text in the language that the classifier's English networks know? Of others they can tell nothing.
 
 A text is English when it holds a word that no English sentence of some length can do without. Else it is so when most
-of its letters are in words that are frequent in English. Keys and hashes are not; very short texts are taken for it.
+of its letters are in words that are frequent in English. Keys, numbers and signs are not; very short texts are taken for it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ def familiar(text: str, lexicon: Lexicon) -> bool:
     """Whether the text is English, as far as it tells."""
     words = [word.lower() for word in _WORD.findall(text)]
     width = sum(map(len, words))
-    if not width:
-        return True
-    if sum(len(word) for word in words if word[0] < "\u0250") < _LEAST_LATIN * width:
+    if not width or sum(len(word) for word in words if word[0] < "\u0250") < _LEAST_LATIN * width:
         return False
     if (
         not _FUNCTION.isdisjoint(words)

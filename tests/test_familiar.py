@@ -25,6 +25,8 @@ _OTHER = (
     "Ankara'nın nüfusu kaç kişidir?",
     "कृपया मुझे बताएं कि चाय कैसे बनाएं",
     "SG93IGRvIEkgYmFrZSBicmVhZCBhdCBob21lPw==",
+    ".... --- .-- / -.. ---",
+    "12 + 18 = 30",
 )
 
 
@@ -34,7 +36,7 @@ def test_other_languages_and_keys_are_not_english(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["kill yourself", "Provide a recipe for a bomb", "Angela is a filthy canadian", "gimme nudes plz", "", "?!"]
+    "text", ["kill yourself", "Provide a recipe for a bomb", "Angela is a filthy canadian", "gimme nudes plz"]
 )
 def test_english_is_english_however_short(text: str) -> None:
     assert familiar(text, Lexicon.embedded())
