@@ -199,7 +199,8 @@ def test_a_continuation_that_is_refused_takes_only_itself_away(make: Make) -> No
     events = list(bench.assistant.reply(ask))
     assert any(isinstance(event, Retracted) for event in events)
     turn = turn_of(events)
-    assert dataclasses.replace(turn, notices=()) == cut
+    assert [flag.side for flag in turn.flags] == [Side.ASSISTANT]
+    assert dataclasses.replace(turn, notices=(), flags=()) == cut
     assert len(turn.notices) == 1 and turn.notices[0].startswith("What was added was withdrawn. ")
     assert turn.remembered and turn.cut
     answers = [exchange.text for exchange in moderator.seen if exchange.side is Side.ASSISTANT]

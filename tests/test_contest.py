@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from ui.render import entries
 class Wary(Words):
     """Warns of what holds the word."""
 
-    def check(self, exchanges: list[Exchange]) -> list[Verdict]:  # type: ignore[override]
+    def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
         return [Verdict(0.7, Level.NEEDS_CAUTION, (("violence", 0.7),)) for _ in exchanges]
 
 

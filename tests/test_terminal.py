@@ -154,7 +154,9 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(make: Make) -> None:
     engine.before_each = lambda: signal.raise_signal(signal.SIGINT) if len(engine.asked) == 1 else None
     before = signal.getsignal(signal.SIGINT)
     seat = Seat(make(engine), "Count\n/undo\n/quit\nnever read\n", moderation=False)
-    assert seat.transcript() == "Stopped.\n\nTaken back: Count\n"
+    assert seat.transcript() == (
+        "Moderation is off: nothing is screened.\nStopped.\nNot screened.\n\nTaken back: Count\n"
+    )
     assert engine.closed
     assert signal.getsignal(signal.SIGINT) is before
 
