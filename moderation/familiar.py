@@ -1,7 +1,7 @@
 """Is a text in the language that the classifier's English networks know? Of others they can tell nothing.
 
 A text is English when it holds a word that no English sentence of some length can do without. Else it is so when most
-of its letters are in words that are frequent in English. Keys, numbers and signs are not; very short texts are taken for it.
+of its letters are in words that are frequent in English. Keys, numbers and signs are not; very short texts pass for it.
 """
 
 from __future__ import annotations

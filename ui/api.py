@@ -135,8 +135,7 @@ class Api:
                 raise InputError(f"side is “{side[:20]}”; use user or assistant, or leave it out.")
             contested = self._assistant.contest(turn, Side(side) if side else None, keep_text)
             self._store.change(conversation.id, owner, lambda now: now.put(contested))
-            verdict: dict[str, Any] = _reply(contested, conversation)["verdict"]
-            return verdict | {"turn_id": turn.id}
+            return _verdict(contested) | {"turn_id": turn.id}
 
     def _find(self, conversation_id: str, owner: str) -> Conversation:
         if not conversation_id:
