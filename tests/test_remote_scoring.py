@@ -153,7 +153,7 @@ def test_white_space_behind_a_label_is_no_other_label() -> None:
     assert read_off(_steps(("Yes ", {"Yes ": -0.1, "No": -2.0})), ["Yes", "No"]) == [-0.1, -2.0]
 
 
-@pytest.mark.parametrize("can", [set(), {"tokenize", "tokenize chats"}], ids=str)
+@pytest.mark.parametrize("can", [set(), {"tokenize", "tokenize chats"}], ids=["nothing", "tokenize"])
 def test_a_server_without_likelihoods_is_refused_with_a_sentence(server: ScoringServer, can: set[str]) -> None:
     server.can = can
     with pytest.raises(ModerationError) as raised:
