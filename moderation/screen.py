@@ -67,11 +67,13 @@ class Screen:
         language = language or ("zh" if chinese_share(exchange.text) > 0.3 else "en")
         policy = self.policy
         try:
-            blocked = policy.phrase(exposed(exchange.text), language)
+            shown = exposed(exchange.text)
+            blocked = policy.phrase(shown, language)
             if blocked:
                 return blocked
             judged = Exchange(policy.without_allowed(exchange.text), exchange.side, exchange.context)
-            return policy.decide(self.verdicts([judged])[0], exchange.side, language, exposed(judged.text))
+            shown = shown if judged.text == exchange.text else exposed(judged.text)
+            return policy.decide(self.verdicts([judged])[0], exchange.side, language, shown)
         except ModerationError as error:
             logger.error("A text could not be checked: %s", error)
         except Exception:
