@@ -42,7 +42,7 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.test: requirements.txt requirements-finetune.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing what the app and its tests need into $(VENV); the first time this takes some minutes."
 	$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/.run

@@ -133,7 +133,7 @@ def test_every_import_of_a_package_is_a_pinned_requirement() -> None:
             assert _DISTRIBUTION.get(module, module.lower().replace("_", "-")) in names, f"{path}: {module}"
 
 
-_REQUIREMENTS = ("requirements.txt", "requirements-milvus.txt", "requirements-dev.txt")
+_REQUIREMENTS = ("requirements.txt", "requirements-milvus.txt", "requirements-finetune.txt", "requirements-dev.txt")
 _DISTRIBUTION = {
     "wikipediaapi": "wikipedia-api",
     "rank_bm25": "rank-bm25",
