@@ -25,6 +25,7 @@ Kind = Literal["lora", "qlora", "full"]
 Schedule = Literal["cosine", "linear", "constant"]
 Format = Literal["", "chat-template", "openchatkit", "plain"]
 Dtype = Literal["bfloat16", "float16", "float32"]
+Compute = Literal["", "bfloat16", "float16", "float32"]
 Optimizer = Literal[
     "adamw_torch",
     "adamw_torch_fused",
@@ -57,6 +58,8 @@ class Model:
     """`chat-template`, `openchatkit` or `plain` (chat.prompt.FORMATS); empty: what the app would use for this model."""
     dtype: Dtype = "bfloat16"
     """Of the weights as they are loaded."""
+    compute: Compute = ""
+    """Of what matrices are multiplied in, by autocast; empty: as `dtype`."""
 
 
 @dataclass(frozen=True, slots=True)
