@@ -107,7 +107,10 @@ def admitted(recipe: Recipe, runs: Path, resume: bool) -> RunFolder:
 
 def arguments(job: Job, resumed: bool) -> dict[str, Any]:
     """What both of TRL's configurations take."""
+    import torch
+
     recipe, training = job.recipe, job.recipe.training
+
     compute = recipe.model.compute or recipe.model.dtype
     return {
         "output_dir": str(job.folder.checkpoints),
@@ -137,6 +140,7 @@ def arguments(job: Job, resumed: bool) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
         "max_length": None,
+        "dataloader_pin_memory": torch.cuda.is_available(),
     }
 
 
@@ -167,6 +171,8 @@ def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
 
 
 def _taught(job: Job, trainer: Any, begun: int) -> Run:
+    from transformers import PrinterCallback
+
     from finetune.watching import Bar, Curves, Finite, Passes, Patience, trackers
 
     recipe, folder = job.recipe, job.folder
@@ -175,11 +181,11 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
     if main and not begun:
         _check_space(job, trainer.model, trained)
     bar = Bar()
-    watching = [Passes(job.rows / job.step_rows, bool(job.held)), Finite()]
+    watching = [Passes(job.rows / job.step_rows, bool(job.held)), Finite(), Curves(folder.path / CURVES)]
     watching += [bar] if job.bar else []
-    watching += [Curves(folder.path / CURVES)] if job.held else []
     watching += [Patience(recipe.training.patience)] if recipe.training.patience else []
     watching += trackers(recipe.output.report, folder.path, begun) if main else []
+    trainer.remove_callback(PrinterCallback)
     for callback in watching:
         trainer.add_callback(callback)
     if main:
