@@ -38,8 +38,8 @@ def command(module: str, says: str | None, train: Train, given: Sequence[str] | 
         recipe = config.read(options.config, options.set)
         runs = settings.load([], os.environ, _ROOT / ".env").data_dir / "runs"
         if options.plan:
-            from finetune.plan import plan
             from finetune.place import of_card
+            from finetune.plan import plan
 
             print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
             return 0

@@ -14,7 +14,7 @@ import itertools
 import math
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import Sampler
 from transformers import Trainer
-from trl import DPOTrainer, SFTTrainer
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_trainer import SFTTrainer
 
-from finetune.rows import Row, in_batches
+from finetune.packing import IGNORED, Fields
+from finetune.rows import in_batches
 from finetune.run_folder import RunFolder
 
 _LARGEST = 700.0
@@ -42,7 +44,7 @@ class Keeping:
     """Whether the one with the lowest held-out loss stays too."""
     tokens: int
     """Of a batch of held-out texts."""
-    held: Sequence[Row]
+    held: Sequence[Fields]
     """Held-out texts; of pairs first all that are preferred, then all that are rejected."""
 
 
@@ -147,20 +149,21 @@ class Steady:
         everyone: torch.Tensor = self.accelerator.reduce(found, "sum")
         return everyone.cpu()
 
-    def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+    def _padded(self, rows: Sequence[Fields]) -> dict[str, torch.Tensor]:
         longest = max(len(row["input_ids"]) for row in rows)
 
-        def filled(key: str, value: int) -> torch.Tensor:
-            return torch.tensor([row[key] + [value] * (longest - len(row[key])) for row in rows], device=self.args.device)
+        def filled(lists: Iterable[list[int]], value: int) -> torch.Tensor:
+            return torch.tensor([one + [value] * (longest - len(one)) for one in lists], device=self.args.device)
 
-        ids, labels = filled("input_ids", 0), filled("labels", -100)
+        ids = filled((row["input_ids"] for row in rows), 0)
+        labels = filled((row["labels"] for row in rows), IGNORED)
         there = torch.arange(longest, device=ids.device) < torch.tensor(
             [[len(row["input_ids"])] for row in rows], device=ids.device
         )
         return {"input_ids": ids, "labels": labels, "attention_mask": there.long()}
 
 
-class ChatTrainer(Steady, SFTTrainer):  # type: ignore[misc]  # TRL has no types
+class ChatTrainer(Steady, SFTTrainer):
     """Supervised: the loss of the taught tokens."""
 
     def __init__(self, keeping: Keeping, **options: Any) -> None:
@@ -174,7 +177,7 @@ class ChatTrainer(Steady, SFTTrainer):  # type: ignore[misc]  # TRL has no types
         return {"loss": loss, "perplexity": math.exp(min(loss, _LARGEST))}
 
 
-class PreferenceTrainer(Steady, DPOTrainer):  # type: ignore[misc]
+class PreferenceTrainer(Steady, DPOTrainer):
     """DPO on pairs that are tokens already: columns prompt_ids, chosen_ids, rejected_ids."""
 
     eval_dataset: Any
@@ -183,6 +186,10 @@ class PreferenceTrainer(Steady, DPOTrainer):  # type: ignore[misc]
     def __init__(self, keeping: Keeping, **options: Any) -> None:
         self.start(keeping)
         super().__init__(**options)
+        if "ref" in getattr(self.model, "peft_config", ()):
+            # The copy of the adapter that the reference was worked out with has done its duty.
+            self.model.delete_adapter("ref")
+            self.model.set_adapter("default")
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
         return dataset

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -292,7 +291,7 @@ def _save(job: Job, trainer: Any, run: Run) -> None:
         (folder.unfinished / name).unlink(missing_ok=True)
     for file in sorted(folder.unfinished.iterdir()):
         if file.is_file():
-            os.replace(file, folder.path / file.name)
+            file.replace(folder.path / file.name)
     shutil.rmtree(folder.unfinished)
     draw(trainer.state.log_history, folder.path / CURVES)
     result = {
