@@ -24,8 +24,7 @@ from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Pair
 from finetune.masking import PairTokens
-from finetune.packing import IGNORED, Fields
-from finetune.rows import dataset, held_out
+from finetune.rows import answered, dataset, held_out
 from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
 
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
@@ -44,6 +43,7 @@ def train(
 
     Raises `AppError`: the recipe, the model or the data cannot be used, or something ran out on the way.
     """
+    _check_whole()
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
     shown, held, files = _pairs(recipe, skip_bad)
@@ -78,6 +78,19 @@ def train(
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
 
 
+def _check_whole() -> None:
+    """Raise `InputError` where devices share the weights: the reference is the model as it is before it is cut up."""
+    from accelerate import PartialState
+
+    if PartialState().distributed_type.value in ("FSDP", "DEEPSPEED"):
+        raise InputError(
+            "Preference training needs the whole model on each device; use finetune/accelerate/ddp.yaml, with "
+            "method.kind lora or qlora where memory is short.",
+            zh="偏好训练需要每个设备都有完整的模型；请用 finetune/accelerate/ddp.yaml，内存不足时用 method.kind lora "
+            "或 qlora。",
+        )
+
+
 def _pairs(
     recipe: Recipe, skip_bad: bool
 ) -> tuple[Sequence[Pair], Sequence[Pair], tuple[tuple[str, data.ReadFile], ...]]:
@@ -93,12 +106,6 @@ def _pairs(
 
 def _asked(pair: Pair) -> str:
     return next(turn.text for turn in pair.turns if turn.role is Role.USER)
-
-
-def _answered(pair: PairTokens, answer: tuple[int, ...]) -> Fields:
-    """An answer behind its prompt, which alone is scored."""
-    ids = [*pair.prompt, *answer]
-    return Fields(input_ids=ids, labels=[IGNORED] * len(pair.prompt) + list(answer), seq_lengths=[len(ids)])
 
 
 def _columns(pairs: Sequence[PairTokens]) -> Any:
@@ -132,8 +139,8 @@ def _trainer(
         best=recipe.training.patience > 0,
         tokens=2 * recipe.training.batch * recipe.data.length,
         held=[
-            *(_answered(pair, pair.chosen) for pair in held),
-            *(_answered(pair, pair.rejected) for pair in held),
+            *(answered(pair.prompt, pair.chosen) for pair in held),
+            *(answered(pair.prompt, pair.rejected) for pair in held),
         ],
     )
     return PreferenceTrainer(

@@ -16,6 +16,12 @@ def taught(rows: Sequence[Fields]) -> int:
     return sum(label != IGNORED for one in rows for label in one["labels"])
 
 
+def answered(prompt: Sequence[int], answer: Sequence[int]) -> Fields:
+    """An answer behind its prompt, which alone is scored."""
+    ids = [*prompt, *answer]
+    return Fields(input_ids=ids, labels=[*[IGNORED] * len(prompt), *answer], seq_lengths=[len(ids)])
+
+
 def dataset(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
     """The rows as a `datasets.Dataset`, in memory."""
     from datasets import Dataset

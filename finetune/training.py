@@ -201,8 +201,7 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
     last = state.global_step
     if recipe.training.patience and state.best_global_step not in (None, last):
         last = state.best_global_step
-        state.best_model_checkpoint = str(folder.checkpoint(last))
-        trainer._load_best_model()
+        trainer.take(last)
     run = Run(
         folder=folder.path,
         scores=_scores(state.log_history, last),
