@@ -12,6 +12,7 @@ import json
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,6 +108,7 @@ def admitted(recipe: Recipe, runs: Path, resume: bool) -> RunFolder:
 def arguments(job: Job, resumed: bool) -> dict[str, Any]:
     """What both of TRL's configurations take."""
     import torch
+    from accelerate import PartialState
 
     recipe, training = job.recipe, job.recipe.training
 
@@ -123,8 +125,9 @@ def arguments(job: Job, resumed: bool) -> dict[str, Any]:
         "weight_decay": training.decay,
         "max_grad_norm": training.clip,
         "optim": training.optimizer,
-        "gradient_checkpointing": training.checkpointing,
+        "activation_checkpointing": training.checkpointing,
         "seed": training.seed,
+        "use_cpu": PartialState().device.type == "cpu",
         "bf16": compute == "bfloat16",
         "fp16": compute == "float16",
         "logging_steps": 1,
@@ -151,8 +154,10 @@ def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
     folder = job.folder
     steps = folder.steps() if resume else []
     try:
-        trainer = make(bool(steps))
-        return _taught(job, trainer, steps[-1] if steps else 0)
+        with warnings.catch_warnings():
+            # TRL calls parts of transformers by names that are about to change.
+            warnings.simplefilter("ignore", FutureWarning)
+            return _taught(job, make(bool(steps)), steps[-1] if steps else 0)
     except KeyboardInterrupt as error:
         raise folder.interrupted() from error
     except AppError:
