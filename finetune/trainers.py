@@ -159,6 +159,7 @@ class Steady:
         net = self.model_wrapped if self.is_fsdp_enabled or self.is_deepspeed_enabled else self.model  # type: ignore[attr-defined]
         training = net.training
         net.eval()
+        _keep_four_bits(net)
         for round_ in range(rounds):
             number = round_ * processes + self.args.process_index
             batch = batches[number] if number < len(batches) else batches[-1]
@@ -183,6 +184,16 @@ class Steady:
             [[len(row["input_ids"])] for row in rows], device=ids.device
         )
         return {"input_ids": ids, "labels": labels, "attention_mask": there.long()}
+
+
+def _keep_four_bits(net: Any) -> None:
+    """Leave layers of 4-bit weights in training, where they compute the same.
+
+    Outside it, on a CPU, bitsandbytes lays the weights out anew, and no gradient passes through them any more.
+    """
+    for module in net.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.training = True
 
 
 class ChatTrainer(Steady, SFTTrainer):

