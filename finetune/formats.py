@@ -71,9 +71,24 @@ class Kind:
     pair: Callable[[Mapping[str, Any], Report], tuple[tuple[Turn, ...], str, str] | None] | None = None
 
 
-def kind_of(record: Mapping[str, Any]) -> Kind | None:
-    """The format of a record, by its fields."""
-    return next((kind for kind in KINDS if all(name in record for name in kind.fields)), None)
+Wanted = Callable[[Kind], bool]
+
+
+def kind_of(record: Mapping[str, Any], first: Kind | None, wanted: Wanted) -> Kind | None:
+    """The format of a record, by its fields: that of the `first` in its file where they allow it, a wanted one else."""
+    kinds = [*([first] if first else []), *filter(wanted, KINDS), *KINDS]
+    return next((kind for kind in kinds if all(name in record for name in kind.fields)), None)
+
+
+def missing(record: Mapping[str, Any], first: Kind | None, wanted: Wanted) -> list[Problem]:
+    """What a record without a format lacks to be like the `first`, or else of the format that it is nearest to."""
+    kinds = [kind for kind in KINDS if wanted(kind)]
+    nearest = first or max(kinds, key=lambda kind: sum(name in record for name in kind.fields))
+    if first or any(name in record for name in nearest.fields):
+        return [(name, "it is missing", "缺少此项") for name in nearest.fields if name not in record]
+    there = ", ".join(list(record)[:8]) or "none"
+    known = "; ".join(" and ".join(kind.fields) for kind in kinds)
+    return [("", f"its fields ({there}) are of no known format: {known}", f"其字段（{there}）不属于已知格式：{known}")]
 
 
 def example(kind: Kind, record: Mapping[str, Any], source: str, report: Report) -> Example | None:
