@@ -142,15 +142,7 @@ def _text(value: Any, where: str, report: Report, empty: bool = False) -> str:
 
 def called(value: Any) -> str:
     """What JSON calls a value that is not the wanted one."""
-    kinds = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "an object",
-        str: "a text",
-    }
-    return kinds.get(type(value), type(value).__name__)
+    return _CALLED.get(type(value), type(value).__name__)
 
 
 def _turns(
@@ -230,7 +222,7 @@ def _tagged(text: str, tag: re.Pattern[str], where: str, report: Report, open_en
     preamble = text[: found[0].start()].strip() if found else ""
     if preamble:
         turns.append((where, "", Turn(Role.SYSTEM, preamble)))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     for at, (match, end) in enumerate(zip(found, ends, strict=True)):
         said = text[match.end() : end].strip()
         role = _TAGGED[match[1].lower()]
