@@ -4,14 +4,16 @@
     loaded.items      conversations in the order of one pass, drawn as `finetune.mixture` says
     loaded.files      what was read, with hashes, for the model card
 
-`python -m finetune.data --data MIXTURE` says what is in it. Formats: `finetune.formats`. Kinds of files:
-`finetune.reading`.
+Formats: `finetune.formats`. Kinds of files: `finetune.reading`, `finetune.fetching`. What is in a mixture says
+
+    python -m finetune.data --data "ratings.jsonl:1.0, oig.jsonl.gz:0.2" --model HuggingFaceTB/SmolLM2-360M-Instruct
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -165,3 +167,13 @@ def _digest(item: Example | Pair) -> bytes:
     if isinstance(item, Pair):
         said += [item.chosen, item.rejected]
     return hashlib.sha256("\0\0".join(said).encode("utf-8")).digest()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    from finetune.data_report import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

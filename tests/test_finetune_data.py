@@ -190,7 +190,7 @@ PLANTED: list[tuple[Any, list[tuple[str, str]]]] = [
     ('{"messages": [', [("", "not JSON")]),
     ("null", [("", "null, not an object")]),
     ('["a", "b"]', [("", "a list, not an object")]),
-    (b'{"messages": [{"role": "user", "content": "caf\xe9"}]}', [("", "byte 45 (0xe9) is not UTF-8")]),
+    (b'{"messages": [{"role": "user", "content": "caf\xe9"}]}', [("", "byte 47 (0xe9) is not UTF-8")]),
     ({"question": "x", "answer": "y"}, [("messages", "missing")]),
     (asked("  \n"), [("messages[0].content", "empty")]),
     (
