@@ -92,8 +92,8 @@ def _of_the_hub(id: str, config: str, split: str) -> tuple[File, ...]:
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        listed = HfApi().list_repo_files(id, repo_type="dataset")
         folder = Path(snapshot_download(id, repo_type="dataset", allow_patterns=["README.md"]))
+        listed = [file.rfilename for file in HfApi().dataset_info(id).siblings or []]
         wanted = chosen(listed, _configs(folder / "README.md"), config, split)
         if wanted:
             folder = Path(snapshot_download(id, repo_type="dataset", allow_patterns=list(map(_literal, wanted))))
@@ -118,7 +118,8 @@ def _kept(id: str, config: str, split: str) -> tuple[File, ...]:
     from huggingface_hub import snapshot_download
 
     try:
-        folder = Path(snapshot_download(id, repo_type="dataset", local_files_only=True))
+        # Asked for everything, the client would refuse a folder in which something is missing.
+        folder = Path(snapshot_download(id, repo_type="dataset", allow_patterns=["README.md"], local_files_only=True))
     except (OSError, ValueError):
         return ()
     there = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
