@@ -19,7 +19,7 @@ from finetune import contamination, data, token_counts
 from finetune.config import Data
 from finetune.contamination import OWN, Contamination
 from finetune.examples import Example, Pair
-from finetune.faults import SHOWN
+from finetune.faults import SHOWN, counted
 from finetune.masking import Encoder, encoder
 from finetune.token_counts import Counts
 
@@ -134,10 +134,10 @@ def _record(item: Example | Pair) -> dict[str, Any]:
 
 
 def _as_text(said: dict[str, Any]) -> str:
-    lines = [f"{said['records']:,} records, {said['drawn']:,} in a pass"]
+    lines = [f"{counted(said['records'], 'record')}, {said['drawn']:,} in a pass"]
     lines += [f"  {file['count']:>8,}  {file['name']}  sha256 {file['sha256'][:12]}" for file in said["files"]]
     if said["skipped"]:
-        lines.append(f"{said['skipped']:,} records left out:")
+        lines.append(f"{counted(said['skipped'], 'record')} left out:")
         lines += [f"  {_fault(fault)}" for fault in said["faults"][:SHOWN]]
         if len(said["faults"]) > SHOWN:
             lines.append(f"  and {len(said['faults']) - SHOWN:,} more")
@@ -146,7 +146,7 @@ def _as_text(said: dict[str, Any]) -> str:
     if "contamination" in said:
         lines += _overlaps(said["contamination"])
     if "written" in said:
-        lines.append(f"{said['written']:,} records without them are written")
+        lines.append(f"{counted(said['written'], 'record')} without them written")
     return "\n".join(lines)
 
 
@@ -168,8 +168,8 @@ def _tokens(counts: dict[str, Any]) -> list[str]:
 
 def _overlaps(found: dict[str, Any]) -> list[str]:
     lines = [
-        f"{found['items']:,} records hold texts of the evaluation sets ({found['references']:,} texts compared), "
-        f"{found['same']:,} ask the same"
+        f"{counted(found['items'], 'record')} with texts of the evaluation sets, {found['same']:,} of them with the "
+        f"same question ({found['references']:,} texts compared)"
     ]
     lines += [f"  {count:>8,}  {name}" for name, count in found["by_set"].items()]
     lines += [f"  {hit['item']} and {hit['reference']}: {hit['shared']}" for hit in found["hits"][:SHOWN]]

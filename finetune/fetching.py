@@ -118,8 +118,10 @@ def _kept(id: str, config: str, split: str) -> tuple[File, ...]:
     from huggingface_hub import snapshot_download
 
     try:
-        # Asked for everything, the client would refuse a folder in which something is missing.
+        # The client refuses what is not all there: files of other splits need not be, those of this one must.
         folder = Path(snapshot_download(id, repo_type="dataset", allow_patterns=["README.md"], local_files_only=True))
+        like = [f"*{split or _DEFAULT_SPLIT}*{suffix}" for suffix in SUFFIXES]
+        snapshot_download(id, repo_type="dataset", allow_patterns=like, local_files_only=True)
     except (OSError, ValueError):
         return ()
     there = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]

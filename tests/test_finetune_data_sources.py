@@ -128,6 +128,22 @@ def test_a_data_set_of_the_hub_is_its_training_files(tmp_path: Path, monkeypatch
     assert len(examples("owner/tiny").items) == 1  # from the cache
 
 
+def test_a_split_of_which_a_part_is_missing_is_not_taken_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in (0, 1):
+        (folder / f"train-{number}.jsonl").write_bytes(LINE)
+    with serve_hub(folder, tmp_path, monkeypatch):
+        snapshot_download("owner/tiny", repo_type="dataset", allow_patterns=["train-0.jsonl"])
+    point_hub_at(NOWHERE, tmp_path, monkeypatch)
+    with pytest.raises(AppError, match="“owner/tiny”"):
+        examples("owner/tiny")
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [
