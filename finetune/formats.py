@@ -9,7 +9,8 @@ field, and other fields are passed over.
     OIG          {"text": "<human>: …\\n<bot>: …"}, OpenChatKit's; what stands before the first tag is a system turn
     completion   {"prompt": "…" or turns, "completion": "…" or turns}, TRL's
     preference   {"prompt": "…" or turns, "chosen": "…" or turns, "rejected": "…" or turns}, TRL's; without `prompt`
-                 the turns that both begin with, in turns or in hh-rlhf's text, "\\n\\nHuman: …\\n\\nAssistant: …"
+                 the turns that both begin with, in turns or in hh-rlhf's text, "\\n\\nHuman: …\\n\\nAssistant: …".
+                 Beside a prompt, turns may be the whole conversation (UltraFeedback)
 
 A conversation is an optional system turn, then user and assistant in turn, user first. What follows the last answer
 teaches nothing and is left out. A message with `"weight": 0` is not taught (OpenAI's fine-tuning format).
@@ -304,7 +305,13 @@ def _preference(record: Mapping[str, Any], report: Report) -> tuple[tuple[Turn, 
     names = ("chosen", "rejected")
     if "prompt" in record:
         asked = _prompt(record["prompt"], report)
-        answers = [_answer(record[name], name, report) for name in names]
+        wholes = [isinstance(record[name], list) and len(record[name]) > 1 for name in names]
+        if any(wholes) and not report.problems:
+            asked = _system_of(record[names[wholes.index(True)]], asked)
+        answers = [
+            _last(record[name], name, asked, report) if whole else _answer(record[name], name, report)
+            for name, whole in zip(names, wholes, strict=True)
+        ]
     else:
         both = [_dialogue(record[name], name, report) for name in names]
         if report.problems:
@@ -316,6 +323,24 @@ def _preference(record: Mapping[str, Any], report: Report) -> tuple[tuple[Turn, 
     if not report.problems and answers[0] == answers[1]:
         report.add("rejected", "it is the same as chosen", "它与 chosen 相同")
     return asked, answers[0], answers[1]
+
+
+def _system_of(value: Any, asked: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The prompt's turns, behind the system turn of a whole conversation where only that has one."""
+    turns = _turns(value, "", Report())
+    begins = turns[:1] if turns and turns[0].role is Role.SYSTEM else ()
+    return asked if asked and asked[0].role is Role.SYSTEM else (*begins, *asked)
+
+
+def _last(value: Any, where: str, asked: tuple[Turn, ...], report: Report) -> str:
+    """The answer at the end of a whole conversation that begins with the prompt's turns."""
+    before = len(report.problems)
+    turns = _dialogue(value, where, report)
+    if len(report.problems) > before:
+        return ""
+    if turns[:-1] != asked:
+        report.add(where, "it begins with other turns than the prompt", "它开头的回合与 prompt 不同")
+    return turns[-1].text
 
 
 def _dialogue(value: Any, where: str, report: Report) -> tuple[Turn, ...]:

@@ -117,6 +117,10 @@ def _json(file: File, opened: _Lines) -> Iterator[Record | Fault]:
             if not begun and raw.lstrip()[:1] == b"[" and not _is_record_line(raw):
                 yield from _array(file, line, raw + opened.read())
                 return
+            if not begun and raw.strip() == b"{":
+                reason = "one JSON object goes over many lines; write each record on a line, or all as an array"
+                yield Fault(file.name, line, "", reason, "一个 JSON 对象跨越多行；请每行写一条记录，或全部写成数组")
+                return
             begun = True
             yield from _line(file, line, raw)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

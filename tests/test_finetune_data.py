@@ -41,6 +41,12 @@ PAIRS: dict[str, dict[str, Any]] = {
         "rejected": [{"role": "assistant", "content": "You did."}],
     },
     "implicit": {"chosen": MESSAGES, "rejected": [MESSAGES[0], {"role": "assistant", "content": "You did."}]},
+    "whole conversations beside a prompt": {
+        "prompt": ASKED.text,
+        "chosen": MESSAGES,
+        "rejected": [MESSAGES[0], {"role": "assistant", "content": "You did."}],
+        "messages": MESSAGES,
+    },
     "dialogue": {
         "chosen": f"\n\nHuman: {ASKED.text}\n\nAssistant: {ANSWERED.text}",
         "rejected": f"\n\nHuman: {ASKED.text}\n\nAssistant: You did.",
@@ -116,6 +122,14 @@ def test_what_a_format_may_hold_besides(tmp_path: Path, record: dict[str, Any], 
     (item,) = examples(str(lines(tmp_path / "a.jsonl", record))).items
     said = [(turn.role.value, turn.text) for turn in item.turns]
     assert said[: len(turns)] == turns and said[-1][0] == "assistant"
+
+
+def test_a_system_turn_of_whole_conversations_is_the_pairs(tmp_path: Path) -> None:
+    system = {"role": "system", "content": "S"}
+    other = {"role": "assistant", "content": "You did."}
+    record = {"prompt": ASKED.text, "chosen": [system, *MESSAGES], "rejected": [system, MESSAGES[0], other]}
+    (item,) = pairs(str(lines(tmp_path / "a.jsonl", record))).items
+    assert item.turns == (Turn(Role.SYSTEM, "S"), ASKED)
 
 
 def test_a_message_of_weight_0_is_not_taught(tmp_path: Path) -> None:
@@ -275,6 +289,8 @@ PLANTED_PAIRS: list[tuple[Any, str, str]] = [
         "turn 2: here a turn",
     ),
     (asked("A"), "messages", "conversation"),
+    ({"prompt": "Other", "chosen": MESSAGES, "rejected": "C"}, "chosen", "other turns than the prompt"),
+    ({"prompt": "A", "chosen": MESSAGES[::-1], "rejected": "C"}, "chosen[0].role", "a turn of user should be"),
     ({"prompt": "A", "chosen": 1.5, "rejected": "C"}, "chosen", "a number"),
 ]
 
@@ -298,6 +314,7 @@ def test_every_planted_fault_of_pairs_is_named(tmp_path: Path) -> None:
         (lambda path: path.write_text(json.dumps(ROWS)[:-1], encoding="utf-8"), 1, "breaks off"),
         (lambda path: path.write_text(json.dumps(ROWS, indent=1)[:40], encoding="utf-8"), 2, "not JSON"),
         (lambda path: path.write_text(json.dumps(ROWS) + "{}", encoding="utf-8"), 1, "follows the end"),
+        (lambda path: path.write_text(json.dumps({"data": ROWS}, indent=1), encoding="utf-8"), 1, "over many lines"),
         (lambda path: path.write_bytes(b"PAR1" + b"\0" * 100), 1, "Parquet"),
     ],
 )
