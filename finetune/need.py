@@ -20,7 +20,7 @@ _CUDA_RUNTIME = 600_000_000
 """A CUDA context, cuBLAS and its workspace, about."""
 _CUDA_GAPS = 0.04
 """Share of all else that PyTorch's allocator loses between blocks, about."""
-_CPU_RUNTIME = 900_000_000
+CPU_RUNTIME = 900_000_000
 """Resident bytes of a process that has loaded PyTorch, transformers, PEFT and TRL, about."""
 _CPU_GAPS = 0.04
 """Share of all else that the C library's heap and the matrix library's scratch add, about."""
@@ -162,5 +162,5 @@ def _gathered(body: Anatomy, recipe: Recipe, acted: Rehearsal) -> int:
 
 
 def _runtime(kind: str, beside: int) -> int:
-    fixed, gaps = (_CPU_RUNTIME, _CPU_GAPS) if kind == "cpu" else (_CUDA_RUNTIME, _CUDA_GAPS)
+    fixed, gaps = (CPU_RUNTIME, _CPU_GAPS) if kind == "cpu" else (_CUDA_RUNTIME, _CUDA_GAPS)
     return fixed + round(gaps * beside)

@@ -138,7 +138,7 @@ def plan(
         result=taken.result,
         free=shutil.disk_usage(next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())).free,
     )
-    if disk.total > disk.free:
+    if disk.total > disk.free and place.near:
         raise _no_space(recipe, disk, folder)
     per_step = recipe.training.batch * recipe.training.accumulate * recipe.card.devices
     length = recipe.data.length * (2 if pairs else 1)
