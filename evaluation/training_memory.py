@@ -58,33 +58,36 @@ class Case:
 
 
 _LORA = {"kind": "lora"}
+_WHOLE = {"kind": "full"}
+_HALF = {"dtype": "bfloat16"}
 CASES = (
-    Case("neox-80m", {"method": {"kind": "full"}, "training": {"batch": 2}}),
+    Case("neox-80m", {"method": _WHOLE, "training": {"batch": 2}}),
+    Case(
+        "neox-80m", {"method": _WHOLE, "data": {"length": 1024}, "training": {"checkpointing": True, "accumulate": 2}}
+    ),
+    Case("neox-80m", {"method": _WHOLE, "model": {"compute": "bfloat16"}, "training": {"optimizer": "adafactor"}}),
+    Case("neox-80m", {"method": _LORA, "training": {"batch": 2}}),
+    Case("llama-360m", {"method": _LORA, "model": _HALF, "data": {"length": 256}, "training": {"checkpointing": True}}),
     Case(
         "neox-80m",
-        {"method": {"kind": "full"}, "data": {"length": 1024}, "training": {"checkpointing": True, "accumulate": 2}},
+        {
+            "method": _WHOLE,
+            "model": {"compute": "bfloat16"},
+            "data": {"length": 256},
+            "training": {"checkpointing": True},
+        },
     ),
-    Case(
-        "neox-80m",
-        {"method": {"kind": "full"}, "model": {"compute": "bfloat16"}, "training": {"optimizer": "adafactor"}},
-    ),
-    Case("neox-80m", {"method": _LORA, "data": {"length": 1024}, "training": {"batch": 2}}),
-    Case("neox-80m", {"method": {"kind": "full"}, "data": {"length": 256}}, pairs=True),
-    Case(
-        "llama-360m", {"method": _LORA, "model": {"dtype": "bfloat16"}, "training": {"checkpointing": True, "batch": 2}}
-    ),
-    Case("llama-360m", {"method": _LORA, "model": {"dtype": "float32"}}),
-    Case(
-        "llama-360m", {"method": {"kind": "full"}, "model": {"dtype": "bfloat16"}, "training": {"checkpointing": True}}
-    ),
+    Case("neox-80m", {"method": _WHOLE, "data": {"length": 256}}, pairs=True),
+    Case("llama-360m", {"method": _LORA, "data": {"length": 256}}),
 )
 
 
-def measure(cases: Sequence[Case] = CASES) -> dict[str, Any]:
-    """Plan and run each case. Raises `RuntimeError` with what a run said where it failed."""
+def measure(numbers: Sequence[int]) -> dict[str, Any]:
+    """Plan and run the cases of these numbers. Raises `RuntimeError` with what a run said where it failed."""
     runs = []
     with tempfile.TemporaryDirectory() as scratch:
-        for number, case in enumerate(cases):
+        for number in numbers:
+            case = CASES[number]
             folder = Path(scratch) / case.shape
             if not folder.is_dir():
                 make(case.shape, folder)
@@ -214,6 +217,7 @@ def _status(name: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evaluation.training_memory", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    parser.add_argument("--cases", help="numbers of the cases to run, from 0; all unless given: 0,3")
     parser.add_argument("--folder", type=Path, help="with --case: a model made by evaluation.shapes")
     parser.add_argument("--case", type=int, help="run one case in this process and report what it took")
     options = parser.parse_args(arguments)
@@ -221,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(_train(CASES[options.case], options.folder)))
         return 0
     try:
-        figures = measure()
+        figures = measure([int(number) for number in options.cases.split(",")] if options.cases else range(len(CASES)))
     except AppError as error:
         print(error, file=sys.stderr)
         return 1

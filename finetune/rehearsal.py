@@ -61,7 +61,8 @@ def rehearse(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, 
     layer adds is what all others add. Takes about a second. Raises `InputError` where an adapter finds no layer.
     """
     depth = int(config.get_text_config(decoder=True).num_hidden_layers)
-    few = max(2, _period(config))
+    few = _period(config)
+    few += few % 2 * few  # an even number, for the way back is noted in halves
     if 2 * few >= depth:
         return _acted(config, recipe, rows, length, packed, kind)
     less, more = (_acted(_shallow(config, n), recipe, rows, length, packed, kind) for n in (few, 2 * few))

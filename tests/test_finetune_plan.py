@@ -79,9 +79,15 @@ def base(tmp_path: Path) -> str:
 )
 def test_few_layers_tell_of_many(change: dict[str, dict[str, Any]]) -> None:
     recipe, config = _recipe(**change), _config()
-    assert _rehearsed(recipe, config) == _acted(config, recipe, 1, 64, True, "cpu")
+    assert _alike(_rehearsed(recipe, config), _acted(config, recipe, 1, 64, True, "cpu"))
 
 
+def _alike(one: Rehearsal, other: Rehearsal) -> bool:
+    """Whether they are the same, but for the odd number that a library keeps or not."""
+    return replace(one, moments=other.moments) == other and one.moments == pytest.approx(other.moments, rel=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT asks transformers by an old name
 def test_parameters_are_those_of_the_network() -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -101,12 +107,18 @@ def test_gradients_of_a_whole_network_are_alive_on_the_way_back() -> None:
     assert acted.working > acted.trained_bytes
 
 
-def test_checkpointing_keeps_less_and_rows_take_as_much_as_they_are() -> None:
-    kept, again = _rehearsed(_recipe()), _rehearsed(_recipe(training={"checkpointing": True}))
-    assert again.working - again.trained_bytes < 0.6 * (kept.working - kept.trained_bytes)
-    adapter = _recipe(method={"kind": "lora"}, data={"length": 512})
-    one, two = (_rehearsed(changed(adapter, {"training": {"batch": batch}})).working for batch in (1, 2))
-    assert 1.7 < two / one < 2.6  # the mask of packed rows grows with the square
+def test_checkpointing_keeps_a_layers_input_alone() -> None:
+    def of_a_layer(recipe: Recipe) -> float:
+        more, less = (_rehearsed(recipe, _config(layers)) for layers in (_LAYERS, _LAYERS - 2))
+        return (more.working - less.working - more.trained_bytes + less.trained_bytes) / 2
+
+    assert of_a_layer(_recipe(training={"checkpointing": True})) == pytest.approx(64 * 64 * 4, rel=0.01)
+    assert of_a_layer(_recipe()) > 8 * 64 * 64 * 4
+
+
+def test_twice_the_rows_take_twice_the_memory() -> None:
+    one, two = (_rehearsed(_recipe(training={"batch": batch}), kind="cuda") for batch in (1, 2))
+    assert two.working - two.trained_bytes == pytest.approx(2 * (one.working - one.trained_bytes), rel=0.05)
 
 
 def test_a_model_of_kinds_of_layers_that_repeat_is_cut_between_repeats() -> None:
@@ -122,7 +134,7 @@ def test_a_model_of_kinds_of_layers_that_repeat_is_cut_between_repeats() -> None
         layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 4,
     )
     recipe = _recipe(method={"kind": "lora"})
-    assert _rehearsed(recipe, config) == _acted(config, recipe, 1, 64, True, "cpu")
+    assert _alike(_rehearsed(recipe, config), _acted(config, recipe, 1, 64, True, "cpu"))
 
 
 def test_optimizers_differ_by_their_states() -> None:
@@ -296,7 +308,8 @@ def test_experts_that_rest_cost_no_time() -> None:
         num_experts=8,
         num_experts_per_tok=2,
     )
-    acted = _rehearsed(_recipe(method={"kind": "lora", "targets": ("q_proj",)}), config, kind="cuda")
+    recipe = _recipe(model={"dtype": "bfloat16"}, method={"kind": "lora", "targets": ("q_proj",)})
+    acted = _rehearsed(recipe, config)
     experts = 2 * 8 * 3 * 32 * 16
     assert acted.parameters - acted.multiplied == round(experts * 6 / 8) + 64 * 32
 
