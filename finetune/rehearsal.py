@@ -114,7 +114,10 @@ def _acted(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, ki
             # Where weights are sharded, gradients are too: only a second pass tells them from activations.
             for _ in range(2 if recipe.card.sharding != "none" else min(2, recipe.training.accumulate)):
                 alive.begin()
-                _pass(base, net, recipe, rows, length, packed, kind)
+                try:
+                    _pass(base, net, recipe, rows, length, packed, kind)
+                except RuntimeError as error:
+                    raise _unplannable(recipe) from error
     every = list(net.parameters())
     experts = _resting(net, config)
     embedding, output = base.get_input_embeddings().weight, base.get_output_embeddings().weight
@@ -259,6 +262,16 @@ def _loss_on_a_gpu(base: Any, inputs: Mapping[str, Any], compute: Any) -> Any:
 
     hidden = base.base_model(**inputs).last_hidden_state
     return Head.apply(hidden.reshape(-1, hidden.shape[-1]), base.get_output_embeddings().weight)
+
+
+def _unplannable(recipe: Recipe) -> InputError:
+    """PyTorch's products of experts have no rehearsal in float32, and a few operations have none at all."""
+    return InputError(
+        f"A step of {recipe.model.base} cannot be planned in {recipe.model.dtype}; "
+        "use --set model.dtype=bfloat16, or another base.",
+        zh=f"无法以 {recipe.model.dtype} 规划 {recipe.model.base} 的训练步；"
+        "请用 --set model.dtype=bfloat16，或换用其他基础模型。",
+    )
 
 
 def _split_the_way_back(net: Any, depth: int, alive: Any) -> None:
