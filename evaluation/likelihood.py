@@ -20,7 +20,7 @@ from evaluation.suite import Item
 from finetune.examples import Turn
 from finetune.masking import Tokens, encode
 
-_MOST_TOKENS = 8192
+_MOST_TOKENS = 2048
 """Of one forward pass, padding included."""
 
 
@@ -57,8 +57,8 @@ def _row(model: LocalModel, item: Item) -> Tokens | None:
     turns = [Turn(message.role, message.content, taught=False) for message in item.messages[:-1]]
     asked = Turn(Role.USER, grounded_turn(item.question, passages_of(item)))
     turns += [asked, Turn(Role.ASSISTANT, item.reference)]
-    row = encode(turns, model.tokenizer, format_name(model), model.context + 1)
-    return row if len(row.ids) <= model.context and any(row.taught) else None
+    row = encode(turns, model.tokenizer, format_name(model), model.context)
+    return row if any(row.taught) else None
 
 
 def _tokens(row: Tokens | None) -> Tokens:
