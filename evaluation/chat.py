@@ -5,8 +5,8 @@
     python -m evaluation.chat --model BEFORE --model AFTER --suite questions.jsonl
 
 Models: see `evaluation.engines`; `--adapter` belongs to the `--model` before it. Suites: see `evaluation.suite`. What
-is measured stands in `evaluation.measures`, how sure it is in `evaluation.significance`: every figure has an interval of
-95 %, and each further model is compared with the first one on the same items. Overall figures count every item once.
+is measured stands in `evaluation.measures`, how sure it is in `evaluation.significance`: every figure has its interval,
+and each further model is compared with the first one on the same items. Overall figures count every item once.
 `--limit` takes so many items of each task. Code in answers is run in a process of its own that may do next to nothing
 (`evaluation.code_process`); `--no-code` leaves those items out.
 

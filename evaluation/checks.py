@@ -39,6 +39,7 @@ from retrieval.text import CJK, HAN
 _FENCE = re.compile(r"```[^\n]*\n(.*?)```", re.DOTALL)
 _BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
 _NUMBERED = re.compile(r"[ \t]*(\d+)[.)、]\s*\S")
+_HYPHEN = re.compile(r"[-‐‑–—/]")
 _LETTER = re.compile(r"[^\W\d_]")
 _IS_HAN, _IS_CJK = re.compile(f"[{HAN}]"), re.compile(f"[{CJK}]")
 _CHINESE = 0.5
@@ -96,8 +97,13 @@ def without_citations(text: str, sources: int) -> str:
 
 def mentioned(text: str, wordings: Sequence[str]) -> bool:
     """Whether a text holds one of the wordings, as whole words, or as characters where they are Chinese."""
-    said = tokens(normalise(text))
-    return any(_within(tokens(normalise(each)), said) for each in wordings)
+    said = _words_of(text)
+    return any(_within(_words_of(each), said) for each in wordings)
+
+
+def _words_of(text: str) -> list[str]:
+    """Words as SQuAD compares them; a hyphen divides."""
+    return tokens(normalise(_HYPHEN.sub(" ", text)))
 
 
 def _within(few: Sequence[str], many: Sequence[str]) -> bool:
