@@ -6,7 +6,8 @@ What each kind is told stands in `KINDS`. Citations are taken off the answer fir
 - `exact`: it is one of the item's answers; `f1`: its tokens in common with the best of them (`evaluation.squad`)
 - `holds`: one of the item's answers stands in it, as whole words (Chinese: as characters)
 - `label`: it names `label` and no other of `labels`
-- `points`: the share of `points` that it mentions; each is a list of wordings, as `holds` finds them
+- `points`: the share of `points` that it mentions, each a list of wordings as `holds` finds them; an answer that is
+  twice as long as `most_words` or `most_characters` is worth half of that
 - `json`: it is, or holds in a code block, JSON that equals `equals`; texts are compared as `exact` does
 - `table`: F1 of its cells against `rows` under `columns`, see `evaluation.tables`
 - `python`: its code passes all `tests`, see `evaluation.code_run`
@@ -132,7 +133,10 @@ def _label(item: Item, told: Told, answer: str) -> float:
 
 
 def _points(item: Item, told: Told, answer: str) -> float:
-    return sum(mentioned(answer, wordings) for wordings in told["points"]) / len(told["points"])
+    share = sum(mentioned(answer, wordings) for wordings in told["points"]) / len(told["points"])
+    sizes = {"most_words": len(answer.split()), "most_characters": len("".join(answer.split()))}
+    within = [min(1.0, told[most] / max(1, size)) for most, size in sizes.items() if most in told]
+    return share * min(within, default=1.0)
 
 
 def _json(item: Item, told: Told, answer: str) -> float:
@@ -272,7 +276,7 @@ KINDS: Mapping[str, Kind] = {
     "f1": Kind(_f1),
     "holds": Kind(_holds),
     "label": Kind(_label, {"labels": list, "label": str}),
-    "points": Kind(_points, {"points": list}),
+    "points": Kind(_points, {"points": list}, {"most_words": int, "most_characters": int}),
     "json": Kind(_json, {"equals": object}),
     "table": Kind(_table, {"columns": list, "rows": list}),
     "python": Kind(_python, {"tests": list}),

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from chat.claims import CitationChecks
 from chat.repetition import LoopDetector
 from evaluation.checks import mentioned, score, without_citations
 from evaluation.engines import Answer, passages_of
-from evaluation.likelihood import Loss
 from evaluation.refusals import refuses
 from evaluation.significance import Sums
 from evaluation.squad import exact, f1, normalise, tokens
@@ -35,6 +34,9 @@ from evaluation.suite import Item
 from retrieval.base import Passage
 from retrieval.sentences import sentences
 from retrieval.support import Support
+
+if TYPE_CHECKING:
+    from evaluation.likelihood import Loss
 
 Better = Literal["higher", "lower", ""]
 _FEWEST_PAIRS = 2
