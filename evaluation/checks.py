@@ -44,7 +44,7 @@ _HYPHEN = re.compile(r"[-‐‑–—/]")
 _LETTER = re.compile(r"[^\W\d_]")
 _IS_HAN, _IS_CJK = re.compile(f"[{HAN}]"), re.compile(f"[{CJK}]")
 _CHINESE = 0.5
-"""Share of the letters that are Chinese characters in a Chinese text: names may stay Latin."""
+"""Share of the words, of which a Chinese character is one, that are Chinese in a Chinese text: names may be Latin."""
 
 Told = Mapping[str, Any]
 Score = Callable[[Item, Told, str], float]
@@ -264,9 +264,9 @@ def _is(value: object, kind: str) -> bool:
 
 
 def _language(item: Item, told: Told, answer: str) -> float:
-    letters = len(_LETTER.findall(answer))
-    share = len(_IS_HAN.findall(answer)) / letters if letters else None
-    return float(share is not None and (share >= _CHINESE if told["is"] == "zh" else not _IS_CJK.search(answer)))
+    said = [each for each in tokens(normalise(answer)) if _LETTER.search(each)]
+    chinese = sum(_IS_HAN.search(each) is not None for each in said)
+    return float(bool(said) and (chinese >= _CHINESE * len(said) if told["is"] == "zh" else not _IS_CJK.search(answer)))
 
 
 _COUNT = {"count": int}

@@ -1,8 +1,8 @@
 """Tables in answers, and how many of their cells are right.
 
 A table is a list of rows, the first of them the headers. Read are Markdown tables, and comma- or tab-separated lines,
-in a code block or not. A cell is known by its row's first cell and its column's header, so that the order of rows and
-columns does not count, and what stands in the wrong row does.
+in a code block or not. A cell is known by its column's header and by what stands in its row under the first header
+that is wanted, so that the order of rows and columns does not count, and what stands in the wrong row does.
 """
 
 from __future__ import annotations
@@ -44,18 +44,23 @@ def _cells(line: str) -> list[str]:
 
 def cells_f1(found: Table, wanted: Table) -> float:
     """Harmonic mean of the precision and recall of cells, those of the first column among them."""
-    one, other = _known(found), _known(wanted)
+    key = plain(wanted[0][0])
+    one, other = _known(found, key), _known(wanted, key)
     shared = sum((one & other).values())
     return 2 * shared / (sum(one.values()) + sum(other.values())) if shared else 0.0
 
 
-def _known(table: Table) -> Counter[tuple[str, str, str]]:
-    """Cells as (row, column, value)."""
+def _known(table: Table, key: str) -> Counter[tuple[str, str, str]]:
+    """Cells as (row, column, value); a row is known by its cell under `key`, else by its first."""
     if not table:
         return Counter()
     heads = [plain(cell) for cell in table[0]]
+    at = heads.index(key) if key in heads else 0
     return Counter(
-        (plain(row[0]), head, plain(cell)) for row in table[1:] if row for head, cell in zip(heads, row, strict=False)
+        (plain(row[at]), head, plain(cell))
+        for row in table[1:]
+        if len(row) > at
+        for head, cell in zip(heads, row, strict=False)
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,16 @@ def suite() -> tuple[Item, ...]:
     return load_suite(DEFAULT)
 
 
-def by_task(suite: tuple[Item, ...]) -> dict[str, list[Item]]:
+def by_task(suite: Sequence[Item]) -> dict[str, list[Item]]:
     found: dict[str, list[Item]] = {}
     for item in suite:
         found.setdefault(item.task, []).append(item)
     return found
+
+
+def tried(suite: Sequence[Item]) -> list[Item]:
+    """All items, but of those whose answers are run every eighth: each costs a process."""
+    return [item for i, item in enumerate(suite) if item.task != "code" or i % 8 == 0]
 
 
 def test_every_task_has_enough_items_and_some_are_chinese(suite: tuple[Item, ...]) -> None:
@@ -63,12 +69,12 @@ def test_every_reference_is_right_by_its_own_checks(suite: tuple[Item, ...]) -> 
 
 @pytest.mark.parametrize("wrong", [_BESIDE, ""])
 def test_an_answer_beside_the_question_is_right_for_no_item(suite: tuple[Item, ...], wrong: str) -> None:
-    assert [item.id for item in suite if score(item, wrong) == 1] == []
+    assert [item.id for item in tried(suite) if score(item, wrong) == 1] == []
 
 
 def test_another_items_answer_is_wrong(suite: tuple[Item, ...]) -> None:
     taken = []
-    for task, items in by_task(suite).items():
+    for task, items in by_task(tried(suite)).items():
         for i, item in enumerate(items if task not in _SHARED else ()):
             turned = [*items[i + 1 :], *items[:i]]
             other = next(each for each in turned if each.reference != item.reference)
@@ -80,10 +86,7 @@ def test_gold_sources_hold_an_answer(suite: tuple[Item, ...]) -> None:
     for item in suite:
         if item.task == "source-questions":
             held = [item.sources[n - 1].text.casefold() for n in item.gold]
-            assert any(answer.casefold() in text for answer in item.answers for text in held) or item.id in _WORDED
-
-
-_WORDED = {"source-questions-36"}
+            assert any(answer.casefold() in text for answer in item.answers for text in held)
 
 
 def write(path: Path, *rows: Any) -> str:
