@@ -98,7 +98,8 @@ class Judge:
             row["perplexity"] = (loss.nats, float(loss.tokens))
             row["byte_perplexity"] = (loss.nats, float(loss.bytes))
         plain = without_citations(answer.text, len(item.sources)).strip()
-        refused = answer.unanswered or (refuses(plain) and not mentioned(plain, item.answers))
+        answers_it = item.answerable and mentioned(plain, item.answers)
+        refused = answer.unanswered or (refuses(plain) and not answers_it)
         row["score"] = _share(_worth(item, answer))
         if item.answers:
             gold = [normalise(each) for each in item.answers]

@@ -35,6 +35,7 @@ FERRY = Source("Merrin Ferry", "The ferry to Merrin Island leaves Port Daly at 7
 
 
 def item(question: str, *answered: str, id: str = "i", task: str = "t", **more: Any) -> Item:
+    more.setdefault("checks", (Check("exact", {}),))
     return Item(id, task, (Message(Role.USER, question),), answered[0], answers=answered, **more)
 
 
@@ -184,7 +185,9 @@ def test_perplexity_is_that_of_the_answer_and_its_end(
         likely = torch.log_softmax(logits, dim=-1)
         nats = -sum(float(likely[at - 1, row_.ids[at]]) for at in range(first, len(row_.ids)))
         assert loss.nats == pytest.approx(nats, rel=1e-3, abs=1e-4)
-    assert math.exp(sum(each.nats for each in found if each) / sum(each.tokens for each in found if each)) < 1.5
+    # It was taught to go on with a tag before it ends where its format sets no token behind an answer.
+    per_token = math.exp(sum(each.nats for each in found if each) / sum(each.tokens for each in found if each))
+    assert per_token < (1.2 if chat_template else 2.5)
 
 
 def test_a_reference_that_does_not_fit_has_no_perplexity(after: Path) -> None:
@@ -253,6 +256,7 @@ def test_an_adapter_is_for_the_model_before_it(capsys: pytest.CaptureFixture[str
         assert "--model" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
 def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
     after: Path, pairs: Path, tmp_path: Path, sentence_judge: SentenceJudge
 ) -> None:
