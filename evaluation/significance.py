@@ -148,7 +148,7 @@ def _resampled(sums: Sums, drawn: NDArray[np.int64]) -> Floats:
 
 
 def _ratio(above: Floats, below: Floats, exponential: bool) -> Floats:
-    ratio = np.divide(above, below)
+    ratio: Floats = np.divide(above, below)
     return np.exp(ratio) if exponential else ratio
 
 

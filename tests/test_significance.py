@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 
 from evaluation.significance import Floats, Sums, difference, estimate, holm, mcnemar, randomised, wilson
 
@@ -25,7 +25,7 @@ def test_a_mean_has_the_interval_that_scipy_bootstraps() -> None:
     found = estimate(Sums(scores, np.ones(80)))
     other = stats.bootstrap((scores,), np.mean, method="percentile", n_resamples=10_000, rng=1).confidence_interval
     assert found.value == pytest.approx(scores.mean())
-    assert (found.low, found.high) == (pytest.approx(other.low, abs=0.005), pytest.approx(other.high, abs=0.005))
+    assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=0.005)
     assert found.n == 80
 
 
@@ -34,7 +34,7 @@ def test_a_ratio_is_of_sums_and_its_exponential_is_a_perplexity() -> None:
     sums = Sums(np.array([6.0, 2.0]), np.array([3.0, 5.0]), exponential=True)
     assert sums.value == pytest.approx(np.e)
     found = estimate(sums)
-    assert (found.low, found.high) == (pytest.approx(np.exp(0.4)), pytest.approx(np.exp(2.0)))
+    assert (found.low, found.high) == pytest.approx((np.exp(0.4), np.exp(2.0)))
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_not() -> None:
@@ -45,12 +45,12 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_not() -> None:
 @pytest.mark.parametrize(("right", "n"), [(0, 20), (20, 20), (7, 20), (1, 3)])
 def test_wilsons_interval_is_scipys(right: int, n: int) -> None:
     other = stats.binomtest(right, n).proportion_ci(method="wilson")
-    assert wilson(right, n) == (pytest.approx(other.low), pytest.approx(other.high))
+    assert wilson(right, n) == pytest.approx((other.low, other.high))
 
 
 def test_where_all_are_right_the_interval_is_still_not_a_point() -> None:
     found = estimate(means(*[1.0] * 20))
-    assert (found.low, found.high) == (pytest.approx(0.8389, abs=1e-4), 1.0)
+    assert (found.low, found.high) == pytest.approx((0.8389, 1.0), abs=1e-4)
 
 
 @pytest.mark.parametrize(("lost", "won"), [(0, 0), (1, 5), (8, 2), (3, 3), (0, 9)])
@@ -85,7 +85,7 @@ def test_the_interval_of_a_difference_is_of_the_same_items() -> None:
     one = random_scores(50, 2)
     found = difference(Sums(one, np.ones(50)), Sums(one + 0.1, np.ones(50)))
     # The models differ by the same on every item, so that no resample changes the difference.
-    assert (found.low, found.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
     assert found.p < 0.001
 
 
