@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,14 @@ import pytest
 
 from errors import InputError
 from evaluation.checks import score
+from evaluation.harness.suite import documents, results
 from evaluation.suite import DEFAULT, Item, load_suite, sample
 
 _BESIDE = (
     "Bananas are yellow, I suppose, or so I was told by someone once, long ago, in a place that I have quite forgotten "
     "by now"
 )
+HARNESS = Path(__file__).parent.parent / "evaluation" / "harness"
 _LEAST, _LEAST_BESIDE = 40, 20
 _TASKS = ("closed-questions", "source-questions", "extraction", "classification", "summary", "format", "code")
 _BESIDE_TASKS = ("topic-switch", "unanswerable")
@@ -87,6 +90,24 @@ def test_gold_sources_hold_an_answer(suite: tuple[Item, ...]) -> None:
         if item.task == "source-questions":
             held = [item.sources[n - 1].text.casefold() for n in item.gold]
             assert any(answer.casefold() in text for answer in item.answers for text in held)
+
+
+def test_the_suite_is_told_to_lm_eval_as_it_is_scored_here(suite: tuple[Item, ...]) -> None:
+    found = {}
+    for path in HARNESS.glob("[a-z]*.yaml"):
+        match = re.search(
+            r"^task: groundchat_(\w+)\ndataset_kwargs:\n  task: (\S+)$", path.read_text("utf-8"), re.MULTILINE
+        )
+        if match:
+            assert match[1] == match[2].replace("-", "_") and path.stem == match[2]
+            found[match[2]] = documents(match[2], tokenizer="x")["test"]
+    assert set(found) == {item.task for item in suite} - {"topic-switch"}
+    group = (HARNESS / "groundchat.yaml").read_text("utf-8")
+    assert set(re.findall(r"^  - groundchat_(\w+)$", group, re.MULTILINE)) == {t.replace("-", "_") for t in found}
+    document = found["source-questions"][0]
+    assert "Harlow Lighthouse" in document["prompt"] and document["prompt"].count("```\n[") == 3
+    assert results(document, [" " + document["reference"]]) == {"score": 1.0}
+    assert results(document, ["olive oil"]) == {"score": 0.0}
 
 
 def write(path: Path, *rows: Any) -> str:
