@@ -30,14 +30,14 @@ from encoder import SentenceEncoder
 from errors import AppError, InputError
 from evaluation.engines import READER, Named, answers, names, opened, say
 from evaluation.measures import MEASURES, Judge, Judged, paired, sums
-from evaluation.significance import LEVEL, RESAMPLES, difference, estimate, holm
+from evaluation.significance import LEVEL, RESAMPLES, difference, estimate, holm, p_value
 from evaluation.suite import DEFAULT, Item, load_suite, sample
 from retrieval.judge import SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 
 SEED = 0
-_DIGITS = 4
+_DIGITS = 6
 
 Figures = dict[str, Any]
 
@@ -148,7 +148,7 @@ def _line(head: str, shown: Figures, task: str, name: str) -> str:
         cells.append(f"{each['value']:9.3f} [{each['low']:.3f}, {each['high']:.3f}]" if each else f"{'–':>9}".ljust(24))
     for pair in shown["compared"]:
         each = (pair["tasks"][task] if task else pair["overall"]).get(name)
-        cells.append(f"{each['difference']:+.3f} (p = {each['p']:.4f})" if each else "")
+        cells.append(f"{each['difference']:+.3f} (p {p_value(each['p'])})" if each else "")
     return f"  {head}" + " ".join(cells)
 
 

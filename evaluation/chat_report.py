@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.measures import MEASURES, Judged
+from evaluation.significance import p_value
 
 if TYPE_CHECKING:
     from evaluation.chat import Outcome
@@ -66,10 +67,10 @@ def draw(path: Path, figures: Mapping[str, Any]) -> None:
         places = [i + (n - (len(models) - 1) / 2) * thick for i in range(len(groups))]
         colour = _COLOURS[n % len(_COLOURS)]
         axes.barh(places, value, thick * 0.92, color=colour, label=model["name"])
-        axes.errorbar(value, places, xerr=spread, fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
+        axes.errorbar(value, places, xerr=spread, fmt="o", color=colour, ms=4, mec="#222222", ecolor="#222222", lw=1)
     axes.set_yticks(range(len(groups)), [name for name, _ in groups])
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xlabel=f"score, with intervals of {figures['level']:.0%}")
+    axes.set(xlim=(-0.01, 1.01), xlabel=f"score, with intervals of {figures['level']:.0%}")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper left", ncols=min(3, len(models)), frameon=False)
     figure.savefig(path, dpi=120)
@@ -115,12 +116,12 @@ def _scores(figures: Mapping[str, Any]) -> str:
         row += [_interval(model["tasks"][task]["score"]) for model in models]
         for pair in compared:
             each = pair["tasks"][task]["score"]
-            row += [_gap(each), f"{each['p']:.4f}", f"{each['p_holm']:.4f}"]
+            row += [_gap(each), p_value(each["p"]), p_value(each["p_holm"])]
         rows.append(row)
     total = ["**all items**", str(figures["items"]), *(_interval(model["overall"]["score"]) for model in models)]
     for pair in compared:
         each = pair["overall"]["score"]
-        total += [_gap(each), f"{each['p']:.4f}", ""]
+        total += [_gap(each), p_value(each["p"]), ""]
     return _table(heads, [*rows, total])
 
 
@@ -146,7 +147,7 @@ def _measures(figures: Mapping[str, Any], task: str) -> str:
         row += [_interval(of(model)[name], counted=True) if name in of(model) else "–" for model in models]
         for pair in compared:
             each = of(pair).get(name)
-            row += [_gap(each), f"{each['p']:.4f}"] if each else ["–", "–"]
+            row += [_gap(each), p_value(each["p"])] if each else ["–", "–"]
         rows.append(row)
     return _table(heads, rows)
 

@@ -111,7 +111,7 @@ def mcnemar(lost: int, won: int) -> float:
     """Two-sided exact p of so many items that only the first, and only the second model got right."""
     n = lost + won
     tail = sum(math.comb(n, k) for k in range(min(lost, won) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, math.ldexp(tail, 1 - n))
 
 
 def randomised(one: Sums, other: Sums, seed: int = 0, resamples: int = RESAMPLES) -> float:
@@ -134,6 +134,11 @@ def holm(p: Sequence[float]) -> list[float]:
         least = max(least, min(1.0, (len(p) - rank) * p[i]))
         adjusted[i] = least
     return adjusted
+
+
+def p_value(p: float) -> str:
+    """A p-value in a table."""
+    return f"{p:.4f}" if p >= 1 / RESAMPLES else f"< {1 / RESAMPLES:g}"
 
 
 def _sides(one: Sums, other: Sums, swapped: NDArray[np.bool_]) -> Floats:

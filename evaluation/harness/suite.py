@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from chat.prompt import grounded_turn
@@ -23,14 +24,12 @@ def _items() -> Mapping[str, Item]:
 
 def documents(task: str, **_: Any) -> dict[str, Any]:
     """The items of a task, as the one split of a data set; what else the harness hands over is left alone."""
-    from datasets import Dataset
-
     rows = [
         {"id": item.id, "prompt": grounded_turn(item.question, passages_of(item)), "reference": item.reference}
         for item in _items().values()
         if item.task == task
     ]
-    return {"test": Dataset.from_list(rows)}
+    return {"test": import_module("datasets").Dataset.from_list(rows)}
 
 
 def results(document: Mapping[str, Any], answers: Sequence[str]) -> dict[str, float]:
