@@ -58,12 +58,19 @@ class _Picker:
         self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _made, _forecast, options)
 
     def press_load(
-        self, listed: str | None, named: str, agreed: str, language: str = "en", model: str = "", key: str = ""
+        self,
+        listed: str | None,
+        named: str,
+        agreed: str,
+        language: str = "en",
+        model: str = "",
+        key: str = "",
+        run: str = "",
     ) -> tuple[str, str]:
         """(what is said, what is agreed to) after a click on Load."""
         request = gr.Request(headers={"accept-language": language})
         said, still = "", agreed
-        for update in self.handlers.load(listed, named, model, key, agreed, request):
+        for update in self.handlers.load(listed, run, named, model, key, agreed, request):
             said, still = update.get(self.panel.status, said), update.get(self.panel.agreed, still)
             self.choices = getattr(update.get(self.panel.server_model), "choices", self.choices)
         return said, still
