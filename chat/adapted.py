@@ -10,6 +10,7 @@ or to another adapter on it, until this one is ready, and going back to the base
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from chat import adapter, catalogue, weights
@@ -37,6 +38,13 @@ class AdaptedModel(LocalModel):
     def _open(self, progress: Callable[[str], None]) -> tuple[Any, Any]:
         name, base = self._run.name, self.base
         read = adapter.read(self._run.folder, name)  # before the base, which may take minutes
+        if Path(base.model).is_absolute() and not Path(base.model).is_dir():
+            raise ModelError(
+                f"The base of “{name}”, “{adapter.shown(base.model)}”, is no longer in its folder; put it back, or "
+                f"write its new place into {adapter.CONFIG}.",
+                zh=f"“{name}”的基础模型“{adapter.shown(base.model)}”已不在原来的文件夹；请放回原处，或在 "
+                f"{adapter.CONFIG} 中写明新的位置。",
+            )
         base.load(progress)
         progress(Bilingual(f"Putting {name} beside {base.name}", zh=f"正在把 {name} 附在 {base.name} 旁边"))
         own = any((self._run.folder / file).is_file() for file in _TOKENIZER)

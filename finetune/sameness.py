@@ -5,7 +5,8 @@
 
 In float32 the largest difference of a logit is judged: at most 1e-4. Fewer bits round each weight that an adapter
 changed, and there the difference as a whole is judged: its norm against that of the logits. The bounds are set where
-rounding alone does not come and a fault does: a missing or doubled layer gives more than 0.3.
+rounding alone does not come and a fault does: on the model of the tests bf16 gives 0.003, 8 bits 0.007 and 4 bits
+0.05, and a layer or an adapter that was left out more than 0.25.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from errors import ModelError
 LENGTH = 64
 """Tokens of a text at most."""
 _ABSOLUTE = {"float32": 1e-4}
-_RELATIVE = {"bfloat16": 0.05, "float16": 0.05, "8bit": 0.1, "4bit": 0.3}
+_RELATIVE = {"bfloat16": 0.05, "float16": 0.05, "8bit": 0.1, "4bit": 0.2}
 _TEXTS = (
     "Who discovered penicillin, and in which year was it?",
     "你好！请用一句话介绍一下你自己。",
