@@ -46,7 +46,14 @@ def push(folder: Path, repository: str, *, private: bool = False, update: bool =
         ) from error
     except HfHubHTTPError as error:
         raise _refused(repository, error, error.response.status_code) from error
-    except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:  # RuntimeError: the chunk store, Xet
+    except ValueError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip(" -.")
+        raise InputError(
+            f"The hub does not take the files for “{repository}” ({reason}); mend that, then give the same command "
+            "with --update.",
+            zh=f"Hugging Face 不接受“{repository}”的文件（{reason}）；请更正后用同样的命令加 --update 再试。",
+        ) from error
+    except (httpx2.HTTPError, OSError, RuntimeError) as error:  # RuntimeError: the chunk store, Xet
         logger.warning("Pushing %s failed (%s): %s", repository, type(error).__name__, error)
         raise InputError(
             f"“{repository}” could not be pushed to the end ({type(error).__name__}); check the network, then give the "

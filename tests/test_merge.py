@@ -91,7 +91,7 @@ def test_four_bits_are_saved_and_loaded_as_they_were(
 ) -> None:
     result = call(capsys, str(runs / "captain"), "--out", str(tmp_path / "out"), "--quantise", "4bit")
     assert result["merged"]["difference"] <= 1e-4
-    assert 0 < result["quantised"]["relative"] <= 0.3
+    assert 0 < result["quantised"]["relative"] <= 0.2
     config = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
     assert config["quantization_config"]["load_in_4bit"]
     assert greeted(tmp_path / "out") == COUNTED
@@ -117,7 +117,7 @@ def test_the_bounds_tell_rounding_from_a_fault(runs: Path, base: Path) -> None:
     for wrong in (less, other):
         for numbers in ("float32", "bfloat16", "8bit", "4bit"):
             same = sameness.compare(whole, wrong, numbers)
-            assert not same.holds
+            assert same.relative > 0.25 and not same.holds
             with pytest.raises(ModelError, match="gives other logits than it should") as raised:
                 sameness.insist(same, "captain")
     check_told(raised.value, "“captain”")
@@ -128,7 +128,7 @@ def test_a_model_that_is_not_the_same_is_not_kept(runs: Path, tmp_path: Path, mo
     written = merge._save
 
     def spoilt(net: Any, tokenizer: Any, folder: Path) -> None:
-        net.get_input_embeddings().weight.data[5] += 1
+        net.get_output_embeddings().weight.data[5] += 0.1
         written(net, tokenizer, folder)
 
     monkeypatch.setattr(merge, "_save", spoilt)

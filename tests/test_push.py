@@ -82,6 +82,14 @@ def test_what_stands_in_the_way_is_one_sentence(
     assert token not in str(raised.value) or not token
 
 
+def test_a_card_that_the_hub_does_not_take_is_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run / "README.md").write_text("---\nbase_model: /models/tiny\n---\n")
+    with serve_uploads(tmp_path, monkeypatch), pytest.raises(InputError) as raised:
+        push(run, "owner/bot")
+    assert 'does not take the files for “owner/bot” ("base_model" with value' in str(raised.value)
+    check_told(raised.value)
+
+
 def test_without_a_network_it_says_so(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     point_hub_at(NOWHERE, tmp_path, monkeypatch)
