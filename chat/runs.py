@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chat import adapter
+from chat.prompt import FORMATS
 from errors import AppError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _INDEX = "model.safetensors.index.json"
 _OLD_WEIGHTS = "pytorch_model*.bin"
 _SCORES = 3
 """Scores that are kept for the list."""
+_AFTER = "_after"
+_NO_SCORE = re.compile(r"runtime|per_second|num_tokens|epoch")
 
 Kind = Literal["adapter", "full", "merged"]
 
@@ -136,7 +140,8 @@ def read(folder: Path) -> Run:
                 "base_model_name_or_path。",
             )
     made = datetime.fromtimestamp(max(file.stat().st_mtime for file in weights), UTC)
-    return Run(folder, kind, base, made, _scores(record), str(recipe.get("format") or ""))
+    format = str(record.get("format") or recipe.get("format") or "")
+    return Run(folder, kind, base, made, _scores(record), format if format in FORMATS else "")
 
 
 def _weights(folder: Path) -> list[Path]:
@@ -182,9 +187,11 @@ def _table(record: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _scores(record: Mapping[str, Any]) -> dict[str, float]:
+    """The first few; of those before and after training the latter, without speeds and counts."""
     numbers = {
         str(name): float(value)
         for name, value in _table(record, "scores").items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not _NO_SCORE.search(str(name))
     }
-    return dict(list(numbers.items())[:_SCORES])
+    after = {name.removesuffix(_AFTER): value for name, value in numbers.items() if name.endswith(_AFTER)}
+    return dict(list((after or numbers).items())[:_SCORES])

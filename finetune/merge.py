@@ -27,6 +27,7 @@ from typing import Any
 from chat import adapter, weights
 from chat.adapter import Adapter
 from chat.bilingual import told
+from chat.hub import silent
 from chat.memory import Load, anatomy
 from chat.placement import DTYPES, QUANTISATIONS, Placement
 from chat.runs import PREFIX, RECORD, Runs, read
@@ -79,7 +80,7 @@ def source(name: str, base: str, runs: Path) -> Source:
     return Source(shown, run.folder, base or run.base, adapter.read(run.folder, shown))
 
 
-def make(what: Source, out: Path, placement: Placement, report: Report = weights.silent) -> Made:
+def make(what: Source, out: Path, placement: Placement, report: Report = silent) -> Made:
     """Write the model into `out`, which must not be there yet. Raises `AppError`.
 
     `placement` says where it is computed, in which numbers (`auto`: those of the base), and how it is quantised.
@@ -153,17 +154,16 @@ def _make(
         got = sameness.logits(_open(unfinished[0], what.name, replace(plain, dtype=narrow)), texts)
         quantised = sameness.compare(expected, got, quantisation)
         sameness.insist(quantised, what.name)
+    checks = {"merged": merged} | ({} if quantised is None else {"quantised": quantised})
+    packages = ("torch", "transformers", "peft", *(() if quantised is None else ("bitsandbytes",)))
     facts = {
         "of": what.name,
         "base": what.base if what.adapter else "",
         "dtype": plain.dtype,
         "quantised": quantisation,
-        "check": {"merged": sameness.as_json(merged)},
-        "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
+        "check": {name: sameness.as_json(same) for name, same in checks.items()},
+        "versions": {name: version(name) for name in packages},
     }
-    if quantised is not None:
-        facts["check"]["quantised"] = sameness.as_json(quantised)
-        facts["versions"]["bitsandbytes"] = version("bitsandbytes")
     _describe(what, unfinished[0], facts)
     unfinished[0].rename(out)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())

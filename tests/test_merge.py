@@ -189,7 +189,7 @@ def test_what_cannot_be_merged_is_one_sentence_and_leaves_nothing(
 
 def test_a_full_disk_is_told_beforehand(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(merge.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=1000))
     with pytest.raises(InputError, match=r"on disk while it is made, and 0\.0 GB are free") as raised:
         make(source("run:captain", "", runs), tmp_path / "out", Placement("cpu", "float32"))
     check_told(raised.value)

@@ -185,13 +185,11 @@ def test_where_others_can_reach_the_page_a_run_that_is_not_listed_is_no_run() ->
         assert "only models of the list" in picker.press_load(None, name, name)[0]
 
 
-def test_what_is_chosen_takes_the_place_of_what_was_chosen_before() -> None:
+def test_a_name_takes_the_place_of_what_was_chosen_before() -> None:
     picker = _Picker(private=True, runs=_runs)
     panel = picker.panel
     request = gr.Request(headers={})
-    assert picker.handlers.listed(request)[panel.runs] is None
-    assert picker.handlers.run_chosen(request)[panel.listed] is None
-    assert picker.handlers.run_chosen(request)[panel.name] == ""
+    assert picker.handlers.listed(request)[panel.agreed] == ""
     assert picker.handlers.named("a/b", request)[panel.runs] is None
     assert picker.handlers.runs("run:captain", request).value == "run:captain"
     assert picker.handlers.runs("run:gone", request).value is None

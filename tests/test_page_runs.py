@@ -117,8 +117,8 @@ def test_an_adapter_is_put_on_its_base_without_loading_it_again_and_taken_off(vi
 
 def test_a_run_is_loaded_by_a_slash_command_too(visit: Visit, running: Watched) -> None:
     page = alone(visit())
-    expect(ask(page, "/model").locator(".md").last).to_contain_text("run:captain")
-    expect(ask(page, "/model captain").locator(".md").last).to_contain_text("captain answers from now on")
+    expect(ask(page, "/model")).to_contain_text("run:captain")
+    expect(ask(page, "/model captain")).to_contain_text("captain answers from now on")
     expect(ask(page, QUESTION)).to_contain_text(COUNTED)
 
 
@@ -138,7 +138,8 @@ def test_a_run_that_is_gone_is_one_sentence_and_leaves_the_list(visit: Visit, ru
 
 def _look(visit: Visit, shots: Path) -> None:
     """Pictures for people to look at."""
-    for name, how in {"light": {}, "dark": {"dark": True}, "phone": {"width": 390, "height": 844}}.items():
+    screens: dict[str, dict[str, Any]] = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390, "height": 844}}
+    for name, how in screens.items():
         page = visit(**how)
         if name == "phone":
             page.locator(".sidebar .toggle-button").first.click()

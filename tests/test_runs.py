@@ -54,6 +54,20 @@ def test_runs_are_listed_the_newest_first_with_what_they_are_and_how_well_they_d
     assert f"{found[2].made:%Y-%m-%d}" == "2023-11-14"
 
 
+def test_of_scores_before_and_after_training_those_after_are_shown(tmp_path: Path) -> None:
+    scores = {
+        "loss_before": 3.5,
+        "runtime_before": 2.0,
+        "loss_after": 1.25,
+        "runtime_after": 2.0,
+        "accuracy_after": 0.5,
+    }
+    run = read(adapter(tmp_path / "run", scores=scores, format="openchatkit"))
+    assert run.scores == {"loss": 1.25, "accuracy": 0.5}
+    assert run.format == "openchatkit"
+    assert read(adapter(tmp_path / "odd", format="unheard of")).format == ""
+
+
 def test_a_base_in_a_folder_is_shown_without_the_folders_before_it(tmp_path: Path) -> None:
     folder = adapter(tmp_path / "run")
     said = {"peft_type": "LORA", "base_model_name_or_path": str(tmp_path / "secret" / "tiny")}

@@ -51,6 +51,7 @@ watch('value', () => {
 TAB_KEPT = "(browser) => [browser, sessionStorage.getItem('groundchat-conversation') || '']"
 TAKEN = "(text) => window.groundchat.taken(text)"
 UNSENT = "(text) => text || window.groundchat.unsent()"
+ALONE = "() => [null, '']"
 NEXT_ACT = "(_, ...how) => [window.groundchat.next(), ...how]"
 
 

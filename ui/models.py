@@ -64,12 +64,8 @@ class ModelHandlers:
         return gr.Radio(choices=[(_told(run, language), run.id) for run in there], value=value, visible=bool(there))
 
     def listed(self, request: gr.Request) -> Update:
-        """One of the list was chosen: it takes the place of others, and what was agreed to before is void."""
-        return {self._panel.runs: None, self._panel.name: "", **self._afresh(spoken(request))}
-
-    def run_chosen(self, request: gr.Request) -> Update:
-        """A fine-tuned one was chosen."""
-        return {self._panel.listed: None, self._panel.name: "", **self._afresh(spoken(request))}
+        """One of a list was chosen: what was agreed to before is void."""
+        return self._afresh(spoken(request))
 
     def named(self, name: str, request: gr.Request) -> Update:
         """A name was typed or pasted: it takes the place of the one chosen from the lists."""

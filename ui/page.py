@@ -20,7 +20,7 @@ from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
 from ui.fetching import fetch_nothing
-from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
+from ui.layout import ALONE, NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
 from ui.pane import Pane
 from ui.slash import SlashCommands
@@ -144,8 +144,10 @@ def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
         panel.key,
     ]
     panel.load.click(handlers.load, asked, told, trigger_mode="once", **_QUIET)
-    panel.listed.input(handlers.listed, None, [panel.runs, panel.name, *told], queue=False, **_QUIET)
-    panel.runs.input(handlers.run_chosen, None, [panel.listed, panel.name, *told], queue=False, **_QUIET)
+    for chosen, other in ((panel.listed, panel.runs), (panel.runs, panel.listed)):
+        # It takes the place of others in the browser, before anybody can click on Load.
+        chosen.input(None, None, [other, panel.name], js=ALONE, **_QUIET)
+        chosen.input(handlers.listed, None, told, queue=False, **_QUIET)
     panel.fold.expand(handlers.runs, panel.runs, panel.runs, queue=False, **_QUIET)
     panel.name.change(
         handlers.named, panel.name, [panel.listed, panel.runs, *told], queue=False, trigger_mode="always_last", **_QUIET
