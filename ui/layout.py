@@ -270,13 +270,6 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
         gr.Markdown(i18n("model_operator"), elem_classes="gc-empty")
     by_need = sorted(options.catalogue, key=lambda model: model.memory_gb)
     with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load") as fold:
-        listed = gr.Radio(
-            choices=[(f"{model.memory_gb:.1f} GB · {model.id.rpartition('/')[2]}", model.id) for model in by_need],
-            value=None,
-            label=i18n("model_listed"),
-            info=i18n("model_listed_info"),
-            elem_id="gc-model-listed",
-        )
         runs = gr.Radio(
             choices=[],
             value=None,
@@ -284,6 +277,13 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
             info=i18n("model_runs_info"),
             visible=False,
             elem_id="gc-model-runs",
+        )
+        listed = gr.Radio(
+            choices=[(f"{model.memory_gb:.1f} GB · {model.id.rpartition('/')[2]}", model.id) for model in by_need],
+            value=None,
+            label=i18n("model_listed"),
+            info=i18n("model_listed_info"),
+            elem_id="gc-model-listed",
         )
         name = gr.Textbox(
             label=i18n("model_name"),
