@@ -22,6 +22,7 @@ import gradio as gr
 import settings as configuration
 from chat import catalogue
 from chat.placement import ZEROGPU
+from chat.runs import Runs
 from chat.sources import Source
 from chat.store import ConversationStore
 from chat.zerogpu import Gpu
@@ -63,7 +64,7 @@ def build_app(settings: Settings) -> App:
         make_model=core.make_model,
         forecast=core.forecast,
         sampling=core.sampling,
-        options=_options(settings, core.assistant.sources.all),
+        options=_options(settings, core.assistant.sources.all, core.runs),
         uploads=core.uploads,
         documents_source=DOCUMENTS,
     )
@@ -86,7 +87,7 @@ def _gpu(settings: Settings) -> Gpu | None:
     return gpu
 
 
-def _options(settings: Settings, sources: Sequence[Source]) -> Options:
+def _options(settings: Settings, sources: Sequence[Source], runs: Runs) -> Options:
     private = settings.host in ("127.0.0.1", "localhost", "::1") and not settings.share
     picker = {"on": True, "off": False, "auto": private}[settings.model_picker]
     return Options(
@@ -100,6 +101,7 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         file_types=tuple(sorted(READABLE)),
         most_bytes=most_bytes(settings),
         live=tuple(source for source in sources if source.live is not None),
+        runs=runs.all,
     )
 
 

@@ -181,7 +181,10 @@ class Settings:
     )
     data_dir: Path = _setting(Path("var"), Path, "folder for the index, uploads and caches")
     model: str = _setting(
-        "auto", _text, "auto, reader, a hub id, a local folder, or the address of an OpenAI-compatible server"
+        "auto",
+        _text,
+        "auto, reader, a hub id, a local folder, run:NAME of a fine-tuned one in runs/ of the data folder, or the "
+        "address of an OpenAI-compatible server",
     )
     remote_model: str = _setting("", _text, "name of the model on that server; not needed where it has one")
     remote_key: Secret = _setting(Secret(""), _key, "API key for that server")

@@ -21,6 +21,7 @@ from chat import command_texts
 from chat.assistant import Ask, check_question
 from chat.base import Sampling
 from chat.conversation import Conversation, Outcome, Turn, begin, continued, new_id
+from chat.runs import PREFIX
 from chat.sampling_limits import LIMITS, changed
 from chat.sources import Source
 from errors import InputError
@@ -210,7 +211,8 @@ def _model(session: Session, argument: str, offer: Offer) -> Response:
         return Response(session, session.say("model", name=offer.model) + session.say("models") + names)
     if not offer.models_allowed:
         raise _refusal("model_fixed")
-    return Response(session, effect=LoadModel(argument))
+    run = PREFIX + argument
+    return Response(session, effect=LoadModel(run if run in offer.models else argument))
 
 
 def _sources(session: Session, argument: str, offer: Offer) -> Response:

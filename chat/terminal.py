@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -48,7 +48,9 @@ class Terminal:
         make_model: MakeModel,
         keyboard: Keyboard,
         console: Console,
+        runs: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
+        """`runs`: what fine-tuned models there are now; they are suggested before those of `offer`."""
         self.session = session
         self._assistant = assistant
         self._models = assistant.models
@@ -57,6 +59,7 @@ class Terminal:
         self._make_model = make_model
         self._keyboard = keyboard
         self._console = console
+        self._runs = runs
 
     def run(self) -> int:
         """Wait until all is loaded, then read and answer until the end; the exit status.
@@ -100,7 +103,7 @@ class Terminal:
 
     def _respond(self, line: str) -> Response:
         try:
-            response = run(line, self.session, dataclasses.replace(self._offer, model=self._models.current.name))
+            response = run(line, self.session, self._now())
             self.session = response.session
             if response.text:
                 self._console.line(response.text)
@@ -109,6 +112,11 @@ class Terminal:
             self._console.line(error.told(self.session.language))
             return Response(self.session)
         return response
+
+    def _now(self) -> Offer:
+        """What there is to choose from at this moment."""
+        model, models = self._models.current.name, (*self._runs(), *self._offer.models)
+        return dataclasses.replace(self._offer, model=model, models=models)
 
     def _do(self, effect: object) -> None:
         if isinstance(effect, Ask):

@@ -20,7 +20,9 @@ def switches() -> Switches:
 def model_panel() -> ModelPanel:
     return ModelPanel(
         now=gr.Markdown(),
+        fold=gr.Accordion(),
         listed=gr.Radio(),
+        runs=gr.Radio(),
         name=gr.Textbox(),
         server=gr.Column(),
         server_model=gr.Dropdown(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -12,6 +13,7 @@ import gradio as gr
 from chat.bilingual import LANGUAGES
 from chat.catalogue import CatalogueModel
 from chat.commands import COMMANDS
+from chat.runs import Run
 from chat.sources import Source
 from ui.source_settings import SettingsPanel, source_settings
 from ui.texts import TEXTS
@@ -49,6 +51,7 @@ watch('value', () => {
 TAB_KEPT = "(browser) => [browser, sessionStorage.getItem('groundchat-conversation') || '']"
 TAKEN = "(text) => window.groundchat.taken(text)"
 UNSENT = "(text) => text || window.groundchat.unsent()"
+ALONE = "() => [null, '']"
 NEXT_ACT = "(_, ...how) => [window.groundchat.next(), ...how]"
 
 
@@ -68,6 +71,8 @@ class Options:
     """Suffixes of the files that can be uploaded."""
     most_bytes: int
     """Size of the largest of them."""
+    runs: Callable[[], tuple[Run, ...]] = tuple
+    """The fine-tuned models of this machine, as they are now."""
     live: tuple[Source, ...] = ()
     """The sources that tell of themselves and let visitors choose."""
 
@@ -117,7 +122,10 @@ class Viewer:
 @dataclass(frozen=True, slots=True)
 class ModelPanel:
     now: gr.Markdown
+    fold: gr.Accordion
     listed: gr.Radio
+    runs: gr.Radio
+    """The fine-tuned models of this machine; hidden where there are none."""
     name: gr.Textbox
     server: gr.Column
     """What a server's address needs beside it."""
@@ -261,7 +269,15 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
     if not options.model_picker:
         gr.Markdown(i18n("model_operator"), elem_classes="gc-empty")
     by_need = sorted(options.catalogue, key=lambda model: model.memory_gb)
-    with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load"):
+    with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load") as fold:
+        runs = gr.Radio(
+            choices=[],
+            value=None,
+            label=i18n("model_runs"),
+            info=i18n("model_runs_info"),
+            visible=False,
+            elem_id="gc-model-runs",
+        )
         listed = gr.Radio(
             choices=[(f"{model.memory_gb:.1f} GB · {model.id.rpartition('/')[2]}", model.id) for model in by_need],
             value=None,
@@ -300,4 +316,6 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
             load = gr.Button(i18n("model_load_button"), size="sm", variant="primary", elem_id="gc-model-go")
             cancel = gr.Button(i18n("cancel"), size="sm", visible=False, elem_id="gc-model-cancel")
             reader = gr.Button(i18n("model_reader_button"), size="sm", elem_id="gc-model-reader")
-    return ModelPanel(now, listed, name, server, server_model, key, load, cancel, reader, status, gr.State(""))
+    return ModelPanel(
+        now, fold, listed, runs, name, server, server_model, key, load, cancel, reader, status, gr.State("")
+    )

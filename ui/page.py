@@ -20,7 +20,7 @@ from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
 from ui.fetching import fetch_nothing
-from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
+from ui.layout import ALONE, NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
 from ui.pane import Pane
 from ui.slash import SlashCommands
@@ -132,7 +132,7 @@ def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
 
 
 def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
-    asked = [panel.listed, panel.name, panel.server_model, panel.key, panel.agreed]
+    asked = [panel.listed, panel.runs, panel.name, panel.server_model, panel.key, panel.agreed]
     told = [
         panel.status,
         panel.now,
@@ -144,9 +144,13 @@ def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
         panel.key,
     ]
     panel.load.click(handlers.load, asked, told, trigger_mode="once", **_QUIET)
-    panel.listed.input(handlers.listed, None, [panel.name, *told], queue=False, **_QUIET)
+    for chosen, other in ((panel.listed, panel.runs), (panel.runs, panel.listed)):
+        # It takes the place of others in the browser, before anybody can click on Load.
+        chosen.input(None, None, [other, panel.name], js=ALONE, **_QUIET)
+        chosen.input(handlers.listed, None, told, queue=False, **_QUIET)
+    panel.fold.expand(handlers.runs, panel.runs, panel.runs, queue=False, **_QUIET)
     panel.name.change(
-        handlers.named, panel.name, [panel.listed, *told], queue=False, trigger_mode="always_last", **_QUIET
+        handlers.named, panel.name, [panel.listed, panel.runs, *told], queue=False, trigger_mode="always_last", **_QUIET
     )
     panel.cancel.click(handlers.cancel, None, None, queue=False, **_QUIET)
     panel.reader.click(handlers.use_reader, None, told, **_QUIET)
@@ -170,4 +174,4 @@ def _wire_opening(
     loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
     panel = layout.documents
     loaded.then(documents.show, layout.browser, [panel.listing, panel.status, panel.timer], **_QUIET)
-    loaded.then(models.show, None, [layout.models.now, layout.models.status], **_QUIET)
+    loaded.then(models.show, None, [layout.models.now, layout.models.status, layout.models.runs], **_QUIET)

@@ -99,7 +99,7 @@ class SlashCommands:
             sources=self._assistant.sources.all,
             model=self._assistant.models.current.name,
             reader=self._reader.name,
-            models=tuple(model.id for model in self._options.catalogue),
+            models=(*(run.id for run in self._options.runs()), *(model.id for model in self._options.catalogue)),
             models_allowed=self._options.model_picker,
             moderation_forced=self._options.moderation_forced,
             terminal=False,
