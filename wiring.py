@@ -23,6 +23,8 @@ from chat.fit import fitting_model
 from chat.local import LONGEST_CONTEXT, LocalModel
 from chat.moderators import Moderators
 from chat.placement import ZEROGPU, Placement
+from chat.rating import Keep
+from chat.ratings import Ratings
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
 from chat.rewriting import Rewriter
@@ -81,6 +83,8 @@ class Core:
     screen: Screen
     cases: Cases
     tally: Tally
+    ratings: Ratings | None
+    """None where answers cannot be rated."""
     moderators: tuple[str, ...]
     """Names of those who screen, for anybody to see."""
 
@@ -186,6 +190,7 @@ def wire(
         screen=screen,
         cases=cases,
         tally=tally,
+        ratings=Ratings(settings.data_dir, Keep(settings.ratings)) if settings.ratings != "off" else None,
         moderators=moderators.names,
     )
 

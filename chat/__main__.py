@@ -76,6 +76,7 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         models=tuple(model.id for model in catalogue.load()),
         models_allowed=settings.model_picker != "off",
         moderation_forced=settings.moderation == "always",
+        ratings=core.ratings is not None,
     )
     live = sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
     return Terminal(
@@ -86,6 +87,7 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         core.make_model,
         Keyboard(sys.stdin, [f"/{name}" for name in COMMANDS]),
         Console(sys.stdout, sys.stderr, live, colours=not environ.get("NO_COLOR")),
+        core.ratings,
     )
 
 

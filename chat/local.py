@@ -153,6 +153,7 @@ class LocalModel:
         check(request.sampling)
         self.load()
         prompt = self._prompt(request)
+        yield Chunk(read=prompt.read)
         for notice in prompt.notices:
             yield Chunk(notice=notice)
         yield from self._answer(prompt, request)

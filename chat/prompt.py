@@ -117,6 +117,8 @@ class Prompt:
     """What the person should know of it: what was left out, one sentence each."""
     begun: tuple[int, ...] = ()
     """The last of `ids`: the beginning of the answer, that the model goes on from."""
+    read: tuple[Message, ...] = ()
+    """The messages that it was made of, with what fitted of them."""
 
 
 def grounded_turn(question: str, passages: Sequence[Passage], brief: bool = False) -> str:
@@ -153,6 +155,17 @@ class Turns:
     system: str
     history: tuple[Message, ...]
     question: str
+
+
+def read_of(turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool) -> tuple[Message, ...]:
+    """The messages as a model reads them, where it is given so much of the history and of the sources."""
+    return (*history, Message(Role.USER, grounded_turn(turns.question, sources, brief)))
+
+
+def whole(messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
+    """The messages as a model reads them that has room for all. Raises `InputError` as `turns_of` does."""
+    turns = turns_of(messages)
+    return read_of(turns, turns.history, passages, False)
 
 
 def turns_of(messages: Sequence[Message]) -> Turns:
@@ -234,6 +247,7 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
+            read=read_of(turns, kept.history, kept.sources, brief),
             notices=(
                 *(() if turns.history else self.format.caution),
                 *what_was_left_out(kept, passages, self.context),
@@ -296,7 +310,7 @@ class PromptBuilder:
         self, turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool
     ) -> list[dict[str, str]]:
         """Messages in the form templates read, role tags escaped."""
-        spoken = [*history, Message(Role.USER, grounded_turn(turns.question, sources, brief))]
+        spoken = [*read_of(turns, history, sources, brief)]
         if turns.system and self._system_role:
             spoken.insert(0, Message(Role.SYSTEM, turns.system))
         elif turns.system:

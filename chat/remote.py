@@ -164,6 +164,7 @@ class RemoteModel:
                 max_new_tokens=request.sampling.max_new_tokens,
                 context=found.context,
             )
+            yield Chunk(read=fitted.read)
             for notice in fitted.notices:
                 yield Chunk(notice=notice)
             payload = _payload(found.model, fitted, {**fields, **(continues or {})})

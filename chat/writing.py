@@ -9,13 +9,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import cast
 
-from chat.base import ChatRequest, Chunk, Finish
+from chat.base import ChatRequest, Chunk, Finish, Message
 from chat.bilingual import told
 from chat.citations import Numbering
 from chat.citations import cited as cited_in
 from chat.claims import CitationChecks
 from chat.conversation import Outcome, Turn
 from chat.events import Event, Notice, Stage, Status
+from chat.prompt import whole
 from chat.repetition import LoopDetector
 from errors import AppError
 from retrieval.base import Passage
@@ -53,6 +54,7 @@ class Writing:
         """What is to be told beside the text, oldest first; whoever tells it takes it out."""
         self.failure: Exception | None = None
         """Why there is no more text; what was written stays."""
+        self._read: tuple[Message, ...] = ()
         self._request = request
         self._limit_s = limit_s
         self._loops = LoopDetector()
@@ -86,6 +88,8 @@ class Writing:
         for chunk in chunks:
             if chunk.place:
                 self.beside.append(Status(Stage.WAITING, str(chunk.place)))
+            if chunk.read and not self._request.begun:
+                self._read = chunk.read
             if chunk.notice:
                 self.beside.append(Notice(told(chunk.notice, self._request.language)))
             if chunk.finish is not None:
@@ -124,7 +128,15 @@ class Writing:
             reason=failure if broken is Outcome.FAILED else "",
             notices=(*turn.notices, *notices),
             model=model,
+            read=self._read if self._shortened() else turn.read,
         )
+
+    def _shortened(self) -> bool:
+        """Whether the engine read something else than all that it was given."""
+        if not self._read:
+            return False
+        everything = whole(self._request.messages, self._request.passages)
+        return [(m.role, m.content) for m in self._read] != [(m.role, m.content) for m in everything]
 
 
 def told_of(error: Exception, language: str) -> str:
