@@ -57,13 +57,14 @@ def build_app(settings: Settings) -> App:
     i18n = translations()
     parts = Parts(
         assistant=core.assistant,
-        store=ConversationStore(),
+        store=ConversationStore(gone=core.ratings.let_go if core.ratings else None),
         index=core.index,
         reader=core.reader,
         make_model=core.make_model,
         forecast=core.forecast,
         sampling=core.sampling,
         options=_options(settings, core.assistant.sources.all),
+        ratings=core.ratings,
         uploads=core.uploads,
         documents_source=DOCUMENTS,
     )
@@ -99,6 +100,7 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         catalogue=catalogue.load(),
         file_types=tuple(sorted(READABLE)),
         most_bytes=most_bytes(settings),
+        ratings=settings.ratings != "off",
         live=tuple(source for source in sources if source.live is not None),
     )
 

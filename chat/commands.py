@@ -292,7 +292,9 @@ def _rate(session: Session, argument: str, offer: Offer, thumb: Thumb) -> Respon
 
 def rated(session: Session, turn: Turn) -> Response:
     """The session once its turn was rated, and the thanks for it."""
-    key = "rated_off" if turn.rating is None else "rated_text" if turn.rating.keep else "rated"
+    rating = turn.rating
+    key = "rated_off" if rating is None else "rated_text" if rating.keep else "rated"
+    key = "rated_barred" if rating is not None and rating.barred else key
     return Response(dataclasses.replace(session, conversation=session.conversation.put(turn)), session.say(key))
 
 

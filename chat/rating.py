@@ -70,6 +70,8 @@ class Rating:
     """What the ideal answer would have been; citations as in the answer."""
     keep: bool = False
     """Whether the text may be kept for training; once stored, whether it is."""
+    barred: bool = False
+    """Once stored: whether its text cannot be kept, because moderation had something against it."""
     explained: bool = False
     """Whether the person has said more than the verdict, or chosen not to."""
 

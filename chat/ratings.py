@@ -129,11 +129,10 @@ class Ratings:
                 zh="这里没有可以评价的回答；请评价已写完的回答。",
             )
         if rating is not None:
-            agreed = rating.keep or self.keeps is Keep.ALWAYS
-            kept = agreed and not _flagged(conversation, turn)
-            ideal = rating.ideal if kept else ""
-            self._put(conversation, turn, dataclasses.replace(rating, keep=agreed, ideal=ideal))
-            rating = dataclasses.replace(rating, keep=kept, ideal=ideal)
+            agreed, barred = rating.keep or self.keeps is Keep.ALWAYS, _flagged(conversation, turn)
+            self._put(conversation, turn, dataclasses.replace(rating, keep=agreed))
+            kept = agreed and not barred
+            rating = dataclasses.replace(rating, keep=kept, barred=barred, ideal=rating.ideal if kept else "")
         else:
             with self._write() as base:
                 base.execute("DELETE FROM ratings WHERE turn = ?", (turn.id,))
