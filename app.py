@@ -112,7 +112,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         passphrase = configuration.Secret(secrets.token_urlsafe(9))
         print(f"Passphrase of the shared page (any user name): {passphrase!s}")
     operator_key = settings.operator_key or configuration.Secret(secrets.token_urlsafe(12))
-    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation)
+    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation, app.core.ratings)
     _, local_url, share_url = app.blocks.launch(
         server_name=settings.host,
         server_port=_port(settings.host, settings.port),

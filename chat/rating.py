@@ -117,7 +117,7 @@ def typed(line: str, thumb: Thumb) -> Rating | None:
     if ideal.strip() and _TEXT not in words:
         raise InputError(
             "An ideal answer is of use only where its text may be kept: write “text” before the colon to allow that.",
-            zh="只有允许保留文字，理想回答才有用：请在冒号前写 text 表示允许。",
+            zh="只有允许保留文字，理想回答才有用：请在冒号前写“text”表示允许。",
         )
     return given(thumb, [reasons[word] for word in words if word in reasons], ideal, _TEXT in words)
 

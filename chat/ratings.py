@@ -267,7 +267,8 @@ def read(folder: Path, since: float = 0.0) -> list[Rated]:
         return [_rated(*row) for row in rows]
     except (sqlite3.Error, ValueError, TypeError) as error:
         raise InputError(
-            f"The ratings in {path} cannot be read ({error}); name the data folder of an app of this version."
+            f"The ratings in {path} cannot be read ({error}); name the data folder of an app of this version.",
+            zh=f"无法读取 {path} 中的评价（{error}）；请指定本版本应用的数据文件夹。",
         ) from error
 
 
