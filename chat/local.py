@@ -153,9 +153,9 @@ class LocalModel:
         check(request.sampling)
         self.load()
         prompt = self._prompt(request)
-        yield Chunk(read=prompt.read)
         for notice in prompt.notices:
             yield Chunk(notice=notice)
+        yield Chunk(read=prompt.read)
         yield from self._answer(prompt, request)
 
     def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:

@@ -164,9 +164,9 @@ class RemoteModel:
                 max_new_tokens=request.sampling.max_new_tokens,
                 context=found.context,
             )
-            yield Chunk(read=fitted.read)
             for notice in fitted.notices:
                 yield Chunk(notice=notice)
+            yield Chunk(read=fitted.read)
             payload = _payload(found.model, fitted, {**fields, **(continues or {})})
             yield from self._persistently(lambda: self._answer(payload, request), request.cancel)
         except _Cancelled:

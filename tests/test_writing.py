@@ -11,6 +11,7 @@ from chat.assistant import Ask
 from chat.base import SILENT, ChatRequest, Chunk, Finish
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Found, Notice, Stage, Status
+from chat.prompt import whole
 from encoder import SentenceEncoder
 from retrieval.base import Passage
 from tests.bench import FACT, Engine, Make, Shelf, benches, turn_of
@@ -92,3 +93,23 @@ def test_the_place_in_the_queue_is_told(make: Make) -> None:
     events = make(Queued()).reply("Hello there")
     waiting = [event.detail for event in events if isinstance(event, Status) and event.stage is Stage.WAITING]
     assert waiting == ["2", "1"]
+
+
+class _Reading(Engine):
+    """An engine that tells what it reads: so many of the messages, and the sources in the last."""
+
+    most = 10
+
+    def stream(self, request: ChatRequest) -> Iterator[Chunk]:
+        yield Chunk(read=whole(request.messages[-self.most :], request.passages))
+        yield from super().stream(request)
+
+
+def test_what_an_engine_read_is_kept_only_where_it_was_not_all(make: Make) -> None:
+    engine = _Reading()
+    bench = make(engine)
+    before = Conversation("c").put(Turn("old", "Hi", Outcome.ANSWERED, "Hello."))
+    assert turn_of(bench.reply("Who discovered penicillin?", before)).read == ()
+    engine.most = 1
+    (read,) = turn_of(bench.reply("Who discovered penicillin?", before)).read
+    assert FACT in read.content
