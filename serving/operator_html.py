@@ -36,6 +36,7 @@ p, ul { margin: 6px 0; } ul { padding-left: 20px; }
 .warn { color: var(--warn); background: var(--warn-soft); border-radius: 10px; padding: 8px 12px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
+#ratings th { white-space: normal; vertical-align: bottom; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 article { border: 1px solid var(--line); border-radius: 12px; background: var(--card); padding: 10px 14px;
   margin: 10px 0; }
