@@ -6,6 +6,7 @@ typed("untrue text: Fleming did, in 1928. [1]", Thumb.DOWN)      # the same, as 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ def typed(line: str, thumb: Thumb) -> Rating | None:
             "An ideal answer is of use only where its text may be kept: write “text” before the colon to allow that.",
             zh="只有允许保留文字，理想回答才有用：请在冒号前写“text”表示允许。",
         )
-    return given(thumb, [reasons[word] for word in words if word in reasons], ideal, _TEXT in words)
+    rating = given(thumb, [reasons[word] for word in words if word in reasons], ideal, _TEXT in words)
+    return dataclasses.replace(rating, explained=True)
 
 
 def reasons_in_words(reasons: Sequence[Reason], language: str) -> str:

@@ -20,6 +20,7 @@ from errors import InputError
 from moderation.base import Action, Level, Side
 from moderation.policy import Decision
 from retrieval.base import Passage
+from ui.ratings import panel, thumbs, told
 
 _LAB = Passage("a#0", "Fleming found it in London.", "Penicillin", "library", "library")
 _MOULD = Passage("a#1", "The mould was rare.", "Penicillin", "library", "library")
@@ -70,7 +71,7 @@ def _bytes(folder: Path) -> bytes:
     ],
 )
 def test_a_rating_is_typed(line: str, thumb: Thumb, rating: Rating | None) -> None:
-    assert typed(line, thumb) == rating
+    assert typed(line, thumb) == (rating and dataclasses.replace(rating, explained=True))
 
 
 @pytest.mark.parametrize(
@@ -247,3 +248,38 @@ def test_a_file_of_somebody_else_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("no database", encoding="utf-8")
     with pytest.raises(InputError, match="name the data folder of an app of this version"):
         read(tmp_path)
+
+
+# What the page shows of it
+
+
+def test_where_ratings_are_off_and_under_what_is_no_answer_there_are_no_thumbs() -> None:
+    rated = dataclasses.replace(_TURN, rating=_UP)
+    assert thumbs(rated, "en", None) == panel(rated, "en", None) == ""
+    assert thumbs(dataclasses.replace(_TURN, outcome=Outcome.ANSWER_REFUSED), "en", Keep.ASK) == ""
+    assert thumbs(_TURN, "en", Keep.ASK).count('aria-pressed="false"') == 2
+    assert panel(_TURN, "en", Keep.ASK) == ""
+
+
+def test_who_always_keeps_texts_says_so_and_asks_for_no_consent() -> None:
+    shown = panel(dataclasses.replace(_TURN, rating=dataclasses.replace(_DOWN, keep=True)), "en", Keep.ALWAYS)
+    assert "Rated answers are kept for training here" in shown
+    assert 'name="keep"' not in shown
+    assert "gc-ideal" in shown
+    assert "The operator keeps the text of every rated answer" in told("en", Keep.ALWAYS, 2)
+    assert "管理员会保留每个被评价回答的文字" in told("zh", Keep.ALWAYS, 2)
+
+
+def test_a_rating_whose_text_cannot_be_kept_says_why_and_asks_for_none() -> None:
+    shown = panel(dataclasses.replace(_TURN, rating=dataclasses.replace(_DOWN, barred=True)), "en", Keep.ASK)
+    assert "Moderation had something against this or an earlier message" in shown
+    assert 'name="keep"' not in shown
+    assert "gc-ideal" not in shown
+
+
+def test_what_somebody_wrote_is_shown_as_text() -> None:
+    rating = Rating(Thumb.DOWN, ideal="</textarea><script>alert(1)</script>", keep=True)
+    shown = panel(dataclasses.replace(_TURN, id='"><b>', rating=rating), "en", Keep.ASK)
+    assert "<script>" not in shown
+    assert "<b>" not in shown
+    assert "&lt;/textarea&gt;" in shown

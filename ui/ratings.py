@@ -49,10 +49,11 @@ def panel(turn: Turn, language: str, keeps: Keep | None) -> str:
             f'<button type="button" class="gc-strong" data-gc-act="rated" data-gc-turn="{escape(turn.id)}" '
             f'data-gc-thumb="{rating.thumb}">{escape(say(language, "rating_send"))}</button></div>'
         )
+    thanks = escape(_thanks(rating, language, keeps))
     is_open = " open" if down and not rating.explained else ""
     return (
-        f'<details class="gc-rating"{is_open}><summary role="status">{escape(_thanks(rating, language, keeps))}'
-        f'</summary><div class="gc-rated">{inside}</div></details>'
+        f'<details class="gc-rating"{is_open}><summary><span role="status">{thanks}</span></summary>'
+        f'<div class="gc-rated">{inside}</div></details>'
     )
 
 
