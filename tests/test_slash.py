@@ -183,6 +183,11 @@ def test_a_refusal_is_contested_by_command_and_by_button(make: Make, tmp_path: P
     assert "no longer on the server" in page.note(page.act("contest", "user", "nothing"))
 
 
+def _under(entry: Any) -> str:
+    """What stands under an answer."""
+    return str(entry["content"][-1].value)
+
+
 def test_an_answer_is_rated_by_command_and_by_button(make: Make, tmp_path: Path) -> None:
     ratings = Ratings(tmp_path, Keep.ASK)
     page = _Page(make(), ratings=ratings)
@@ -194,7 +199,7 @@ def test_an_answer_is_rated_by_command_and_by_button(make: Make, tmp_path: Path)
     assert page.turns[0].rating == Rating(Thumb.DOWN, (Reason.UNTRUE,), explained=True)
     shown = page.act("rate", json.dumps({"thumb": "up", "keep": True, "explained": True}), asked)
     assert page.turns[0].rating == Rating(Thumb.UP, keep=True, explained=True)
-    assert "kept for training" in str(shown[page.layout.chat.chatbot])
+    assert "kept for training" in _under(shown[page.layout.chat.chatbot][1])
     assert "1 of your answers is kept" in shown[page.layout.switches.ratings]
     assert [one.answer for one in read(tmp_path)] == ["Fleming did. [1]"]
     page.act("rate", "null", asked)
@@ -208,7 +213,9 @@ def test_an_answer_is_rated_by_command_and_by_button(make: Make, tmp_path: Path)
 def test_where_ratings_are_off_there_are_no_thumbs_and_no_commands(make: Make) -> None:
     page = _Page(make())
     shown = page.type("Who discovered penicillin?")
-    assert "data-gc-thumb" not in str(shown[page.layout.chat.chatbot])
+    under = _under(shown[page.layout.chat.chatbot][1])
+    assert "gc-foot" in under
+    assert "data-gc-thumb" not in under
     assert "switched that off" in page.note(page.type("/good"))
 
 
@@ -221,8 +228,8 @@ def test_an_answer_that_is_rated_while_the_next_is_written_stays_rated(make: Mak
     next(updates)
     page.act("rate", '{"thumb": "up"}', first)
     last = [update[page.layout.chat.chatbot] for update in updates if page.layout.chat.chatbot in update][-1]
-    assert 'aria-pressed="true"' in str(last[1]["content"][-1].value)
-    assert 'aria-pressed="true"' not in str(last[3]["content"][-1].value)
+    assert 'aria-pressed="true"' in _under(last[1])
+    assert 'aria-pressed="true"' not in _under(last[3])
 
 
 def test_what_is_screened_is_told_in_the_visitors_language(make: Make) -> None:
