@@ -48,6 +48,7 @@ _ANYWHERE = 99
 _NOT_RATED = frozenset({Outcome.PENDING, Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED, Outcome.FAILED})
 _WHOLE = frozenset({Outcome.ANSWERED, Outcome.UNANSWERED})
 _SCHEMA = """
+PRAGMA user_version = 1;
 CREATE TABLE IF NOT EXISTS ratings (
     id INTEGER PRIMARY KEY,
     turn TEXT UNIQUE,           -- turn, conversation, owner: NULL once they are let go of

@@ -19,8 +19,9 @@ from chat.ratings import Ratings, read
 from chat.store import ConversationStore
 from encoder import SentenceEncoder
 from errors import ModelError
+from finetune import export
 from moderation.cases import Cases
-from tests.bench import HARM, Bench, Engine, Make, benches
+from tests.bench import FACT, HARM, Bench, Engine, Make, benches
 from tests.page_parts import chat_pane, model_panel, switches
 from ui.chat import ChatHandlers
 from ui.layout import Layout, Options
@@ -208,6 +209,21 @@ def test_an_answer_is_rated_by_command_and_by_button(make: Make, tmp_path: Path)
     page.act("forget")
     assert not page.turns[0].rating and not read(tmp_path)
     assert "no answer here" in page.note(page.act("rate", '{"thumb": "up"}', "another"))
+
+
+def test_a_bad_answer_that_is_retried_and_then_good_becomes_a_pair(make: Make, tmp_path: Path) -> None:
+    bench = make(Engine(["Nobody ", "did. [1]"]))
+    page = _Page(bench, ratings=Ratings(tmp_path, Keep.ASK))
+    page.type("Who discovered penicillin?")
+    page.type("/bad untrue text")
+    bench.engine.pieces = ("Fleming ", "did. [1]")
+    page.act("retry", turn=page.turns[0].id)
+    assert page.turns[0].rating is None
+    page.type("/good text")
+    assert export.main(["--out", str(tmp_path / "out"), "--data-folder", str(tmp_path), "--pairs"]) == 0
+    (pair,) = map(json.loads, (tmp_path / "out").read_text(encoding="utf-8").splitlines())
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Fleming did. [1]", "Nobody did. [1]")
+    assert FACT in pair["prompt"][-1]["content"]
 
 
 def test_where_ratings_are_off_there_are_no_thumbs_and_no_commands(make: Make) -> None:
