@@ -22,7 +22,7 @@ from typing import Any
 
 from chat.base import Message, Role
 from chat.bilingual import Bilingual
-from chat.budget import Ruler, fit
+from chat.budget import Kept, Ruler, fit
 from chat.left_out import what_was_left_out
 from chat.role_tags import LINE_START, RoleTags, tags_of
 from errors import InputError, ModelError
@@ -118,7 +118,7 @@ class Prompt:
     begun: tuple[int, ...] = ()
     """The last of `ids`: the beginning of the answer, that the model goes on from."""
     read: tuple[Message, ...] = ()
-    """The messages that it was made of, with what fitted of them."""
+    """The messages that it was made of, where that is not all of them and of the passages as they stand."""
 
 
 def grounded_turn(question: str, passages: Sequence[Passage], brief: bool = False) -> str:
@@ -160,6 +160,11 @@ class Turns:
 def read_of(turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool) -> tuple[Message, ...]:
     """The messages as a model reads them, where it is given so much of the history and of the sources."""
     return (*history, Message(Role.USER, grounded_turn(turns.question, sources, brief)))
+
+
+def all_of(turns: Turns, passages: Sequence[Passage], brief: bool) -> Kept | None:
+    """What is kept where there is room for all; None where there is only for the brief instructions."""
+    return Kept(turns.history, tuple(passages)) if not (brief and passages) else None
 
 
 def whole(messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
@@ -247,7 +252,7 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
-            read=read_of(turns, kept.history, kept.sources, brief),
+            read=() if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief),
             notices=(
                 *(() if turns.history else self.format.caution),
                 *what_was_left_out(kept, passages, self.context),

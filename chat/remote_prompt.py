@@ -19,7 +19,7 @@ from chat.base import Message, Role
 from chat.budget import Ruler
 from chat.budget import fit as budget_fit
 from chat.left_out import what_was_left_out
-from chat.prompt import HEAD_SHARE, SOURCES_HEAD, read_of, turns_of
+from chat.prompt import HEAD_SHARE, SOURCES_HEAD, all_of, read_of, turns_of
 from chat.role_tags import LINE_START
 from errors import InputError
 from retrieval.base import Passage
@@ -69,7 +69,7 @@ class Fitted:
     notices: tuple[str, ...]
     """What was left out, one sentence each."""
     read: tuple[Message, ...] = ()
-    """The conversation of it, as it was typed."""
+    """The conversation of it as it was typed, where that is not all of it and of the passages."""
 
 
 def shielded(text: str) -> str:
@@ -115,8 +115,7 @@ def fit(
         return sum(tokens_of(message.content) + _TURN_TOKENS for message in chat(history, sources))
 
     if not context:
-        read = read_of(turns, turns.history, passages, brief)
-        return Fitted(_sent(chat(turns.history, passages)), max_new_tokens, (), read)
+        return Fitted(_sent(chat(turns.history, passages)), max_new_tokens, ())
     reserved = min(max_new_tokens, context // 2)
     budget = context - reserved
     if (bare := length((), ())) > budget:
@@ -130,7 +129,7 @@ def fit(
     kept = budget_fit(turns.history, passages, budget, reserved, Ruler(length, tokens_of, _cut))
     room = min(max_new_tokens, context - length(kept.history, kept.sources))
     told = what_was_left_out(kept, passages, context)
-    read = read_of(turns, kept.history, kept.sources, brief)
+    read = () if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief)
     return Fitted(_sent(chat(kept.history, kept.sources)), room, told, read)
 
 

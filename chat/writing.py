@@ -16,7 +16,6 @@ from chat.citations import cited as cited_in
 from chat.claims import CitationChecks
 from chat.conversation import Outcome, Turn
 from chat.events import Event, Notice, Stage, Status
-from chat.prompt import whole
 from chat.repetition import LoopDetector
 from errors import AppError
 from retrieval.base import Passage
@@ -128,15 +127,8 @@ class Writing:
             reason=failure if broken is Outcome.FAILED else "",
             notices=(*turn.notices, *notices),
             model=model,
-            read=self._read if self._shortened() else turn.read,
+            read=self._read or turn.read,
         )
-
-    def _shortened(self) -> bool:
-        """Whether the engine read something else than all that it was given."""
-        if not self._read:
-            return False
-        everything = whole(self._request.messages, self._request.passages)
-        return [(m.role, m.content) for m in self._read] != [(m.role, m.content) for m in everything]
 
 
 def told_of(error: Exception, language: str) -> str:

@@ -217,8 +217,8 @@ def test_a_prompt_knows_the_messages_that_it_was_made_of(chatml: Any) -> None:
     assert said[0].content not in short.text
     passages = [passage("The Danube ends in the Black Sea.")]
     long = PromptBuilder(chatml, "chat-template", 4096).build(said, passages, max_new_tokens=50)
-    assert long.read == whole(said, passages)
-    assert long.read[-1].content in long.text
+    assert long.read == ()
+    assert all(message.content in long.text for message in whole(said, passages))
 
 
 def test_last_sources_go_first_and_the_best_is_shortened(chatml: Any) -> None:

@@ -96,20 +96,15 @@ def test_the_place_in_the_queue_is_told(make: Make) -> None:
 
 
 class _Reading(Engine):
-    """An engine that tells what it reads: so many of the messages, and the sources in the last."""
-
-    most = 10
+    """An engine that reads the newest message alone, with the sources."""
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]:
-        yield Chunk(read=whole(request.messages[-self.most :], request.passages))
+        yield Chunk(read=whole(request.messages[-1:], request.passages))
         yield from super().stream(request)
 
 
 def test_what_an_engine_read_is_kept_only_where_it_was_not_all(make: Make) -> None:
-    engine = _Reading()
-    bench = make(engine)
     before = Conversation("c").put(Turn("old", "Hi", Outcome.ANSWERED, "Hello."))
-    assert turn_of(bench.reply("Who discovered penicillin?", before)).read == ()
-    engine.most = 1
-    (read,) = turn_of(bench.reply("Who discovered penicillin?", before)).read
+    assert turn_of(make().reply("Who discovered penicillin?", before)).read == ()
+    (read,) = turn_of(make(_Reading()).reply("Who discovered penicillin?", before)).read
     assert FACT in read.content
