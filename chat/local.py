@@ -175,6 +175,8 @@ class LocalModel:
         prompt = self._prompt(request)
         for notice in prompt.notices:
             yield Chunk(notice=notice)
+        if prompt.read:
+            yield Chunk(read=prompt.read)
         yield from self._answer(prompt, request)
 
     def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from chat.base import Message, Role
 from chat.bilingual import Bilingual
-from chat.budget import Ruler, fit
+from chat.budget import Kept, Ruler, fit
 from chat.left_out import what_was_left_out
 from chat.role_tags import LINE_START, RoleTags, tags_of
 from errors import InputError, ModelError
@@ -118,6 +118,8 @@ class Prompt:
     """What the person should know of it: what was left out, one sentence each."""
     begun: tuple[int, ...] = ()
     """The last of `ids`: the beginning of the answer, that the model goes on from."""
+    read: tuple[Message, ...] = ()
+    """The messages that it was made of, where that is not all of them and of the passages as they stand."""
 
 
 def grounded_turn(question: str, passages: Sequence[Passage], brief: bool = False) -> str:
@@ -154,6 +156,22 @@ class Turns:
     system: str
     history: tuple[Message, ...]
     question: str
+
+
+def read_of(turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool) -> tuple[Message, ...]:
+    """The messages as a model reads them, where it is given so much of the history and of the sources."""
+    return (*history, Message(Role.USER, grounded_turn(turns.question, sources, brief)))
+
+
+def all_of(turns: Turns, passages: Sequence[Passage], brief: bool) -> Kept | None:
+    """What is kept where there is room for all; None where there is only for the brief instructions."""
+    return Kept(turns.history, tuple(passages)) if not (brief and passages) else None
+
+
+def whole(messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
+    """The messages as a model reads them that has room for all. Raises `InputError` as `turns_of` does."""
+    turns = turns_of(messages)
+    return read_of(turns, turns.history, passages, False)
 
 
 def turns_of(messages: Sequence[Message]) -> Turns:
@@ -235,6 +253,7 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
+            read=() if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief),
             notices=(
                 *(() if turns.history else self.format.caution),
                 *what_was_left_out(kept, passages, self.context),
@@ -322,7 +341,7 @@ class PromptBuilder:
         self, turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool
     ) -> list[dict[str, str]]:
         """Messages in the form templates read, role tags escaped."""
-        spoken = [*history, Message(Role.USER, grounded_turn(turns.question, sources, brief))]
+        spoken = [*read_of(turns, history, sources, brief)]
         if turns.system and self._system_role:
             spoken.insert(0, Message(Role.SYSTEM, turns.system))
         elif turns.system:
