@@ -391,10 +391,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         name: Command(
             name,
             handler,
-            help={language: command_texts.HELP[language][name] for language in command_texts.HELP},
-            arguments={
-                language: command_texts.ARGUMENTS[language].get(name, "") for language in command_texts.ARGUMENTS
-            },
+            help={language: told[name] for language, told in command_texts.HELP.items()},
+            arguments={language: told.get(name, "") for language, told in command_texts.ARGUMENTS.items()},
             needs=name in _NEED_TEXT,
         )
         for name, handler in _HANDLERS.items()

@@ -13,8 +13,9 @@ from typing import Any
 
 from chat import catalogue
 from chat.base import Role
+from chat.formats import format_of
 from chat.local import LocalModel
-from chat.prompt import format_of, grounded_turn
+from chat.prompt import grounded_turn
 from evaluation.engines import passages_of
 from evaluation.suite import Item
 from finetune.examples import Turn
@@ -47,7 +48,7 @@ def losses(model: LocalModel, items: Sequence[Item]) -> list[Loss | None]:
 
 
 def format_name(model: LocalModel) -> str:
-    """How turns are written for a loaded model, as a key of `chat.prompt.FORMATS`."""
+    """How turns are written for a loaded model, as a key of `chat.formats.FORMATS`."""
     known = catalogue.find(model.model)
     return known.format if known else format_of(model.tokenizer, model.network.config.model_type)
 

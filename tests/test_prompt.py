@@ -12,7 +12,8 @@ import pytest
 
 from chat import catalogue
 from chat.base import Message, Role
-from chat.prompt import FORMATS, Prompt, PromptBuilder, format_of, grounded_turn, whole
+from chat.formats import FORMATS, format_of
+from chat.prompt import Prompt, PromptBuilder, grounded_turn, whole
 from errors import InputError, ModelError
 from retrieval.base import Passage
 from tests.facts import check_told

@@ -77,7 +77,7 @@ class Seat:
             _no_model,  # type: ignore[arg-type]  # it makes none
             Keyboard(io.StringIO(script)),
             Console(self.out, self.beside, live=False, colours=False),
-            ratings,
+            ratings=ratings,
         )
 
     def transcript(self) -> str:
