@@ -46,8 +46,8 @@ class Rehearsal:
     adapted: int
     """Of `multiplied`, those trained."""
     moments: tuple[int, ...]
-    """Bytes beside weights and optimizer at the fullest moment of the way forth and back to the middle layer, and of
-    the rest of the way back. Gradients are among them."""
+    """Bytes beside weights and optimizer at the fullest moment of the way forth, of the way back to the middle layer,
+    and of the rest of it. Gradients are among them."""
 
     @property
     def working(self) -> int:
@@ -115,7 +115,7 @@ def _acted(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, ki
             for _ in range(2 if recipe.card.sharding != "none" else min(2, recipe.training.accumulate)):
                 alive.begin()
                 try:
-                    _pass(base, net, recipe, rows, length, packed, kind)
+                    _pass(base, net, recipe, rows, length, packed, kind, alive)
                 except RuntimeError as error:
                     raise _unplannable(recipe) from error
     every = list(net.parameters())
@@ -209,7 +209,7 @@ def _adapted(net: Any, recipe: Recipe) -> Any:
     return adapted
 
 
-def _pass(base: Any, net: Any, recipe: Recipe, rows: int, length: int, packed: bool, kind: str) -> None:
+def _pass(base: Any, net: Any, recipe: Recipe, rows: int, length: int, packed: bool, kind: str, alive: Any) -> None:
     """One forward and backward pass. The mask is a whole one: PyTorch takes it for packed and for padded rows."""
     import torch
     from trl.trainer.utils import add_fused_lm_head
@@ -227,6 +227,7 @@ def _pass(base: Any, net: Any, recipe: Recipe, rows: int, length: int, packed: b
             loss = net(**inputs, labels=ids, fused_lm_head=True).loss
         else:
             loss = _loss_on_a_gpu(base, inputs, getattr(torch, compute))
+    alive.turn(1)
     (loss / recipe.training.accumulate).backward()
 
 
@@ -285,7 +286,7 @@ def _split_the_way_back(net: Any, depth: int, alive: Any) -> None:
     for name, weight in net.named_parameters():
         layer = re.search(r"\.(\d+)\.", name)
         if weight.requires_grad and layer and int(layer[1]) == depth // 2:
-            weight.register_post_accumulate_grad_hook(lambda _: alive.halve())
+            weight.register_post_accumulate_grad_hook(lambda _: alive.turn(2))
 
 
 def _resting(net: Any, config: Any) -> int:
@@ -310,18 +311,18 @@ def _alive_mode() -> Any:
         def __init__(self) -> None:
             super().__init__()  # type: ignore[no-untyped-call]
             self.now = 0
-            self.peaks = [0, 0]
-            self._half = 0
+            self.peaks = [0, 0, 0]
+            self._part = 0
             self._seen = WeakIdKeyDictionary()
 
         def begin(self) -> None:
             """A pass begins; those before it no longer count."""
-            self.peaks, self._half = [self.now, self.now], 0
+            self.peaks, self._part = [self.now, 0, 0], 0
 
-        def halve(self) -> None:
-            """The middle layer, the last of the upper half, has its gradients."""
-            if self._half == 0:
-                self.peaks[1], self._half = self.now, 1
+        def turn(self, part: int) -> None:
+            """The way back begins (1), or its second half (2)."""
+            if self._part < part:
+                self.peaks[part], self._part = self.now, part
 
         def known(self, net: Any) -> None:
             """Weights and buffers are not counted: they were there before."""
@@ -343,7 +344,7 @@ def _alive_mode() -> Any:
             self._seen[storage] = True
             size = int(storage.nbytes())
             self.now += size
-            self.peaks[self._half] = max(self.peaks[self._half], self.now)
+            self.peaks[self._part] = max(self.peaks[self._part], self.now)
             weakref.finalize(storage, self._freed, size)
 
         def _freed(self, size: int) -> None:
