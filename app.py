@@ -58,13 +58,14 @@ def build_app(settings: Settings) -> App:
     i18n = translations()
     parts = Parts(
         assistant=core.assistant,
-        store=ConversationStore(),
+        store=ConversationStore(gone=core.ratings.let_go if core.ratings else None),
         index=core.index,
         reader=core.reader,
         make_model=core.make_model,
         forecast=core.forecast,
         sampling=core.sampling,
         options=_options(settings, core.assistant.sources.all, core.runs),
+        ratings=core.ratings,
         uploads=core.uploads,
         documents_source=DOCUMENTS,
     )
@@ -100,6 +101,7 @@ def _options(settings: Settings, sources: Sequence[Source], runs: Runs) -> Optio
         catalogue=catalogue.load(),
         file_types=tuple(sorted(READABLE)),
         most_bytes=most_bytes(settings),
+        ratings=settings.ratings != "off",
         live=tuple(source for source in sources if source.live is not None),
         runs=runs.all,
     )
@@ -112,7 +114,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         passphrase = configuration.Secret(secrets.token_urlsafe(9))
         print(f"Passphrase of the shared page (any user name): {passphrase!s}")
     operator_key = settings.operator_key or configuration.Secret(secrets.token_urlsafe(12))
-    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation)
+    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation, app.core.ratings)
     _, local_url, share_url = app.blocks.launch(
         server_name=settings.host,
         server_port=_port(settings.host, settings.port),

@@ -255,6 +255,11 @@ class Settings:
         None, _folder, "TOML file that says how further moderators are asked, in the form of moderation/catalogue.toml"
     )
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
+    ratings: str = _setting(
+        "on",
+        _one_of("on", "off", "always"),
+        "answers can be rated; on: their text is kept for training where the person agrees; always: it is always kept",
+    )
     operator_key: Secret = _setting(
         Secret(""),
         _secret,

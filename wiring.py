@@ -22,6 +22,8 @@ from chat.local import LocalModel
 from chat.making import Chosen, ModelMaker
 from chat.moderators import Moderators
 from chat.placement import ZEROGPU, Placement
+from chat.rating import Keep
+from chat.ratings import Ratings
 from chat.reader import Reader
 from chat.remote import is_address
 from chat.rewriting import Rewriter
@@ -83,6 +85,8 @@ class Core:
     screen: Screen
     cases: Cases
     tally: Tally
+    ratings: Ratings | None
+    """None where answers cannot be rated."""
     moderators: tuple[str, ...]
     """Names of those who screen, for anybody to see."""
 
@@ -179,6 +183,7 @@ def wire(
         screen=screen,
         cases=cases,
         tally=tally,
+        ratings=Ratings(settings.data_dir, Keep(settings.ratings)) if settings.ratings != "off" else None,
         moderators=moderators.names,
     )
 

@@ -77,6 +77,7 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         models=tuple(model.id for model in catalogue.load()),
         models_allowed=settings.model_picker != "off",
         moderation_forced=settings.moderation == "always",
+        ratings=core.ratings is not None,
     )
     live = sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
     return Terminal(
@@ -88,6 +89,7 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         Keyboard(sys.stdin, [f"/{name}" for name in COMMANDS]),
         Console(sys.stdout, sys.stderr, live, colours=not environ.get("NO_COLOR")),
         lambda: tuple(run.id for run in core.runs.all()),
+        core.ratings,
     )
 
 

@@ -16,8 +16,9 @@ from chat import catalogue, weights
 from chat.base import SILENT, ChatRequest, Chunk, Finish
 from chat.bilingual import Bilingual
 from chat.decoding import Decoder, Job, TimeUp, Waiting
+from chat.formats import format_of
 from chat.placement import Placement
-from chat.prompt import Prompt, PromptBuilder, format_of
+from chat.prompt import Prompt, PromptBuilder
 from chat.sampling_limits import check
 from chat.text_stream import TextStream
 from chat.zerogpu import Lender
@@ -37,9 +38,9 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_s
 class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
-    `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. `format` names the
-    prompt format (`chat.prompt.FORMATS`) where the model does not tell it. Only the request's own sampling counts; what
-    a model's generation_config.json recommends is not used.
+    `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. `format` is the
+    prompt's (a key of `chat.formats.FORMATS`) where the model does not tell it. Only the request's own sampling counts;
+    what a model's generation_config.json recommends is not used.
     """
 
     least = THRESHOLD
@@ -175,6 +176,8 @@ class LocalModel:
         prompt = self._prompt(request)
         for notice in prompt.notices:
             yield Chunk(notice=notice)
+        if prompt.read:
+            yield Chunk(read=prompt.read)
         yield from self._answer(prompt, request)
 
     def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chat import adapter
-from chat.prompt import FORMATS
+from chat.formats import FORMATS
 from errors import AppError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Run:
     scores: Mapping[str, float]
     """On held-out texts, the first few of run.json."""
     format: str = ""
-    """How it was taught to be written to (`chat.prompt.FORMATS`); empty: as any other model of its kind."""
+    """How it was taught to be written to (`chat.formats.FORMATS`); empty: as any other model of its kind."""
 
     @property
     def name(self) -> str:

@@ -12,11 +12,25 @@ from types import FrameType
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
 from chat.bilingual import told
-from chat.commands import Contest, LoadModel, Offer, Quit, Response, Session, ShowPrompt, contested, finished, run
+from chat.commands import (
+    Contest,
+    LoadModel,
+    Offer,
+    Quit,
+    Rate,
+    Response,
+    Session,
+    ShowPrompt,
+    contested,
+    finished,
+    rated,
+    run,
+)
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, Turn
 from chat.events import Delta, Done, Event, Stage, Status
 from chat.flags import in_brackets
+from chat.ratings import Ratings
 from chat.slot import MakeModel
 from errors import AppError
 from retrieval.base import Passage
@@ -49,8 +63,10 @@ class Terminal:
         keyboard: Keyboard,
         console: Console,
         runs: Callable[[], tuple[str, ...]] = tuple,
+        ratings: Ratings | None = None,
     ) -> None:
-        """`runs`: what fine-tuned models there are now; they are suggested before those of `offer`."""
+        """`runs`: what fine-tuned models there are now; they are suggested before those of `offer`. `ratings` must be
+        there where the offer says that answers can be rated."""
         self.session = session
         self._assistant = assistant
         self._models = assistant.models
@@ -60,6 +76,7 @@ class Terminal:
         self._keyboard = keyboard
         self._console = console
         self._runs = runs
+        self._ratings = ratings
 
     def run(self) -> int:
         """Wait until all is loaded, then read and answer until the end; the exit status.
@@ -125,6 +142,10 @@ class Terminal:
             self._load(effect.name)
         elif isinstance(effect, Contest):
             response = contested(self.session, self._assistant.contest(effect.turn, keep_text=effect.keep_text))
+            self.session = response.session
+            self._console.line(response.text)
+        elif isinstance(effect, Rate) and self._ratings is not None:
+            response = rated(self.session, self._ratings.rate(self.session.conversation, effect.turn.id, effect.rating))
             self.session = response.session
             self._console.line(response.text)
         elif isinstance(effect, ShowPrompt):

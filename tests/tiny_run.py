@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from chat.base import Message, Role
+from chat.formats import format_of
 from chat.placement import Placement
-from chat.prompt import PromptBuilder, format_of
+from chat.prompt import PromptBuilder
 from chat.weights import open_config, open_net, open_tokenizer
 from tests.tiny_model import CONTEXT, DIALOGUES, START, TURN_END, one_thread
 

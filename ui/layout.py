@@ -73,6 +73,8 @@ class Options:
     """Size of the largest of them."""
     runs: Callable[[], tuple[Run, ...]] = tuple
     """The fine-tuned models of this machine, as they are now."""
+    ratings: bool = False
+    """Whether answers can be rated."""
     live: tuple[Source, ...] = ()
     """The sources that tell of themselves and let visitors choose."""
 
@@ -100,6 +102,9 @@ class Switches:
     fold: gr.Accordion
     policy: gr.HTML
     """The policy in sentences, inside the fold."""
+    ratings_fold: gr.Accordion
+    ratings: gr.HTML
+    """What happens to ratings, inside that fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +169,13 @@ def build(options: Options, i18n: gr.I18n, logo: str) -> Layout:
         switches = _switches(options, i18n, logo)
         documents = _documents(options, i18n)
         models = _models(options, i18n)
-    chat = _chat(i18n, logo)
+    chat = _chat(options, i18n, logo)
     with gr.Sidebar(position="right", open=False, width=420, elem_id="gc-viewer") as panel:
         viewer = Viewer(panel, gr.HTML("", js_on_load=None, elem_id="gc-shown"))
     return Layout(browser, chat, switches, documents, models, viewer)
 
 
-def _chat(i18n: gr.I18n, logo: str) -> ChatPane:
+def _chat(options: Options, i18n: gr.I18n, logo: str) -> ChatPane:
     with gr.Column(elem_id="gc-main"):
         gr.HTML(f'<div class="gc-brand">{logo}<span>Groundchat</span></div>', js_on_load=None, elem_id="gc-header")
         banner = gr.HTML("", js_on_load=None, elem_id="gc-banner")
@@ -199,15 +204,16 @@ def _chat(i18n: gr.I18n, logo: str) -> ChatPane:
             autofocus=True,
             submit_btn=True,
         )
-        hints = f'<span data-gc-commands="{escape(_hints())}"></span>'
+        hints = f'<span data-gc-commands="{escape(_hints(options))}"></span>'
         acts = gr.HTML("", html_template=hints, js_on_load=_ACTS, elem_classes="gc-bridge")
         tab = gr.HTML("", html_template="<span></span>", js_on_load=_TAB, elem_classes="gc-bridge")
     return ChatPane(banner, chatbot, note, message, acts, tab)
 
 
-def _hints() -> str:
+def _hints(options: Options) -> str:
     """Of each language the slash commands, as JSON: name, usage, what it does."""
-    offered = [command for command in COMMANDS.values() if command.name != "quit"]
+    left_out = {"quit"} if options.ratings else {"quit", "good", "bad"}
+    offered = [command for command in COMMANDS.values() if command.name not in left_out]
     return json.dumps(
         {
             language: [[command.name, command.usage(language), command.help[language]] for command in offered]
@@ -246,7 +252,10 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
     screened: Any = i18n("policy")
     with gr.Accordion(screened, open=False, elem_id="gc-policy") as fold:
         policy = gr.HTML("", js_on_load=None)
-    return Switches(reset, retrieval, sources, settings, moderation, fold, policy)
+    rated: Any = i18n("ratings")
+    with gr.Accordion(rated, open=False, visible=options.ratings, elem_id="gc-ratings") as ratings_fold:
+        ratings = gr.HTML("", js_on_load=None)
+    return Switches(reset, retrieval, sources, settings, moderation, fold, policy, ratings_fold, ratings)
 
 
 def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:
