@@ -53,7 +53,9 @@ def push(folder: Path, repository: str, *, private: bool = False, update: bool =
             "with --update.",
             zh=f"Hugging Face 不接受“{repository}”的文件（{reason}）；请更正后用同样的命令加 --update 再试。",
         ) from error
-    except (httpx2.HTTPError, OSError, RuntimeError) as error:  # RuntimeError: the chunk store, Xet
+    except (httpx2.HTTPError, OSError, RuntimeError) as error:  # RuntimeError: a file's own upload, and Xet
+        if isinstance(cause := error.__cause__, HfHubHTTPError):
+            raise _refused(repository, cause, cause.response.status_code) from error
         logger.warning("Pushing %s failed (%s): %s", repository, type(error).__name__, error)
         raise InputError(
             f"“{repository}” could not be pushed to the end ({type(error).__name__}); check the network, then give the "

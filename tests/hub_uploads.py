@@ -22,6 +22,8 @@ import pytest
 
 from tests.hub_server import COMMIT, WRONG_TOKEN, Hub, serve_hub
 
+SENT = "ignore:Use 'content=:DeprecationWarning"
+"""The hub's client sends files in a way that its HTTP library would have otherwise."""
 TOKEN = "hf_goodgoodgoodgoodgoodgoodgoodgoodgo"
 _MODES = {True: "lfs", False: "regular"}
 
@@ -128,8 +130,8 @@ class Uploads(Hub):
                 (repository / value["path"]).write_bytes(base64.b64decode(value["content"]))
             elif said["key"] == "lfsFile":
                 (repository / value["path"]).write_bytes(self._stored(value["oid"]).read_bytes())
-        host = f"http://{self.headers['Host']}"
-        return self.reply(200, json.dumps({"commitUrl": f"{host}/commit/{COMMIT}", "commitOid": COMMIT}).encode())
+        page = f"http://{self.headers['Host']}/{repository.relative_to(self.folder).as_posix()}"
+        return self.reply(200, json.dumps({"commitUrl": f"{page}/commit/{COMMIT}", "commitOid": COMMIT}).encode())
 
     def _repository(self, path: str) -> Path:
         parts = path.removeprefix("/api/models").strip("/").split("/")

@@ -15,7 +15,7 @@ from errors import InputError, ModelError
 from finetune import merge, sameness
 from finetune.merge import main, make, source
 from tests.facts import check_told
-from tests.hub_uploads import serve_uploads
+from tests.hub_uploads import SENT, serve_uploads
 from tests.test_placement import make_adapter
 from tests.tiny_model import answer, one_thread, shared_tiny_model
 from tests.tiny_run import COUNTED, QUESTION, make_tiny_run
@@ -145,6 +145,7 @@ def test_whole_weights_can_be_quantised_too(base: Path, tmp_path: Path, capsys: 
     assert result["bytes"] < sum(file.stat().st_size for file in run.iterdir())
 
 
+@pytest.mark.filterwarnings(SENT)
 def test_a_run_is_pushed_as_it_is_or_merged(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from chat.local import LocalModel
 from chat.placement import Placement
@@ -12,8 +13,10 @@ from errors import InputError
 from finetune.push import push
 from tests.facts import check_told
 from tests.hub_server import NOWHERE, WRONG_TOKEN, point_hub_at
-from tests.hub_uploads import TOKEN, serve_uploads
+from tests.hub_uploads import SENT, TOKEN, serve_uploads
 from tests.tiny_model import DIALOGUES, answer, shared_tiny_model
+
+pytestmark = pytest.mark.filterwarnings(SENT)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,17 @@ def test_what_stands_in_the_way_is_one_sentence(
     assert sentence in str(raised.value)
     check_told(raised.value, repository)
     assert token not in str(raised.value) or not token
+
+
+def test_small_files_arrive_by_the_way_that_has_a_chunk_store(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is taken outside of tests; the store itself (Xet) is not there, so no weights are sent."""
+    with serve_uploads(tmp_path, monkeypatch) as hub:
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+        (run / "model.safetensors").unlink()
+        push(run, "owner/bot")
+        assert (hub.folder / "owner" / "bot" / "tokenizer.json").is_file()
 
 
 def test_a_card_that_the_hub_does_not_take_is_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
