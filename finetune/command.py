@@ -43,6 +43,7 @@ def command(module: str, says: str | None, train: Train, given: Sequence[str] | 
 
             print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
             return 0
+        _without_small_bars()
         run = train(recipe, runs, resume=options.resume, skip_bad=options.skip_bad, bar=True, progress=_tell)
     except AppError as error:
         print(f"{module}: {error}", file=sys.stderr)
@@ -60,6 +61,13 @@ def _quieten() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _without_small_bars() -> None:
+    """Only the run's own progress bar is drawn, none for each file that is read or written."""
+    from transformers.utils import logging as shown
+
+    shown.disable_progress_bar()
 
 
 def _parser(module: str, says: str | None) -> argparse.ArgumentParser:

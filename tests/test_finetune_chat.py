@@ -289,12 +289,12 @@ def test_help_and_a_wrong_key_take_no_time(tmp_path: Path) -> None:
     assert time.perf_counter() - began < 20
 
 
-@pytest.mark.parametrize("name", ["single", "ddp", "fsdp2", "zero3"])
+@pytest.mark.parametrize("name", ["single", "ddp", "cpu", "fsdp2", "zero3"])
 def test_accelerates_configurations_are_ones_it_reads(name: str) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 
     file = _ROOT / "finetune" / "accelerate" / f"{name}.yaml"
     found = load_config_from_file(str(file))
-    kinds = {"single": "NO", "ddp": "MULTI_GPU", "fsdp2": "FSDP", "zero3": "DEEPSPEED"}
+    kinds = {"single": "NO", "ddp": "MULTI_GPU", "cpu": "MULTI_GPU", "fsdp2": "FSDP", "zero3": "DEEPSPEED"}
     assert str(found.distributed_type.value) == kinds[name]
     assert f"finetune/accelerate/{name}.yaml" in file.read_text(encoding="utf-8")
