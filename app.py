@@ -22,6 +22,7 @@ import gradio as gr
 import settings as configuration
 from chat import catalogue
 from chat.placement import ZEROGPU
+from chat.runs import Runs
 from chat.sources import Source
 from chat.store import ConversationStore
 from chat.zerogpu import Gpu
@@ -57,13 +58,14 @@ def build_app(settings: Settings) -> App:
     i18n = translations()
     parts = Parts(
         assistant=core.assistant,
-        store=ConversationStore(),
+        store=ConversationStore(gone=core.ratings.let_go if core.ratings else None),
         index=core.index,
         reader=core.reader,
         make_model=core.make_model,
         forecast=core.forecast,
         sampling=core.sampling,
-        options=_options(settings, core.assistant.sources.all),
+        options=_options(settings, core.assistant.sources.all, core.runs),
+        ratings=core.ratings,
         uploads=core.uploads,
         documents_source=DOCUMENTS,
     )
@@ -86,7 +88,7 @@ def _gpu(settings: Settings) -> Gpu | None:
     return gpu
 
 
-def _options(settings: Settings, sources: Sequence[Source]) -> Options:
+def _options(settings: Settings, sources: Sequence[Source], runs: Runs) -> Options:
     private = settings.host in ("127.0.0.1", "localhost", "::1") and not settings.share
     picker = {"on": True, "off": False, "auto": private}[settings.model_picker]
     return Options(
@@ -99,7 +101,9 @@ def _options(settings: Settings, sources: Sequence[Source]) -> Options:
         catalogue=catalogue.load(),
         file_types=tuple(sorted(READABLE)),
         most_bytes=most_bytes(settings),
+        ratings=settings.ratings != "off",
         live=tuple(source for source in sources if source.live is not None),
+        runs=runs.all,
     )
 
 
@@ -110,7 +114,7 @@ def launch(app: App, settings: Settings, *, block: bool = True) -> str:
         passphrase = configuration.Secret(secrets.token_urlsafe(9))
         print(f"Passphrase of the shared page (any user name): {passphrase!s}")
     operator_key = settings.operator_key or configuration.Secret(secrets.token_urlsafe(12))
-    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation)
+    desk = Desk(app.core.screen, app.core.cases, app.core.tally, settings.moderation, app.core.ratings)
     _, local_url, share_url = app.blocks.launch(
         server_name=settings.host,
         server_port=_port(settings.host, settings.port),

@@ -181,7 +181,10 @@ class Settings:
     )
     data_dir: Path = _setting(Path("var"), Path, "folder for the index, uploads and caches")
     model: str = _setting(
-        "auto", _text, "auto, reader, a hub id, a local folder, or the address of an OpenAI-compatible server"
+        "auto",
+        _text,
+        "auto, reader, a hub id, a local folder, run:NAME of a fine-tuned one in runs/ of the data folder, or the "
+        "address of an OpenAI-compatible server",
     )
     remote_model: str = _setting("", _text, "name of the model on that server; not needed where it has one")
     remote_key: Secret = _setting(Secret(""), _key, "API key for that server")
@@ -252,6 +255,11 @@ class Settings:
         None, _folder, "TOML file that says how further moderators are asked, in the form of moderation/catalogue.toml"
     )
     moderation_limit_s: float = _setting(10.0, _between(0.1, 120), "time limit of one moderation check, in seconds")
+    ratings: str = _setting(
+        "on",
+        _one_of("on", "off", "always"),
+        "answers can be rated; on: their text is kept for training where the person agrees; always: it is always kept",
+    )
     operator_key: Secret = _setting(
         Secret(""),
         _secret,

@@ -6,7 +6,6 @@ core.assistant.startup.start()  # loads index, encoder, moderator, reader and mo
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,19 +13,22 @@ from pathlib import Path
 
 import wired_sources
 from activity import Activity
-from chat import weights
 from chat.assistant import Assistant
 from chat.base import Sampling
 from chat.bilingual import said
 from chat.claims import CitationChecks
 from chat.fit import fitting_model
-from chat.local import LONGEST_CONTEXT, LocalModel
+from chat.local import LocalModel
+from chat.making import Chosen, ModelMaker
 from chat.moderators import Moderators
 from chat.placement import ZEROGPU, Placement
+from chat.rating import Keep
+from chat.ratings import Ratings
 from chat.reader import Reader
-from chat.remote import RemoteModel, is_address
+from chat.remote import is_address
 from chat.rewriting import Rewriter
-from chat.slot import Loadable, MakeModel, ModelSlot
+from chat.runs import Runs
+from chat.slot import MakeModel, ModelSlot
 from chat.source_labels import LABELS
 from chat.sources import Source, Sources
 from chat.startup import Startup, Step
@@ -76,11 +78,15 @@ class Core:
     reader: Reader
     make_model: MakeModel
     forecast: Callable[[str], str]
-    """What a model needs and whether it fits here, before it is downloaded. Raises `ModelError`."""
+    """What a model needs and whether it fits here, before a download; empty without one. Raises `ModelError`."""
+    runs: Runs
+    """The fine-tuned models of this machine."""
     sampling: Sampling
     screen: Screen
     cases: Cases
     tally: Tally
+    ratings: Ratings | None
+    """None where answers cannot be rated."""
     moderators: tuple[str, ...]
     """Names of those who screen, for anybody to see."""
 
@@ -102,12 +108,14 @@ def wire(
     wait_for_model: bool = False,
     ready: Callable[[], None] | None = None,
     gpu: Gpu | None = None,
+    runs: Path | None = None,
 ) -> Core:
     """Put the parts together. Raises `SettingsError` for a policy, moderator, folder, list or dump that cannot be used.
 
     `uploads`: whether visitors' documents are a source. `wait_for_model`: whether the start ends when the model of the
     settings is loaded, instead of the reader answering meanwhile. `ready` is called when the start has ended well.
-    `gpu` is what lends GPUs on a Space with ZeroGPU; without it chat models run on the CPU there.
+    `gpu` is what lends GPUs on a Space with ZeroGPU; without it chat models run on the CPU there. `runs` is the folder
+    of fine-tuned models, otherwise `runs` of the data folder.
     """
     encoder = SentenceEncoder(settings.encoder, settings.encoder_languages)
     activity = Activity(Heap().tidy)
@@ -132,21 +140,9 @@ def wire(
     moderators = moderators_of(settings, EmbeddedClassifier(), placement, shared)
     screen = screen_of(settings, moderators, encoder)
 
-    def make_model(name: str, /, *, model: str = "", key: str = "") -> Loadable:
-        if is_address(name):
-            # The settings' key and model belong to the operator's server and go to no other.
-            own = name == settings.model
-            return RemoteModel(
-                name, model or (settings.remote_model if own else ""), key or (settings.remote_key if own else "")
-            )
-        if shared is not None and name == settings.model:
-            return shared
-        # An adapter belongs to the model it was named with.
-        chosen = placement if name == settings.model else dataclasses.replace(placement, adapter="")
-        return LocalModel(name, chosen, users=users, lender=lender)
-
-    def forecast(name: str) -> str:
-        return weights.forecast(name, placement, users, LONGEST_CONTEXT)
+    trained = Runs(runs or settings.data_dir / "runs")
+    chosen = Chosen(settings.model, settings.remote_model, settings.remote_key, shared)
+    make_model = ModelMaker(models, trained, placement, users, chosen, lender)
 
     steps = _steps(settings, encoder, index, moderators, reader, models, placement, make_model, wait_for_model)
     if uploads:
@@ -181,11 +177,13 @@ def wire(
         dump=dump,
         reader=reader,
         make_model=make_model,
-        forecast=forecast,
+        forecast=make_model.forecast,
+        runs=trained,
         sampling=Sampling(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature),
         screen=screen,
         cases=cases,
         tally=tally,
+        ratings=Ratings(settings.data_dir, Keep(settings.ratings)) if settings.ratings != "off" else None,
         moderators=moderators.names,
     )
 
@@ -226,16 +224,17 @@ def _steps(
     def choose(report: Callable[[str], None]) -> None:
         try:
             name = settings.model if settings.model != "auto" else fitting_model(placement)
+            if not name or name == "reader":
+                return
+            model = make_model(name)
         except ModelError as error:
             models.say(said(error))
             return
-        if not name or name == "reader":
-            return
         if not wait_for_model:
-            models.load_in_background(make_model(name))
+            models.load_in_background(model)
             return
         with suppress(ModelError):  # the slot tells why, and the reader answers
-            for says in models.load(make_model(name)):
+            for says in models.load(model):
                 report(says)
 
     return [

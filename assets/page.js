@@ -24,7 +24,7 @@
   page.unsent = () => last;
   const act = (kind, turn, text) => {
     remember();
-    const quiet = kind === 'undo' || kind === 'contest';
+    const quiet = ['undo', 'contest', 'rate', 'forget'].includes(kind);
     last = quiet ? '' : text;
     follow = !quiet;
     page.act([kind, turn, text, asked().at(-1)?.dataset.gcTurn || '']);
@@ -53,7 +53,7 @@
     note.hidden = true;
     const kept = document.createElement('div');
     kept.id = 'gc-earlier';
-    for (const row of rows) row.querySelectorAll('.gc-acts, .gc-status, form').forEach(part => part.remove());
+    for (const row of rows) row.querySelectorAll('.gc-acts, .gc-status, .gc-rating, form').forEach(part => part.remove());
     const line = document.createElement('p');
     line.className = 'gc-divider';
     line.textContent = note.textContent;
@@ -184,16 +184,40 @@
     button.disabled = true;
     act('contest', button.dataset.gcTurn, `${button.dataset.gcSide}${keep ? ' text' : ''}`);
   };
-  const acts = {copy: copied, edit, retry, undo, contest, continue: goOn};
 
+  // Rating an answer. A press of a thumb counts at once, another one takes it back; whether its text may be kept is
+  // remembered in this browser.
+  const AGREED = 'groundchat-ratings';
+  const rate = (button, given) => act('rate', button.dataset.gcTurn, JSON.stringify(given));
+  const thumb = button => rate(button, button.getAttribute('aria-pressed') === 'true'
+    ? null : {thumb: button.dataset.gcThumb, keep: localStorage.getItem(AGREED) === 'keep'});
+  const rated = button => {
+    const panel = button.closest('.gc-rating'), keep = panel.querySelector('[name="keep"]');
+    if (keep) localStorage.setItem(AGREED, keep.checked ? 'keep' : '');
+    panel.open = false;
+    rate(button, {
+      thumb: button.dataset.gcThumb,
+      reasons: [...panel.querySelectorAll('.gc-reasons input:checked')].map(box => box.name),
+      ideal: panel.querySelector('.gc-ideal')?.value || '',
+      keep: Boolean(keep?.checked),
+      explained: true,
+    });
+  };
+  const unrate = button => rate(button, null);
+  const forget = button => sure(button) && act('forget', '', '');
+  const acts = {copy: copied, edit, retry, undo, contest, rate: thumb, rated, unrate, forget, continue: goOn};
+
+  // A button that asks once more before it does what cannot be undone.
+  const sure = button => {
+    if (button.dataset.sure) return true;
+    const sign = button.textContent;
+    button.dataset.sure = '1';
+    button.textContent = button.dataset.gcSure;
+    setTimeout(() => { delete button.dataset.sure; button.textContent = sign; }, SURE_MS);
+    return false;
+  };
   const remove = button => {
-    if (!button.dataset.sure) {
-      const sign = button.textContent;
-      button.dataset.sure = '1';
-      button.textContent = button.dataset.gcSure;
-      setTimeout(() => { delete button.dataset.sure; button.textContent = sign; }, SURE_MS);
-      return;
-    }
+    if (!sure(button)) return;
     page.document(['delete', button.dataset.gcDelete, document.querySelector('#gc-viewer [data-gc-document]')?.dataset.gcDocument || '']);
   };
   const cite = link => {

@@ -38,8 +38,9 @@ def main() -> int:
     keep_little(os.environ)
     try:
         settings = configuration.load(sys.argv[1:], os.environ, _ROOT / ".env", "python -m chat")
+        runs = settings.data_dir / "runs"
         settings = dataclasses.replace(settings, data_dir=settings.data_dir / _FOLDER)
-        core = wire(settings, uploads=False, wait_for_model=True)
+        core = wire(settings, uploads=False, wait_for_model=True, runs=runs)
         _log_to(settings.data_dir / "log")
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -76,6 +77,7 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         models=tuple(model.id for model in catalogue.load()),
         models_allowed=settings.model_picker != "off",
         moderation_forced=settings.moderation == "always",
+        ratings=core.ratings is not None,
     )
     live = sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
     return Terminal(
@@ -86,6 +88,8 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         core.make_model,
         Keyboard(sys.stdin, [f"/{name}" for name in COMMANDS]),
         Console(sys.stdout, sys.stderr, live, colours=not environ.get("NO_COLOR")),
+        lambda: tuple(run.id for run in core.runs.all()),
+        core.ratings,
     )
 
 

@@ -94,6 +94,8 @@ class Chunk:
     finish: Finish | None = None
     notice: str = ""
     """Something the person should know beside the answer, e.g. that old turns were left out; may be `Bilingual`."""
+    read: tuple[Message, ...] = ()
+    """The messages as the model reads them, the sources in the last; told where it is not given all as it stands."""
     place: int = 0
     """Place in the queue while the request waits for its turn, 1 for the next; 0 once it is being answered."""
 

@@ -3,7 +3,7 @@
     response = run("/hyperparameters temperature=0", session, offer)
     response.session        # the session afterwards
     response.text           # to be shown
-    response.effect         # what is to be done: an Ask, LoadModel, ShowPrompt, Contest, Quit; None where nothing is
+    response.effect         # what is to be done: an Ask, LoadModel, ShowPrompt, Contest, Rate, Quit; None where not
 
 A line without a slash is a message. Raises `InputError` for what cannot be done.
 """
@@ -15,12 +15,16 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from chat import command_texts
 from chat.assistant import Ask, check_question
 from chat.base import Sampling
 from chat.conversation import Conversation, Outcome, Turn, begin, continued, new_id
+from chat.rating import Rating, Thumb, typed
+from chat.ratings import rateable
+from chat.runs import PREFIX
 from chat.sampling_limits import LIMITS, changed
 from chat.sources import Source
 from errors import InputError
@@ -70,6 +74,8 @@ class Offer:
     """Models that are suggested; others load too."""
     models_allowed: bool = True
     moderation_forced: bool = False
+    ratings: bool = False
+    """Whether answers can be rated."""
     terminal: bool = True
     """Whether a terminal shows it: there columns line up, and there is something to leave."""
 
@@ -97,6 +103,14 @@ class Contest:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Record what the person thinks of this turn (`Ratings.rate`); None takes it back."""
+
+    turn: Turn
+    rating: Rating | None
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """The person leaves."""
 
@@ -107,7 +121,7 @@ class Response:
 
     session: Session
     text: str = ""
-    effect: Ask | LoadModel | ShowPrompt | Contest | Quit | None = None
+    effect: Ask | LoadModel | ShowPrompt | Contest | Rate | Quit | None = None
     draft: str = ""
     """What returns to the input line."""
 
@@ -210,7 +224,8 @@ def _model(session: Session, argument: str, offer: Offer) -> Response:
         return Response(session, session.say("model", name=offer.model) + session.say("models") + names)
     if not offer.models_allowed:
         raise _refusal("model_fixed")
-    return Response(session, effect=LoadModel(argument))
+    run = PREFIX + argument
+    return Response(session, effect=LoadModel(run if run in offer.models else argument))
 
 
 def _sources(session: Session, argument: str, offer: Offer) -> Response:
@@ -266,6 +281,23 @@ def contested(session: Session, turn: Turn) -> Response:
     """The session once its turn was contested, and the thanks for it."""
     text = session.say("contested_text" if any(flag.text_kept for flag in turn.flags) else "contested")
     return Response(dataclasses.replace(session, conversation=session.conversation.put(turn)), text)
+
+
+def _rate(session: Session, argument: str, offer: Offer, thumb: Thumb) -> Response:
+    if not offer.ratings:
+        raise _refusal("ratings_off")
+    turn = next((turn for turn in reversed(session.conversation.turns) if rateable(turn)), None)
+    if turn is None:
+        raise _refusal("nothing_asked")
+    return Response(session, effect=Rate(turn, typed(argument, thumb)))
+
+
+def rated(session: Session, turn: Turn) -> Response:
+    """The session once its turn was rated, and the thanks for it."""
+    rating = turn.rating
+    key = "rated_off" if rating is None else "rated_text" if rating.keep else "rated"
+    key = "rated_barred" if rating is not None and rating.barred else key
+    return Response(dataclasses.replace(session, conversation=session.conversation.put(turn)), session.say(key))
 
 
 def _continue(session: Session, argument: str, offer: Offer) -> Response:
@@ -343,6 +375,8 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "sources": _sources,
         "moderation": _moderation,
         "contest": _contest,
+        "good": partial(_rate, thumb=Thumb.UP),
+        "bad": partial(_rate, thumb=Thumb.DOWN),
         "continue": _continue,
         "retry": _retry,
         "undo": _undo,
@@ -357,10 +391,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         name: Command(
             name,
             handler,
-            help={language: command_texts.HELP[language][name] for language in command_texts.HELP},
-            arguments={
-                language: command_texts.ARGUMENTS[language].get(name, "") for language in command_texts.ARGUMENTS
-            },
+            help={language: told[name] for language, told in command_texts.HELP.items()},
+            arguments={language: told.get(name, "") for language, told in command_texts.ARGUMENTS.items()},
             needs=name in _NEED_TEXT,
         )
         for name, handler in _HANDLERS.items()

@@ -12,6 +12,7 @@ from enum import StrEnum
 from chat.base import Message, Role, Sampling
 from chat.citations import renumbered
 from chat.flags import Flag
+from chat.rating import Rating
 from retrieval.base import Passage
 
 
@@ -94,6 +95,10 @@ class Turn:
     kind: Kind = Kind.MESSAGE
     asked: float = 0.0
     """When, in Unix time; 0 where it is not known."""
+    read: tuple[Message, ...] = ()
+    """What the model read, where that is not just the turns before, the passages and the question."""
+    rating: Rating | None = None
+    """What the person thinks of the answer."""
 
     @property
     def remembered(self) -> bool:

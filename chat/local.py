@@ -16,8 +16,9 @@ from chat import catalogue, weights
 from chat.base import SILENT, ChatRequest, Chunk, Finish
 from chat.bilingual import Bilingual
 from chat.decoding import Decoder, Job, TimeUp, Waiting
+from chat.formats import format_of
 from chat.placement import Placement
-from chat.prompt import Prompt, PromptBuilder, format_of
+from chat.prompt import Prompt, PromptBuilder
 from chat.sampling_limits import check
 from chat.text_stream import TextStream
 from chat.zerogpu import Lender
@@ -37,8 +38,9 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_s
 class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
-    `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. Only the request's
-    own sampling counts; what a model's generation_config.json recommends is not used.
+    `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. `format` is the
+    prompt's (a key of `chat.formats.FORMATS`) where the model does not tell it. Only the request's own sampling counts;
+    what a model's generation_config.json recommends is not used.
     """
 
     least = THRESHOLD
@@ -50,12 +52,14 @@ class LocalModel:
         context_limit: int = LONGEST_CONTEXT,
         users: int = 16,
         lender: Lender | None = None,
+        format: str = "",
     ) -> None:
         self.model = model
         self.placement = placement or Placement()
         self.context_limit = context_limit
         self.users = users
-        self._lender = lender
+        self.lender = lender
+        self.format = format
         self._net: Any = None
         self._tokenizer: Any = None
         self._prompts: PromptBuilder
@@ -92,7 +96,33 @@ class LocalModel:
             if self._decoder is None:
                 self._load(progress or _say_nothing)
 
+    def rest(self) -> None:
+        """Give back the memory of what was read; does nothing while somebody is being answered."""
+        from chat.batching import BatchedDecoder
+
+        if isinstance(self._decoder, BatchedDecoder):
+            self._decoder.forget()
+
+    @property
+    def known(self) -> catalogue.CatalogueModel | None:
+        """What the catalogue says of it; None where it says nothing."""
+        return catalogue.find(self.model)
+
     def _load(self, progress: Callable[[str], None]) -> None:
+        net, tokenizer = self._open(progress)
+        known = self.known
+        context = min(self.context_limit, context_of(net.config, tokenizer), known.context if known else 2**31)
+        format = self.format or (known.format if known else format_of(tokenizer, net.config.model_type))
+        prompts = PromptBuilder(tokenizer, format, context)
+        declared = _declared_ends(net, tokenizer)
+        self._tokenizer, self._prompts = tokenizer, prompts
+        self._ends = declared | prompts.end_of_turn(declared)
+        self._net = net
+        self._decoder = self._decoder_for(net)
+        progress(Bilingual(f"{self.name} is ready", zh=f"{self.name} 已就绪"))
+
+    def _open(self, progress: Callable[[str], None]) -> tuple[Any, Any]:
+        """The network and its tokenizer, read from disk. Raises `ModelError`."""
         from transformers.utils import logging as transformers_logging
 
         progress(weights.forecast(self.model, self.placement, self.users, self.context_limit, progress))
@@ -107,16 +137,7 @@ class LocalModel:
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
-        known = catalogue.find(self.model)
-        context = min(self.context_limit, context_of(net.config, tokenizer), known.context if known else 2**31)
-        format = known.format if known else format_of(tokenizer, net.config.model_type)
-        prompts = PromptBuilder(tokenizer, format, context)
-        declared = _declared_ends(net, tokenizer)
-        self._tokenizer, self._prompts = tokenizer, prompts
-        self._ends = declared | prompts.end_of_turn(declared)
-        self._net = net
-        self._decoder = self._decoder_for(net)
-        progress(Bilingual(f"{self.name} is ready", zh=f"{self.name} 已就绪"))
+        return net, tokenizer
 
     def _decoder_for(self, net: Any) -> Decoder:
         """Raises `ModelError` when the network cannot go on from what it has read."""
@@ -131,8 +152,8 @@ class LocalModel:
                 f"The model “{self.name}” does not run here ({kind}); the log says why, choose another model.",
                 zh=f"模型“{self.name}”在此无法运行（{kind}）；原因见日志，请换一个模型。",
             ) from error
-        if self._lender is not None:
-            return self._lender.decoder(net)
+        if self.lender is not None:
+            return self.lender.decoder(net)
         try:
             bytes_per_token = trial.batches(net)
         except Exception as error:
@@ -155,6 +176,8 @@ class LocalModel:
         prompt = self._prompt(request)
         for notice in prompt.notices:
             yield Chunk(notice=notice)
+        if prompt.read:
+            yield Chunk(read=prompt.read)
         yield from self._answer(prompt, request)
 
     def raw_stream(self, request: ChatRequest) -> Iterator[Chunk]:

@@ -17,14 +17,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from chat.base import Message, Role
-from chat.bilingual import Bilingual
-from chat.budget import Ruler, fit
+from chat.budget import Kept, Ruler, fit
+from chat.formats import FORMATS
 from chat.left_out import what_was_left_out
-from chat.role_tags import LINE_START, RoleTags, tags_of
+from chat.role_tags import RoleTags, tags_of
 from errors import InputError, ModelError
 from retrieval.base import Passage
 
@@ -44,66 +43,6 @@ _ASKED = [{"role": "user", "content": "U"}]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """How turns are written. `template` is a Jinja chat template; None means the tokenizer's own."""
-
-    template: str | None = None
-    stop: tuple[str, ...] = ()
-    """Strings that end an answer and are never shown."""
-    lead: str = ""
-    """What the model writes before the first word of an answer, beyond the prompt; not shown."""
-    tags: re.Pattern[str] | None = None
-    """Role tags that must not stand in anybody's text; group `tag` is set in single guillemets."""
-    caution: tuple[Bilingual, ...] = ()
-    """What a person should know of a model that is written to like this; told with the first answer."""
-
-
-FORMATS: MappingProxyType[str, Format] = MappingProxyType(
-    {
-        "chat-template": Format(),
-        "openchatkit": Format(
-            template=(
-                "Current Date: {{ date }}\nCurrent Time: {{ time }}\n\n"
-                "{% for message in messages %}"
-                "<{{ 'human' if message.role == 'user' else 'bot' }}>: {{ message.content }}\n"
-                "{% endfor %}"
-                "{% if add_generation_prompt %}<bot>:{% endif %}"
-            ),
-            stop=("\n<human>", "<human>", "\n<bot>", "<bot>"),
-            lead=" ",
-            tags=re.compile(r"<(?P<tag>\s*/?\s*(?:human|bot)\s*)>", re.IGNORECASE),
-        ),
-        "plain": Format(
-            template=(
-                "{{ bos_token }}"
-                "{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}\n\n{% endfor %}"
-                "{% if add_generation_prompt %}Assistant:{% endif %}"
-            ),
-            stop=("\n\nUser:", "\nUser:", "\n\nAssistant:", "\nAssistant:"),
-            lead=" ",
-            tags=re.compile(rf"{LINE_START}(?P<tag>[ \t]*(?:user|assistant)[ \t]*)(?=:)", re.IGNORECASE),
-            caution=(
-                Bilingual(
-                    "This model has no chat template, so it is written to in plain lines of User and Assistant; if "
-                    "it answers badly, choose a model that was made to chat.",
-                    zh="此模型没有聊天模板，所以用 User 和 Assistant 开头的普通文本与它对话；如果回答不佳，"
-                    "请换一个为聊天训练的模型。",
-                ),
-            ),
-        ),
-    }
-)
-
-_FORMAT_OF_TYPE = MappingProxyType({"gpt_neox": "openchatkit"})
-"""Format of a model without a chat template, by its `model_type`; any other is written plainly."""
-
-
-def format_of(tokenizer: Any, model_type: str) -> str:
-    """Name of the format for a model that the catalogue does not know."""
-    return "chat-template" if tokenizer.chat_template else _FORMAT_OF_TYPE.get(model_type, "plain")
-
-
-@dataclass(frozen=True, slots=True)
 class Prompt:
     """What the model reads, and how its answer is to be read."""
 
@@ -118,6 +57,8 @@ class Prompt:
     """What the person should know of it: what was left out, one sentence each."""
     begun: tuple[int, ...] = ()
     """The last of `ids`: the beginning of the answer, that the model goes on from."""
+    read: tuple[Message, ...] = ()
+    """The messages that it was made of, where that is not all of them and of the passages as they stand."""
 
 
 def grounded_turn(question: str, passages: Sequence[Passage], brief: bool = False) -> str:
@@ -154,6 +95,22 @@ class Turns:
     system: str
     history: tuple[Message, ...]
     question: str
+
+
+def read_of(turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool) -> tuple[Message, ...]:
+    """The messages as a model reads them, where it is given so much of the history and of the sources."""
+    return (*history, Message(Role.USER, grounded_turn(turns.question, sources, brief)))
+
+
+def all_of(turns: Turns, passages: Sequence[Passage], brief: bool) -> Kept | None:
+    """What is kept where there is room for all; None where there is only for the brief instructions."""
+    return Kept(turns.history, tuple(passages)) if not (brief and passages) else None
+
+
+def whole(messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
+    """The messages as a model reads them that has room for all. Raises `InputError` as `turns_of` does."""
+    turns = turns_of(messages)
+    return read_of(turns, turns.history, passages, False)
 
 
 def turns_of(messages: Sequence[Message]) -> Turns:
@@ -235,6 +192,7 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
+            read=() if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief),
             notices=(
                 *(() if turns.history else self.format.caution),
                 *what_was_left_out(kept, passages, self.context),
@@ -322,7 +280,7 @@ class PromptBuilder:
         self, turns: Turns, history: Sequence[Message], sources: Sequence[Passage], brief: bool
     ) -> list[dict[str, str]]:
         """Messages in the form templates read, role tags escaped."""
-        spoken = [*history, Message(Role.USER, grounded_turn(turns.question, sources, brief))]
+        spoken = [*read_of(turns, history, sources, brief)]
         if turns.system and self._system_role:
             spoken.insert(0, Message(Role.SYSTEM, turns.system))
         elif turns.system:

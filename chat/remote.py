@@ -166,6 +166,8 @@ class RemoteModel:
             )
             for notice in fitted.notices:
                 yield Chunk(notice=notice)
+            if fitted.read:
+                yield Chunk(read=fitted.read)
             payload = _payload(found.model, fitted, {**fields, **(continues or {})})
             yield from self._persistently(lambda: self._answer(payload, request), request.cancel)
         except _Cancelled:

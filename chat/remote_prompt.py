@@ -19,7 +19,7 @@ from chat.base import Message, Role
 from chat.budget import Ruler
 from chat.budget import fit as budget_fit
 from chat.left_out import what_was_left_out
-from chat.prompt import HEAD_SHARE, SOURCES_HEAD, grounded_turn, turns_of
+from chat.prompt import HEAD_SHARE, SOURCES_HEAD, all_of, read_of, turns_of
 from chat.role_tags import LINE_START
 from errors import InputError
 from retrieval.base import Passage
@@ -68,6 +68,8 @@ class Fitted:
     """Tokens the answer may take."""
     notices: tuple[str, ...]
     """What was left out, one sentence each."""
+    read: tuple[Message, ...] = ()
+    """The conversation of it as it was typed, where that is not all of it and of the passages."""
 
 
 def shielded(text: str) -> str:
@@ -106,7 +108,7 @@ def fit(
         after.append(Message(Role.USER, _CONTINUE))
 
     def chat(history: Sequence[Message], sources: Sequence[Passage]) -> list[Message]:
-        spoken = [*system, *history, Message(Role.USER, grounded_turn(turns.question, sources, brief)), *after]
+        spoken = [*system, *read_of(turns, history, sources, brief), *after]
         return [Message(message.role, shielded(message.content)) for message in spoken]
 
     def length(history: Sequence[Message], sources: Sequence[Passage]) -> int:
@@ -126,7 +128,9 @@ def fit(
     brief = budget - bare < HEAD_SHARE * tokens_of(SOURCES_HEAD)
     kept = budget_fit(turns.history, passages, budget, reserved, Ruler(length, tokens_of, _cut))
     room = min(max_new_tokens, context - length(kept.history, kept.sources))
-    return Fitted(_sent(chat(kept.history, kept.sources)), room, what_was_left_out(kept, passages, context))
+    told = what_was_left_out(kept, passages, context)
+    read = () if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief)
+    return Fitted(_sent(chat(kept.history, kept.sources)), room, told, read)
 
 
 def _sent(spoken: Sequence[Message]) -> tuple[dict[str, str], ...]:

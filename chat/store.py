@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chat.conversation import Conversation, begin
 
@@ -12,8 +12,10 @@ from chat.conversation import Conversation, begin
 class ConversationStore:
     """Conversations by id, each readable only by its owner. Safe to call from several threads."""
 
-    def __init__(self, capacity: int = 10_000) -> None:
+    def __init__(self, capacity: int = 10_000, gone: Callable[[Conversation], None] | None = None) -> None:
+        """`gone` is told of each conversation that leaves."""
         self._capacity = capacity
+        self._gone = gone
         self._lock = threading.Lock()
         self._conversations: OrderedDict[str, Conversation] = OrderedDict()
 
@@ -32,7 +34,8 @@ class ConversationStore:
 
     def put(self, conversation: Conversation) -> None:
         with self._lock:
-            self._put(conversation)
+            left = self._put(conversation)
+        self._tell(left)
 
     def change(
         self, conversation_id: str, owner: str, how: Callable[[Conversation], Conversation]
@@ -43,11 +46,18 @@ class ConversationStore:
             if found is None or found.owner != owner:
                 return None
             changed = how(found)
-            self._put(changed)
-            return changed
+            left = self._put(changed)
+        self._tell(left)
+        return changed
 
-    def _put(self, conversation: Conversation) -> None:
+    def _put(self, conversation: Conversation) -> list[Conversation]:
+        """The conversations that leave for it."""
         self._conversations[conversation.id] = conversation
         self._conversations.move_to_end(conversation.id)
-        while len(self._conversations) > self._capacity:
-            self._conversations.popitem(last=False)
+        most = max(0, len(self._conversations) - self._capacity)
+        return [self._conversations.popitem(last=False)[1] for _ in range(most)]
+
+    def _tell(self, left: Sequence[Conversation]) -> None:
+        if self._gone is not None:
+            for conversation in left:
+                self._gone(conversation)

@@ -5,18 +5,32 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
 from chat.bilingual import told
-from chat.commands import Contest, LoadModel, Offer, Quit, Response, Session, ShowPrompt, contested, finished, run
+from chat.commands import (
+    Contest,
+    LoadModel,
+    Offer,
+    Quit,
+    Rate,
+    Response,
+    Session,
+    ShowPrompt,
+    contested,
+    finished,
+    rated,
+    run,
+)
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, Turn
 from chat.events import Delta, Done, Event, Stage, Status
 from chat.flags import in_brackets
+from chat.ratings import Ratings
 from chat.slot import MakeModel
 from errors import AppError
 from retrieval.base import Passage
@@ -48,7 +62,11 @@ class Terminal:
         make_model: MakeModel,
         keyboard: Keyboard,
         console: Console,
+        runs: Callable[[], tuple[str, ...]] = tuple,
+        ratings: Ratings | None = None,
     ) -> None:
+        """`runs`: what fine-tuned models there are now; they are suggested before those of `offer`. `ratings` must be
+        there where the offer says that answers can be rated."""
         self.session = session
         self._assistant = assistant
         self._models = assistant.models
@@ -57,6 +75,8 @@ class Terminal:
         self._make_model = make_model
         self._keyboard = keyboard
         self._console = console
+        self._runs = runs
+        self._ratings = ratings
 
     def run(self) -> int:
         """Wait until all is loaded, then read and answer until the end; the exit status.
@@ -100,7 +120,7 @@ class Terminal:
 
     def _respond(self, line: str) -> Response:
         try:
-            response = run(line, self.session, dataclasses.replace(self._offer, model=self._models.current.name))
+            response = run(line, self.session, self._now())
             self.session = response.session
             if response.text:
                 self._console.line(response.text)
@@ -110,6 +130,11 @@ class Terminal:
             return Response(self.session)
         return response
 
+    def _now(self) -> Offer:
+        """What there is to choose from at this moment."""
+        model, models = self._models.current.name, (*self._runs(), *self._offer.models)
+        return dataclasses.replace(self._offer, model=model, models=models)
+
     def _do(self, effect: object) -> None:
         if isinstance(effect, Ask):
             self._answer(effect)
@@ -117,6 +142,10 @@ class Terminal:
             self._load(effect.name)
         elif isinstance(effect, Contest):
             response = contested(self.session, self._assistant.contest(effect.turn, keep_text=effect.keep_text))
+            self.session = response.session
+            self._console.line(response.text)
+        elif isinstance(effect, Rate) and self._ratings is not None:
+            response = rated(self.session, self._ratings.rate(self.session.conversation, effect.turn.id, effect.rating))
             self.session = response.session
             self._console.line(response.text)
         elif isinstance(effect, ShowPrompt):

@@ -152,7 +152,8 @@ def open_net(folder: Path, name: str, config: Any, placement: Placement, progres
     from transformers import AutoModelForCausalLM
 
     options = loading_options(placement)
-    adapted = adapter.fetch(placement.adapter, progress) if placement.adapter else None
+    named = placement.adapter
+    adapted = adapter.read(adapter.fetch(named, progress), named) if named else None
     _fit(name, config, placement, users=1, context=_SHORT)
     try:
         net, loaded = AutoModelForCausalLM.from_pretrained(
@@ -167,7 +168,7 @@ def open_net(folder: Path, name: str, config: Any, placement: Placement, progres
         )
     _check_placed(net, name, placement)
     if adapted is not None:
-        net = adapter.merge(net, adapted, placement.adapter, name, placement.quantised)
+        net = adapter.merge(net, adapted, name, placement.quantised)
     return net.eval()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import cast
 
-from chat.base import ChatRequest, Chunk, Finish
+from chat.base import ChatRequest, Chunk, Finish, Message
 from chat.bilingual import told
 from chat.citations import Numbering
 from chat.citations import cited as cited_in
@@ -53,6 +53,7 @@ class Writing:
         """What is to be told beside the text, oldest first; whoever tells it takes it out."""
         self.failure: Exception | None = None
         """Why there is no more text; what was written stays."""
+        self._read: tuple[Message, ...] = ()
         self._request = request
         self._limit_s = limit_s
         self._loops = LoopDetector()
@@ -86,6 +87,8 @@ class Writing:
         for chunk in chunks:
             if chunk.place:
                 self.beside.append(Status(Stage.WAITING, str(chunk.place)))
+            if chunk.read and not self._request.begun:
+                self._read = chunk.read
             if chunk.notice:
                 self.beside.append(Notice(told(chunk.notice, self._request.language)))
             if chunk.finish is not None:
@@ -124,6 +127,7 @@ class Writing:
             reason=failure if broken is Outcome.FAILED else "",
             notices=(*turn.notices, *notices),
             model=model,
+            read=self._read or turn.read,
         )
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from chat import adapter, catalogue, weights
+from chat.formats import format_of
 from chat.hub import Progress
 from chat.placement import Placement
-from chat.prompt import format_of
 from errors import InputError, ModelError
 from finetune.config import Recipe
 
@@ -38,7 +38,7 @@ class Base:
     config: Any
     tokenizer: Any
     format: str
-    """A key of `chat.prompt.FORMATS`."""
+    """A key of `chat.formats.FORMATS`."""
     adapter: Path | None
     """The folder of the adapter that training goes on from."""
 

@@ -55,7 +55,7 @@ class Model:
     adapter: str = ""
     """Hub id or folder of a LoRA adapter that training goes on from: preference training after supervised training."""
     format: Format = ""
-    """`chat-template`, `openchatkit` or `plain` (chat.prompt.FORMATS); empty: what the app would use for this model."""
+    """How turns are written (chat.formats.FORMATS); empty: as the app would write them for this model."""
     dtype: Dtype = "bfloat16"
     """Of the weights as they are loaded."""
     compute: Compute = ""

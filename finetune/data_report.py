@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chat import catalogue, weights
+from chat.formats import FORMATS, format_of
 from chat.hub import download
-from chat.prompt import FORMATS, format_of
 from errors import AppError
 from finetune import contamination, data, token_counts
 from finetune.config import Data

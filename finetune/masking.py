@@ -31,7 +31,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from chat.base import Message, Role
-from chat.prompt import FORMATS, PromptBuilder
+from chat.formats import FORMATS
+from chat.prompt import PromptBuilder
 from errors import InputError
 from finetune.examples import Pair, Turn
 from finetune.packing import IGNORED, Tokens, pack

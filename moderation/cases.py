@@ -36,6 +36,7 @@ from moderation.base import Action, Side
 from moderation.policy import Decision
 
 RULINGS = ("right", "wrong")
+FILE = "cases.jsonl"
 MOST = 5000
 _LONGEST = 20_000
 """Characters of a text that is kept."""
@@ -98,7 +99,7 @@ class Cases:
 
     def __init__(self, folder: Path, most: int = MOST, clock: Callable[[], float] = time.time) -> None:
         """`clock` tells Unix time."""
-        self._path = folder / "cases.jsonl"
+        self._path = folder / FILE
         self._key_path = folder / "key"
         self._most = most
         self._clock = clock

@@ -10,7 +10,10 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from typing import TypeVar
 
 from errors import ModerationError
 from moderation.base import Action, Exchange, Moderator, Side, Verdict
@@ -21,6 +24,8 @@ from moderation.readings import exposed
 from moderation.topics import TopicJudge
 
 _WORKERS = 4
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +72,7 @@ class Screen:
         language = language or ("zh" if chinese_share(exchange.text) > 0.3 else "en")
         policy = self.policy
         try:
-            shown = exposed(exchange.text)
-            blocked = policy.phrase(shown, language)
-            if blocked:
-                return blocked
-            judged = Exchange(policy.without_allowed(exchange.text), exchange.side, exchange.context)
-            shown = shown if judged.text == exchange.text else exposed(judged.text)
-            return policy.decide(self.verdicts([judged])[0], exchange.side, language, shown)
+            return self._within_limit(lambda: self._decide(policy, exchange, language))
         except ModerationError as error:
             logger.error("A text could not be checked: %s", error)
         except Exception:
@@ -86,8 +85,9 @@ class Screen:
         policy = self.policy
         if self._topics is None or not policy.topics.only:
             return Decision(Action.ALLOW)
+        judge = self._topics
         try:
-            about = self._topics.about(policy.topics, texts, language)
+            about = self._within_limit(lambda: judge.about(policy.topics, texts, language))
         except Exception:
             logger.exception("The topic of a question could not be judged")
             return policy.unchecked(Side.USER, language)
@@ -98,20 +98,41 @@ class Screen:
 
         Raises what the moderator raises, and `ModerationError` when it is too slow.
         """
-        job = _Job(exchanges, time.monotonic() + self._limit_s)
+        return self._within_limit(lambda: self._judged(exchanges))
+
+    def _decide(self, policy: Policy, exchange: Exchange, language: str) -> Decision:
+        shown = exposed(exchange.text)
+        blocked = policy.phrase(shown, language)
+        if blocked:
+            return blocked
+        judged = Exchange(policy.without_allowed(exchange.text), exchange.side, exchange.context)
+        shown = shown if judged.text == exchange.text else exposed(judged.text)
+        return policy.decide(self._judged([judged])[0], exchange.side, language, shown)
+
+    def _judged(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+        verdicts = self._moderator.check(exchanges)
+        if len(verdicts) != len(exchanges):
+            raise ModerationError(f"{self._moderator.name} gave {len(verdicts)} verdicts on {len(exchanges)} texts.")
+        return verdicts
+
+    def _within_limit(self, work: Callable[[], T]) -> T:
+        """What `work` gives, run on a thread of the screen's own. Raises what it raises, and `ModerationError` when it
+        is not done within the limit."""
+        result: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(work())
+            except Exception as error:
+                result.set_exception(error)
+
         self._start_threads()
-        self._jobs.put(job)
-        if not job.done.wait(self._limit_s):
+        self._jobs.put(_Job(run, time.monotonic() + self._limit_s))
+        if not wait([result], self._limit_s).done:
             raise ModerationError(
                 f"{self._moderator.name} took longer than {self._limit_s:g} s; raise moderation_limit_s or relieve it."
             )
-        if job.failure is not None:
-            raise job.failure
-        if len(job.verdicts) != len(exchanges):
-            raise ModerationError(
-                f"{self._moderator.name} gave {len(job.verdicts)} verdicts on {len(exchanges)} texts."
-            )
-        return job.verdicts
+        return result.result()
 
     def _start_threads(self) -> None:
         with self._lock:
@@ -124,23 +145,12 @@ class Screen:
         while True:
             job = self._jobs.get()
             if time.monotonic() < job.deadline:
-                job.run(self._moderator)
+                job.run()
 
 
+@dataclass(frozen=True, slots=True)
 class _Job:
-    """Texts on their way through the moderator."""
+    """Work that somebody waits for until its deadline."""
 
-    def __init__(self, exchanges: Sequence[Exchange], deadline: float) -> None:
-        self.deadline = deadline
-        self.done = threading.Event()
-        self.verdicts: list[Verdict] = []
-        self.failure: Exception | None = None
-        self._exchanges = exchanges
-
-    def run(self, moderator: Moderator) -> None:
-        try:
-            self.verdicts = moderator.check(self._exchanges)
-        except Exception as error:
-            self.failure = error
-        finally:
-            self.done.set()
+    run: Callable[[], None]
+    deadline: float

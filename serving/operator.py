@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from chat.bilingual import page_language
+from chat.ratings import Ratings
 from errors import InputError
 from moderation.cases import Cases
 from moderation.policy_words import in_words
@@ -53,6 +54,8 @@ class Desk:
     tally: Tally
     state: str
     """Whether moderation is `on`, `off` or `always`, by the settings."""
+    ratings: Ratings | None = None
+    """None where answers cannot be rated."""
 
 
 class Entrance:
@@ -171,6 +174,7 @@ class _Page:
             policy=in_words(policy, language),
             counts=desk.tally.days(),
             cases=desk.cases.all(),
+            ratings=desk.ratings.counts() if desk.ratings is not None else (),
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 0,
         )
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from html import escape
 
 from chat.flags import category_name, how_sure
+from chat.rating import Reason, reasons_in_words
+from chat.ratings import Count as RatingCount
 from moderation.base import Action, Level
 from moderation.cases import RULINGS, Case
 from moderation.policy import Decision, Ground
@@ -34,6 +36,7 @@ p, ul { margin: 6px 0; } ul { padding-left: 20px; }
 .warn { color: var(--warn); background: var(--warn-soft); border-radius: 10px; padding: 8px 12px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
+#ratings th { white-space: normal; vertical-align: bottom; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 article { border: 1px solid var(--line); border-radius: 12px; background: var(--card); padding: 10px 14px;
   margin: 10px 0; }
@@ -59,6 +62,7 @@ class Overview:
     counts: Sequence[Count]
     cases: Sequence[Case]
     """Newest first."""
+    ratings: Sequence[RatingCount] = ()
     page: int = 0
     """Of the cases, from 0."""
 
@@ -89,6 +93,7 @@ def overview(language: str, shown: Overview) -> str:
         f"<main><p>{_say(language, f'state_{shown.state}')}</p>{problem}"
         f"<details><summary>{_say(language, 'policy')}</summary><ul>{policy}</ul></details>"
         f"<h2>{_say(language, 'counts')}</h2>{_counts(language, shown.counts)}"
+        f"{_ratings(language, shown.ratings)}"
         f"<h2>{_say(language, 'cases')}</h2>{_cases(language, shown)}</main>",
     )
 
@@ -118,6 +123,28 @@ def _counts(language: str, counts: Sequence[Count]) -> str:
         for (day, side, category), found in rows.items()
     )
     return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _ratings(language: str, counts: Sequence[RatingCount]) -> str:
+    """How the answers of each model were rated, and why; nothing before the first rating."""
+    if not counts:
+        return ""
+    heads = "".join(f'<th class="n">{_say(language, key)}</th>' for key in ("up", "down"))
+    heads += "".join(f'<th class="n">{escape(reasons_in_words([reason], language))}</th>' for reason in Reason)
+    body = "".join(
+        f"<tr><td>{escape(count.model)}</td>"
+        + "".join(
+            f'<td class="n">{number or ""}</td>'
+            for number in (count.up, count.down, *(given for _, given in count.reasons), count.texts)
+        )
+        + "</tr>"
+        for count in counts
+    )
+    return (
+        f'<h2>{_say(language, "ratings")}</h2><div class="scroll"><table id="ratings"><thead><tr>'
+        f'<th>{_say(language, "model")}</th>{heads}<th class="n">{_say(language, "texts")}</th></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def _category(language: str, category: str) -> str:

@@ -112,10 +112,12 @@ def etag(file: Path) -> str:
 
 
 @contextmanager
-def serve_hub(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+def serve_hub(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, answers: type[Hub] = Hub
+) -> Iterator[type[Hub]]:
     """A hub whose model is in `folder`, with an empty cache."""
     events = {name: threading.Event() for name in ("gate", "asked_store")}
-    handler: type[Hub] = type("LocalHub", (Hub,), {"folder": folder, **events})
+    handler: type[Hub] = type("LocalHub", (answers,), {"folder": folder, **events})
     handler.gate.set()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -14,13 +14,16 @@ def chat_pane() -> ChatPane:
 
 def switches() -> Switches:
     settings = SettingsPanel(gr.BrowserState({}), gr.HTML(), gr.Accordion(), ())
-    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), settings, gr.Checkbox(), gr.Accordion(), gr.HTML())
+    folds = (gr.Accordion(), gr.HTML(), gr.Accordion(), gr.HTML())
+    return Switches(gr.Button(), gr.Checkbox(), gr.CheckboxGroup(), settings, gr.Checkbox(), *folds)
 
 
 def model_panel() -> ModelPanel:
     return ModelPanel(
         now=gr.Markdown(),
+        fold=gr.Accordion(),
         listed=gr.Radio(),
+        runs=gr.Radio(),
         name=gr.Textbox(),
         server=gr.Column(),
         server_model=gr.Dropdown(),

@@ -235,3 +235,22 @@ def test_when_wikipedia_fails_the_answer_goes_on_with_a_notice(client: Client, r
         running.wikipedia.mode = "ok"
     assert "Fleming" in reply["reply"]
     assert any("Wikipedia" in notice for notice in reply["notices"])
+
+
+def test_an_answer_is_rated_changed_and_taken_back(client: Client) -> None:
+    reply = _chat(client, "Who discovered penicillin?", owner="rater")
+    place = {"conversation_id": reply["conversation_id"], "turn_id": reply["turn_id"]}
+
+    def rate(rating: str, owner: str = "rater", **how: Any) -> dict[str, Any]:
+        rated = client.predict(**place, rating=rating, owner=owner, **how, api_name="/rate")
+        assert isinstance(rated, dict)
+        return rated
+
+    rated = rate("down", reasons=["untrue", "unhelpful"], ideal_answer="Fleming. [1]", consent=True)
+    assert rated == {**place, "rating": "down", "reasons": ["unhelpful", "untrue"], "text_kept": True}
+    assert rate("up") == {**place, "rating": "up", "reasons": [], "text_kept": False}
+    assert rate("")["rating"] == ""
+    with pytest.raises(AppError, match="There is no conversation"):
+        rate("up", owner="somebody else")
+    with pytest.raises(AppError, match="“nonsense” is no reason; use unhelpful, untrue"):
+        rate("down", reasons=["nonsense"])

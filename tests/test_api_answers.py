@@ -10,6 +10,8 @@ import gradio as gr
 import pytest
 
 from chat.base import Role, Sampling
+from chat.rating import Keep
+from chat.ratings import Ratings, read
 from chat.remote import RemoteModel
 from chat.store import ConversationStore
 from encoder import SentenceEncoder
@@ -56,3 +58,30 @@ def test_a_server_that_dies_in_mid_answer_leaves_a_reply_that_is_remembered(make
 def test_a_failure_before_the_first_word_is_an_error(make: Make) -> None:
     with pytest.raises(gr.Error, match="It is gone"):
         list(api_of(make, Engine((), ModelError("It is gone."))).chat("Who?"))
+
+
+def test_an_answer_is_rated_by_a_program_of_its_owner_alone(make: Make, tmp_path: Path) -> None:
+    api = Api(make(Engine()).assistant, ConversationStore(), Sampling(), False, Ratings(tmp_path, Keep.ASK))
+    reply = list(api.chat("Who discovered penicillin?", owner="anna"))[-1]
+    place = reply["conversation_id"], reply["turn_id"]
+    for owner in ("", "bert"):
+        with pytest.raises(gr.Error, match="no conversation"):
+            api.rate(*place, "up", consent=True, owner=owner)
+    assert read(tmp_path) == []
+    rated = api.rate(*place, "down", ["untrue"], "Sir Alexander. [1]", consent=True, owner="anna")
+    assert (rated["rating"], rated["reasons"], rated["text_kept"]) == ("down", ["untrue"], True)
+    assert read(tmp_path)[0].ideal == "Sir Alexander. [1]"
+    assert api.rate(*place, "up", owner="anna")["text_kept"] is False
+    assert read(tmp_path) == []
+    assert api.rate(*place, "", owner="anna")["rating"] == ""
+    with pytest.raises(gr.Error, match="up or down"):
+        api.rate(*place, "sideways", owner="anna")
+    with pytest.raises(gr.Error, match="no answer here"):
+        api.rate(place[0], "another", "up", owner="anna")
+
+
+def test_where_ratings_are_off_a_program_is_told(make: Make) -> None:
+    api = api_of(make, Engine())
+    reply = list(api.chat("Who discovered penicillin?"))[-1]
+    with pytest.raises(gr.Error, match="switched that off"):
+        api.rate(reply["conversation_id"], reply["turn_id"], "up")

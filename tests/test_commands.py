@@ -266,6 +266,10 @@ def test_models_are_named_or_loaded() -> None:
     text = run("/model", SESSION, OFFER).text
     assert text.startswith("Answering now: tiny") and "  reader\n  a/b" in text
     assert run("/model some/model", SESSION, OFFER).effect == LoadModel("some/model")
+    trained = dataclasses.replace(OFFER, models=("run:captain", "some/model"))
+    assert "\n  run:captain" in run("/model", SESSION, trained).text
+    for name in ("captain", "run:captain"):
+        assert run(f"/model {name}", SESSION, trained).effect == LoadModel("run:captain")
     fixed = dataclasses.replace(OFFER, models_allowed=False)
     assert "operator" in refused("/model some/model", SESSION, fixed)
     assert run("/model", SESSION, fixed).text

@@ -77,7 +77,7 @@ def test_the_adapter_fits_its_base(run: Run, folder: Path) -> None:
     config = weights.open_config(base, "tiny")
     net = weights.open_net(base, "tiny", config, Placement(device="cpu", dtype="float32"))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    merged = adapter.merge(net, adapter.fetch(str(run.folder)), "taught", str(base), False)
+    merged = adapter.merge(net, adapter.read(run.folder, "taught"), str(base), False)
     changed = [name for name, tensor in merged.state_dict().items() if (tensor != before[name]).any()]
     assert len(changed) == 8, "two layers of four matrices each"
 

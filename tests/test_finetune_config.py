@@ -183,7 +183,7 @@ def test_a_missing_file_is_told_with_the_nearest_that_is_shipped(tmp_path: Path)
 
 
 def test_formats_are_those_that_prompts_have() -> None:
-    from chat.prompt import FORMATS
+    from chat.formats import FORMATS
 
     assert set(get_args(Format)) == {"", *FORMATS}
 

@@ -53,6 +53,21 @@ def test_every_kind_is_among_the_real_files() -> None:
     assert {path.suffix for path in _REAL} == {kind.removeprefix("*") for kind in _KINDS}
 
 
+def test_an_rtf_keeps_its_notes_beside_what_they_explain() -> None:
+    whole = text(FILES / "report.rtf")
+    assert "first lit on 14 March 1862[1], eleven months" in whole
+    assert "214 steps.\n\n[1] The date stands in the log-book of Ada Marsh, the first keeper.\n\nThe walls" in whole
+
+
+def test_an_rtf_that_is_cut_off_in_a_note_keeps_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "cut.rtf"
+    path.write_bytes(
+        rb"{\rtf1\ansi\pard One.{\super \chftn{\footnote \pard {\super\chftn} A \{brace\}.}} Two."
+        rb"{\*\footnote\ftnalt At the end.}\par Three.\par Four{\footnote never clo"
+    )
+    assert text(path) == "One.[1] Two.[2]\n\n[1] A {brace}.\n\n[2] At the end.\n\nThree.\n\nFour[3]"
+
+
 @pytest.mark.parametrize("name", ["report.docx", "report.odt"])
 def test_a_text_keeps_headings_tables_and_footnotes_where_they_belong(name: str) -> None:
     whole = text(FILES / name)

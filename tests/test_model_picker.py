@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import gradio as gr
@@ -11,6 +12,7 @@ import pytest
 from chat import catalogue
 from chat.base import ChatRequest, Chunk
 from chat.remote import RemoteModel, is_address
+from chat.runs import Run
 from chat.slot import Loadable, ModelSlot
 from errors import ModelError
 from tests.chat_server import ChatServer
@@ -44,26 +46,35 @@ def _made(name: str, /, *, model: str = "", key: str = "") -> Loadable:
 def _forecast(name: str) -> str:
     if name == "nobody/huge":
         raise ModelError("It needs 900 GB of memory and 4 GB are free.")
-    return f"“{name}” needs 3 GB of memory: it fits."
+    return "" if name == "run:captain" else f"“{name}” needs 3 GB of memory: it fits."
 
 
 class _Picker:
     """The handlers of a page whose operator lets visitors load models."""
 
-    def __init__(self, *, private: bool) -> None:
-        options = Options(("library",), ("library",), True, False, True, private, catalogue.load(), (".txt",), 1000)
+    def __init__(self, *, private: bool, runs: Callable[[], tuple[Run, ...]] = tuple) -> None:
+        options = Options(
+            ("library",), ("library",), True, False, True, private, catalogue.load(), (".txt",), 1000, runs
+        )
         self.panel = model_panel()
         self.slot = ModelSlot(_Model("reader"))
         self.choices: list[tuple[str, str]] = []
         self.handlers = ModelHandlers(self.panel, self.slot, self.slot.current, _made, _forecast, options)
 
     def press_load(
-        self, listed: str | None, named: str, agreed: str, language: str = "en", model: str = "", key: str = ""
+        self,
+        listed: str | None,
+        named: str,
+        agreed: str,
+        language: str = "en",
+        model: str = "",
+        key: str = "",
+        run: str = "",
     ) -> tuple[str, str]:
         """(what is said, what is agreed to) after a click on Load."""
         request = gr.Request(headers={"accept-language": language})
         said, still = "", agreed
-        for update in self.handlers.load(listed, named, model, key, agreed, request):
+        for update in self.handlers.load(listed, run, named, model, key, agreed, request):
             said, still = update.get(self.panel.status, said), update.get(self.panel.agreed, still)
             self.choices = getattr(update.get(self.panel.server_model), "choices", self.choices)
         return said, still
@@ -135,6 +146,58 @@ def test_where_others_can_reach_the_page_no_answer_tells_folders_apart(tmp_path:
     assert len(answers) == 1
     assert "only models of the list" in answers.pop()
     assert picker.slot.current.name == "reader"
+
+
+def _runs() -> tuple[Run, ...]:
+    made = datetime(2026, 11, 20, tzinfo=UTC)
+    return (
+        Run(Path("/data/runs/captain"), "adapter", "/models/secret/tiny", made, {"loss": 1.2345, "exact": 0.9}),
+        Run(Path("/data/runs/mate"), "adapter", _LISTED.id, made, {}),
+        Run(Path("/data/runs/whole"), "full", "", made, {}),
+    )
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_runs_of_this_machine_are_listed_for_whoever_may_load_models(private: bool) -> None:
+    picker = _Picker(private=private, runs=_runs)
+    shown = picker.handlers.show(gr.Request(headers={"accept-language": "en"}))[picker.panel.runs]
+    assert shown.visible
+    assert shown.choices[0] == ("captain · adapter for tiny · loss 1.23 · exact 0.9 · 2026-11-20", "run:captain")
+    assert shown.choices[2] == ("whole · whole model · 2026-11-20", "run:whole")
+    said, _ = picker.press_load(None, "", "", run="run:captain")
+    assert "captain is ready" in said
+    assert picker.slot.current.name == "run:captain"
+    assert "run:" not in said and "secret" not in said
+
+
+def test_the_base_that_a_run_needs_is_told_before_it_is_downloaded() -> None:
+    picker = _Picker(private=False, runs=_runs)
+    said, agreed = picker.press_load(None, "", "", run="run:mate")
+    assert f"{_LISTED.id}: about {2 * _LISTED.parameters:.1f} GB are downloaded" in said
+    assert agreed == "run:mate"
+    picker.press_load(None, "", agreed, run="run:mate")
+    assert picker.slot.current.name == "run:mate"
+
+
+def test_where_others_can_reach_the_page_a_run_that_is_not_listed_is_no_run() -> None:
+    picker = _Picker(private=False, runs=_runs)
+    for name in ("run:other", "run:../captain", "/data/runs/captain"):
+        assert "only models of the list" in picker.press_load(None, name, name)[0]
+
+
+def test_a_name_takes_the_place_of_what_was_chosen_before() -> None:
+    picker = _Picker(private=True, runs=_runs)
+    panel = picker.panel
+    request = gr.Request(headers={})
+    assert picker.handlers.listed(request)[panel.agreed] == ""
+    assert picker.handlers.named("a/b", request)[panel.runs] is None
+    assert picker.handlers.runs("run:captain", request).value == "run:captain"
+    assert picker.handlers.runs("run:gone", request).value is None
+
+
+def test_no_group_of_runs_is_shown_where_there_are_none() -> None:
+    picker = _Picker(private=True)
+    assert not picker.handlers.show(gr.Request(headers={}))[picker.panel.runs].visible
 
 
 @pytest.mark.parametrize(

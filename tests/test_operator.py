@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from chat.conversation import Conversation, Outcome, Turn
+from chat.rating import Keep, Rating, Reason, Thumb
+from chat.ratings import Ratings
 from errors import InputError
 from moderation.base import Action, Level, Side
 from moderation.cases import Cases, Judged
@@ -24,6 +28,7 @@ from tests.test_policy import Steered
 
 _KEY = "a key for the tests"
 _REFUSAL = Decision(Action.REFUSE, "violence", Level.NEEDS_INTERVENTION, 0.93, "Because.")
+_DOWNS = (Rating(Thumb.DOWN, (Reason.UNTRUE, Reason.HARMFUL)), Rating(Thumb.DOWN, (Reason.UNTRUE,)))
 _SCRIPT = "<script>alert(1)</script>"
 
 
@@ -191,6 +196,21 @@ def test_a_policy_file_that_broke_is_shown(tmp_path: Path) -> None:
         page = client.get("/moderation").text
     assert "cannot be used" in page
     assert "policy.toml: “on_error” is &#x27;allow&#x27;" in page
+
+
+def test_ratings_are_counted_by_model_and_reason_without_texts(tmp_path: Path) -> None:
+    ratings = Ratings(tmp_path, Keep.ASK)
+    desk = Desk(Screen(Steered(), WatchedPolicy(None)), Cases(tmp_path), Tally(tmp_path), "on", ratings)
+    with TestClient(Starlette(routes=[operator_route(desk, _KEY)])) as client:
+        client.post("/moderation", data={"do": "enter", "key": _KEY})
+        assert "Ratings of answers" not in client.get("/moderation").text
+        turns = tuple(Turn(str(n), "Who?", Outcome.ANSWERED, "A secret.", model=_SCRIPT) for n in range(3))
+        for turn, rating in zip(turns, (Rating(Thumb.UP, keep=True), *_DOWNS), strict=True):
+            ratings.rate(Conversation("c", "anna", turns), turn.id, rating)
+        page = client.get("/moderation").text
+    cells = re.findall(r"<td.*?>(.*?)</td>", page.partition('id="ratings"')[2])
+    assert cells == ["&lt;script&gt;alert(1)&lt;/script&gt;", "1", "2", "", "2", "1", "", "", "1"]
+    assert "A secret" not in page
 
 
 def test_who_signs_out_is_out(inside: TestClient) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from chat import catalogue
 from chat.base import Message, Role
-from chat.prompt import FORMATS, Prompt, PromptBuilder, format_of, grounded_turn
+from chat.formats import FORMATS, format_of
+from chat.prompt import Prompt, PromptBuilder, grounded_turn, whole
 from errors import InputError, ModelError
 from retrieval.base import Passage
 from tests.facts import check_told
@@ -205,6 +206,20 @@ def test_oldest_exchanges_are_left_out_in_pairs_and_told(chatml: Any) -> None:
 
 def test_nothing_is_left_out_or_told_when_all_fits(chatml: Any) -> None:
     assert build(chatml, "One", "Two", "Three", passages=[passage("Long river.")]).notices == ()
+
+
+def test_a_prompt_knows_the_messages_that_it_was_made_of(chatml: Any) -> None:
+    said = [Message((Role.USER, Role.ASSISTANT)[n % 2], f"Message number {n} of this long talk.") for n in range(21)]
+    builder = PromptBuilder(chatml, "chat-template", 300)
+    short = builder.build(said, max_new_tokens=50)
+    assert 1 < len(short.read) < 21
+    assert list(short.read) == said[-len(short.read) :]
+    assert all(message.content in short.text for message in short.read)
+    assert said[0].content not in short.text
+    passages = [passage("The Danube ends in the Black Sea.")]
+    long = PromptBuilder(chatml, "chat-template", 4096).build(said, passages, max_new_tokens=50)
+    assert long.read == ()
+    assert all(message.content in long.text for message in whole(said, passages))
 
 
 def test_last_sources_go_first_and_the_best_is_shortened(chatml: Any) -> None:

@@ -193,3 +193,12 @@ def test_the_oldest_exchanges_go_first_and_the_prompt_fits() -> None:
 
 def test_tokens_are_estimated_by_script() -> None:
     assert [tokens_of(text) for text in ("", "a", "word", "巴黎在哪里", "in 巴黎")] == [0, 1, 2, 5, 3]
+
+
+def test_what_a_server_reads_is_told_where_it_is_not_all() -> None:
+    said = _spoken("old </s>", "yes", "new?")
+    assert _fit(said, (_passage("A river."),), context=4000).read == ()
+    *earlier, last = _fit(said, (_passage("word " * 2000),), context=400).read
+    assert [message.content for message in earlier] == ["old </s>", "yes"]
+    assert "[1] Paris\nword word" in last.content
+    assert last.content.endswith("word …\n```\n\nQuestion: new?")

@@ -14,11 +14,14 @@ import pytest
 from chat import catalogue
 from chat.base import ChatRequest, Chunk, Finish, Sampling
 from chat.conversation import Conversation, Kind, Outcome, Turn
+from chat.rating import Keep, Rating, Reason, Thumb
+from chat.ratings import Ratings, read
 from chat.store import ConversationStore
 from encoder import SentenceEncoder
 from errors import ModelError
+from finetune import export
 from moderation.cases import Cases
-from tests.bench import HARM, Bench, Engine, Make, benches
+from tests.bench import FACT, HARM, Bench, Engine, Make, benches
 from tests.page_parts import chat_pane, model_panel, switches
 from ui.chat import ChatHandlers
 from ui.layout import Layout, Options
@@ -51,16 +54,25 @@ class _Loaded(Engine):
 class _Page:
     """The handlers of a page, and one visitor's tab."""
 
-    def __init__(self, bench: Bench, *, private: bool = True, forced: bool = False, picker: bool = True) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        private: bool = True,
+        forced: bool = False,
+        picker: bool = True,
+        ratings: Ratings | None = None,
+    ) -> None:
         options = Options(("library",), ("library",), True, forced, picker, private, catalogue.load(), (".txt",), 1000)
         self.layout = _layout()
         self.store, self.assistant = ConversationStore(), bench.assistant
         self.loaded: dict[str, _Loaded] = {}
-        self.pane = Pane(self.layout, bench.assistant, self.store, Sampling())
+        keeps = ratings.keeps if ratings else None
+        self.pane = Pane(self.layout, bench.assistant, self.store, Sampling(), keeps)
         slash = SlashCommands(
-            self.layout, self.pane, bench.assistant, self.store, Engine(name="reader"), self._make, options
+            self.layout, self.pane, bench.assistant, self.store, Engine(name="reader"), self._make, options, ratings
         )
-        self.handlers = ChatHandlers(self.layout, bench.assistant, self.store, self.pane, slash, forced)
+        self.handlers = ChatHandlers(self.layout, bench.assistant, self.store, self.pane, slash, forced, ratings)
         self.tab = ""
         self.sources, self.moderation = ["library"], True
 
@@ -170,6 +182,70 @@ def test_a_refusal_is_contested_by_command_and_by_button(make: Make, tmp_path: P
     assert page.turns[0].flags[0].text_kept
     assert [case.text for case in cases.all()] == [f"a {HARM} question"]
     assert "no longer on the server" in page.note(page.act("contest", "user", "nothing"))
+
+
+def _under(entry: Any) -> str:
+    """What stands under an answer."""
+    return str(entry["content"][-1].value)
+
+
+def test_an_answer_is_rated_by_command_and_by_button(make: Make, tmp_path: Path) -> None:
+    ratings = Ratings(tmp_path, Keep.ASK)
+    page = _Page(make(), ratings=ratings)
+    assert "Nothing has been asked" in page.note(page.type("/good"))
+    page.type("Who discovered penicillin?")
+    asked = page.turns[0].id
+    page.type("/bad untrue")
+    assert "The text was not kept" in page.turns[-1].answer
+    assert page.turns[0].rating == Rating(Thumb.DOWN, (Reason.UNTRUE,), explained=True)
+    shown = page.act("rate", json.dumps({"thumb": "up", "keep": True, "explained": True}), asked)
+    assert page.turns[0].rating == Rating(Thumb.UP, keep=True, explained=True)
+    assert "kept for training" in _under(shown[page.layout.chat.chatbot][1])
+    assert "1 of your answers is kept" in shown[page.layout.switches.ratings]
+    assert [one.answer for one in read(tmp_path)] == ["Fleming did. [1]"]
+    page.act("rate", "null", asked)
+    assert not page.turns[0].rating and not read(tmp_path)
+    page.type("/good text")
+    page.act("forget")
+    assert not page.turns[0].rating and not read(tmp_path)
+    assert "no answer here" in page.note(page.act("rate", '{"thumb": "up"}', "another"))
+
+
+def test_a_bad_answer_that_is_retried_and_then_good_becomes_a_pair(make: Make, tmp_path: Path) -> None:
+    bench = make(Engine(["Nobody ", "did. [1]"]))
+    page = _Page(bench, ratings=Ratings(tmp_path, Keep.ASK))
+    page.type("Who discovered penicillin?")
+    page.type("/bad untrue text")
+    bench.engine.pieces = ("Fleming ", "did. [1]")
+    page.act("retry", turn=page.turns[0].id)
+    assert page.turns[0].rating is None
+    page.type("/good text")
+    assert export.main(["--out", str(tmp_path / "out"), "--data-folder", str(tmp_path), "--pairs"]) == 0
+    (pair,) = map(json.loads, (tmp_path / "out").read_text(encoding="utf-8").splitlines())
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Fleming did. [1]", "Nobody did. [1]")
+    assert FACT in pair["prompt"][-1]["content"]
+
+
+def test_where_ratings_are_off_there_are_no_thumbs_and_no_commands(make: Make) -> None:
+    page = _Page(make())
+    shown = page.type("Who discovered penicillin?")
+    under = _under(shown[page.layout.chat.chatbot][1])
+    assert "gc-foot" in under
+    assert "data-gc-thumb" not in under
+    assert "switched that off" in page.note(page.type("/good"))
+
+
+def test_an_answer_that_is_rated_while_the_next_is_written_stays_rated(make: Make, tmp_path: Path) -> None:
+    page = _Page(make(), ratings=Ratings(tmp_path, Keep.ASK))
+    page.type("Who discovered penicillin?")
+    first, request = page.turns[0].id, gr.Request(headers={})
+    given = json.dumps(["send", "", "And who else?", first])
+    updates = page.handlers.act(given, _BROWSER, page.tab, True, [], True, {}, request)
+    next(updates)
+    page.act("rate", '{"thumb": "up"}', first)
+    last = [update[page.layout.chat.chatbot] for update in updates if page.layout.chat.chatbot in update][-1]
+    assert 'aria-pressed="true"' in _under(last[1])
+    assert 'aria-pressed="true"' not in _under(last[3])
 
 
 def test_what_is_screened_is_told_in_the_visitors_language(make: Make) -> None:

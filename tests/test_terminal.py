@@ -26,6 +26,9 @@ from chat.bilingual import Bilingual
 from chat.commands import Offer, Session
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, begin
+from chat.rating import Keep, Thumb
+from chat.ratings import Ratings
+from chat.ratings import read as rated_in
 from chat.startup import Startup, Step
 from chat.terminal import INTERRUPTED, Terminal
 from encoder import SentenceEncoder
@@ -62,18 +65,19 @@ class Watched(io.StringIO):
 class Seat:
     """A terminal around a bench, fed with lines from a pipe."""
 
-    def __init__(self, bench: Bench, script: str, **session: object) -> None:
+    def __init__(self, bench: Bench, script: str, ratings: Ratings | None = None, **session: object) -> None:
         self.out, self.beside = io.StringIO(), Watched()
         sources = bench.assistant.sources.all
         names = tuple(source.name for source in sources)
         self.terminal = Terminal(
             bench.assistant,
             dataclasses.replace(Session(begin(""), names), **session),  # type: ignore[arg-type]
-            Offer(sources, model="engine", reader="reader"),
+            Offer(sources, model="engine", reader="reader", ratings=ratings is not None),
             Engine(name="reader"),
             _no_model,  # type: ignore[arg-type]  # it makes none
             Keyboard(io.StringIO(script)),
             Console(self.out, self.beside, live=False, colours=False),
+            ratings=ratings,
         )
 
     def transcript(self) -> str:
@@ -124,6 +128,20 @@ def test_a_refusal_is_contested_and_what_is_not_screened_says_so(make: Make, tmp
     said = Seat(make(), f"a {HARM} question\n", moderation=False).transcript()
     assert said.startswith("Moderation is off: nothing is screened.\n")
     assert "\nNot screened.\n" in said
+
+
+def test_an_answer_is_rated_and_the_rating_taken_back(make: Make, tmp_path: Path) -> None:
+    ratings = Ratings(tmp_path, Keep.ASK)
+    said = Seat(make(), "/good\nWho discovered penicillin?\n/bad untrue text: Sir Alexander.\n", ratings).transcript()
+    assert said.startswith("Nothing has been asked")
+    assert said.rstrip().endswith("Thank you: it is counted, and the text is kept for training.")
+    (one,) = rated_in(tmp_path)
+    assert (one.thumb, one.answer, one.ideal) == (Thumb.DOWN, "Fleming did. [1]", "Sir Alexander.")
+    said = Seat(make(), "Who discovered penicillin?\n/good\n/good off\n", ratings).transcript()
+    assert "The text was not kept" in said
+    assert said.rstrip().endswith("The rating is taken back.")
+    assert sum(count.up for count in ratings.counts()) == 0
+    assert "switched that off" in Seat(make(), "Who discovered penicillin?\n/good\n").transcript()
 
 
 def test_what_a_model_or_a_document_writes_cannot_steer_the_terminal(make: Make) -> None:

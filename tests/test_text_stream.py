@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chat.prompt import FORMATS
+from chat.formats import FORMATS
 from chat.text_stream import Detokenizer, StopFilter, TextStream
 from tests.tiny_model import shared_tiny_model
 

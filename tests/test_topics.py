@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -115,6 +116,23 @@ def test_an_encoder_that_fails_leaves_the_question_unchecked(policy: Policy) -> 
             raise OSError("gone")
 
     decision = Screen(Words(), policy, topics=TopicJudge(Broken())).topic(["How deep do I plant garlic?"], "en")
+    assert (decision.action, decision.ground) == (Action.REFUSE, Ground.UNCHECKED)
+
+
+def test_a_topic_that_takes_too_long_is_unchecked(policy: Policy) -> None:
+    never = threading.Event()
+
+    class Stalled:
+        def knows(self, language: str) -> bool:
+            return True
+
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            never.wait(30)
+            raise OSError("gone")
+
+    screen = Screen(Words(), policy, limit_s=0.2, topics=TopicJudge(Stalled()))
+    decision = screen.topic(["How deep do I plant garlic?"], "en")
+    never.set()
     assert (decision.action, decision.ground) == (Action.REFUSE, Ground.UNCHECKED)
 
 

@@ -11,6 +11,7 @@ from chat.assistant import Ask
 from chat.base import SILENT, ChatRequest, Chunk, Finish
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Found, Notice, Stage, Status
+from chat.prompt import whole
 from encoder import SentenceEncoder
 from retrieval.base import Passage
 from tests.bench import FACT, Engine, Make, Shelf, benches, turn_of
@@ -92,3 +93,18 @@ def test_the_place_in_the_queue_is_told(make: Make) -> None:
     events = make(Queued()).reply("Hello there")
     waiting = [event.detail for event in events if isinstance(event, Status) and event.stage is Stage.WAITING]
     assert waiting == ["2", "1"]
+
+
+class _Reading(Engine):
+    """An engine that reads the newest message alone, with the sources."""
+
+    def stream(self, request: ChatRequest) -> Iterator[Chunk]:
+        yield Chunk(read=whole(request.messages[-1:], request.passages))
+        yield from super().stream(request)
+
+
+def test_what_an_engine_read_is_kept_only_where_it_was_not_all(make: Make) -> None:
+    before = Conversation("c").put(Turn("old", "Hi", Outcome.ANSWERED, "Hello."))
+    assert turn_of(make().reply("Who discovered penicillin?", before)).read == ()
+    (read,) = turn_of(make(_Reading()).reply("Who discovered penicillin?", before)).read
+    assert FACT in read.content

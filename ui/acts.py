@@ -13,14 +13,14 @@ Browser = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a person did in the page: `send`, `retry`, `edit`, `undo`, `continue` or `contest`."""
+    """What a person did in the page: `send`, `retry`, `edit`, `undo`, `continue`, `contest`, `rate` or `forget`."""
 
     kind: str
     turn_id: str
     """The turn it was done to; empty for a new message."""
     text: str
     """What was typed; for `retry` the question as the page shows it; for `contest` the side, and whether its text may
-    be kept: `user`, `assistant text`."""
+    be kept: `user`, `assistant text`; for `rate` the rating as JSON, `null` to take it back."""
     last: str = ""
     """The newest turn that the page shows."""
 

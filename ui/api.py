@@ -1,5 +1,5 @@
 """The functions other programs call: /chat streams a reply, /search finds passages, /contest says that moderation was
-wrong. For `gradio_client`."""
+wrong, /rate what somebody thinks of an answer. For `gradio_client`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from chat.base import Sampling
 from chat.conversation import Conversation, Outcome, Turn, begin, new_id
 from chat.events import Delta, Done, Retracted
 from chat.flags import category_name, how_sure
+from chat.rating import given
+from chat.ratings import Ratings
 from chat.sampling_limits import changed
 from chat.sources import NOTHING_CHOSEN, Chosen
 from chat.store import ConversationStore
@@ -30,12 +32,19 @@ class Api:
     """Typed functions over the same assistant and store as the page."""
 
     def __init__(
-        self, assistant: Assistant, store: ConversationStore, sampling: Sampling, moderation_forced: bool
+        self,
+        assistant: Assistant,
+        store: ConversationStore,
+        sampling: Sampling,
+        moderation_forced: bool,
+        ratings: Ratings | None = None,
     ) -> None:
+        """`ratings` is None where answers cannot be rated."""
         self._assistant = assistant
         self._store = store
         self._sampling = sampling
         self._moderation_forced = moderation_forced
+        self._ratings = ratings
 
     def chat(
         self,
@@ -136,6 +145,40 @@ class Api:
             contested = self._assistant.contest(turn, Side(side) if side else None, keep_text)
             self._store.change(conversation.id, owner, lambda now: now.put(contested))
             return _verdict(contested) | {"turn_id": turn.id}
+
+    def rate(
+        self,
+        conversation_id: str,
+        turn_id: str,
+        rating: str,
+        reasons: list[str] | None = None,
+        ideal_answer: str = "",
+        consent: bool = False,
+        owner: str = "",
+    ) -> dict[str, Any]:
+        """Say what somebody thinks of an answer; said again, it replaces what was said before.
+
+        rating is up, down, or empty to take it back. reasons are of unhelpful, untrue, harmful, unsupported, other.
+        ideal_answer is what should have been answered, with citations as in the reply. consent is the person's to
+        keep the text for training: the question, the messages before it, the passages given, the answer and the ideal
+        one; without it only the verdict is counted. text_kept tells whether it is kept: where moderation had something
+        against the text it is not, and where the operator always keeps it, it is.
+        """
+        with told():
+            if self._ratings is None:
+                raise InputError("Answers cannot be rated here; the operator has switched that off.")
+            conversation = self._find(conversation_id, owner)
+            said = given(rating, reasons or (), ideal_answer, consent) if rating else None
+            turn = self._ratings.rate(conversation, turn_id, said)
+            self._store.change(conversation.id, owner, lambda now: now.put(turn))
+            rated = turn.rating
+            return {
+                "conversation_id": conversation.id,
+                "turn_id": turn.id,
+                "rating": rated.thumb.value if rated else "",
+                "reasons": list(map(str, rated.reasons)) if rated else [],
+                "text_kept": rated.keep if rated else False,
+            }
 
     def _find(self, conversation_id: str, owner: str) -> Conversation:
         if not conversation_id:

@@ -8,11 +8,12 @@ it over the conversation, so what went wrong becomes one line beside the message
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -20,6 +21,8 @@ import gradio as gr
 from chat.assistant import Assistant, check_question
 from chat.commands import is_command
 from chat.conversation import Conversation, Kind, Turn, new_id
+from chat.rating import Rating, given
+from chat.ratings import Ratings
 from chat.store import ConversationStore
 from errors import AppError
 from moderation.base import Side
@@ -27,6 +30,7 @@ from moderation.policy_words import in_words
 from ui.acts import Act, Browser, Wish, picked
 from ui.layout import Layout
 from ui.pane import Pane, Update, idle
+from ui.ratings import told
 from ui.render import banner, note, paragraphs
 from ui.slash import SlashCommands
 from ui.source_settings import Kept
@@ -47,13 +51,16 @@ class ChatHandlers:
         pane: Pane,
         slash: SlashCommands,
         moderation_forced: bool,
+        ratings: Ratings | None = None,
     ) -> None:
+        """`ratings` is None where answers cannot be rated."""
         self._page = page
         self._assistant = assistant
         self._store = store
         self._pane = pane
         self._slash = slash
         self._moderation_forced = moderation_forced
+        self._ratings = ratings
         self._acts = {
             "send": self._send,
             "retry": self._retry,
@@ -61,6 +68,8 @@ class ChatHandlers:
             "undo": self._undo,
             "continue": self._continue,
             "contest": self._contest,
+            "rate": self._rate,
+            "forget": self._forget,
         }
 
     def open(self, browser: Browser, tab: str, request: gr.Request) -> Update:
@@ -87,6 +96,14 @@ class ChatHandlers:
     def policy(self, request: gr.Request) -> str:
         """What is screened, by the policy in force."""
         return paragraphs(in_words(self._assistant.policy, spoken(request)))
+
+    def rated(self, browser: Browser, request: gr.Request) -> str:
+        """What happens to ratings, and how many of the visitor's are kept with their text."""
+        language = spoken(request)
+        try:
+            return self._told(browser["owner"], language)
+        except AppError as error:
+            return paragraphs([error.told(language)])
 
     def loading(self, moderation: bool, request: gr.Request) -> Iterator[Update]:
         """While the app is still loading, say what; the page is usable meanwhile."""
@@ -252,6 +269,39 @@ class ChatHandlers:
         now = self._store.change(wish.tab, wish.owner, lambda now: now.put(contested))
         if now is not None:
             yield {self._page.chat.chatbot: self._pane.shown(now, wish.language)}
+
+    def _rate(self, act: Act, wish: Wish) -> Iterator[Update]:
+        """Record what the person thinks of an answer, or take it back."""
+        conversation = self._store.get(wish.tab, wish.owner)
+        if conversation is None or self._ratings is None:
+            yield {self._page.chat.note: note(say(wish.language, "moved_away"))}
+            return
+        said, rating = json.loads(act.text), None
+        if said is not None:
+            rating = given(said["thumb"], said.get("reasons", ()), said.get("ideal", ""), bool(said.get("keep")))
+            rating = dataclasses.replace(rating, explained=bool(said.get("explained")))
+        rated = self._ratings.rate(conversation, act.turn_id, rating).rating
+        yield self._with_ratings(wish, lambda turn: rated if turn.id == act.turn_id else turn.rating)
+
+    def _forget(self, act: Act, wish: Wish) -> Iterator[Update]:
+        """Delete every rating of the visitor."""
+        if self._ratings is not None:
+            self._ratings.forget(wish.owner)
+            yield self._with_ratings(wish, lambda turn: None)
+
+    def _with_ratings(self, wish: Wish, rating: Callable[[Turn], Rating | None]) -> Update:
+        """The conversation with these ratings, where it is still there, and what is told of them."""
+
+        def changed(now: Conversation) -> Conversation:
+            turns = tuple(dataclasses.replace(turn, rating=rating(turn)) for turn in now.turns)
+            return dataclasses.replace(now, turns=turns)
+
+        now = self._store.change(wish.tab, wish.owner, changed)
+        shown: Update = {self._page.switches.ratings: self._told(wish.owner, wish.language)}
+        return shown | ({self._page.chat.chatbot: self._pane.shown(now, wish.language)} if now is not None else {})
+
+    def _told(self, owner: str, language: str) -> str:
+        return told(language, self._ratings.keeps, self._ratings.texts_of(owner)) if self._ratings is not None else ""
 
     def _undo(self, act: Act, wish: Wish) -> Iterator[Update]:
         """Take the last turn back; its question returns to the message box unless something is being typed there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -12,6 +13,7 @@ import gradio as gr
 from chat.bilingual import LANGUAGES
 from chat.catalogue import CatalogueModel
 from chat.commands import COMMANDS
+from chat.runs import Run
 from chat.sources import Source
 from ui.source_settings import SettingsPanel, source_settings
 from ui.texts import TEXTS
@@ -49,6 +51,7 @@ watch('value', () => {
 TAB_KEPT = "(browser) => [browser, sessionStorage.getItem('groundchat-conversation') || '']"
 TAKEN = "(text) => window.groundchat.taken(text)"
 UNSENT = "(text) => text || window.groundchat.unsent()"
+ALONE = "() => [null, '']"
 NEXT_ACT = "(_, ...how) => [window.groundchat.next(), ...how]"
 
 
@@ -68,6 +71,10 @@ class Options:
     """Suffixes of the files that can be uploaded."""
     most_bytes: int
     """Size of the largest of them."""
+    runs: Callable[[], tuple[Run, ...]] = tuple
+    """The fine-tuned models of this machine, as they are now."""
+    ratings: bool = False
+    """Whether answers can be rated."""
     live: tuple[Source, ...] = ()
     """The sources that tell of themselves and let visitors choose."""
 
@@ -95,6 +102,9 @@ class Switches:
     fold: gr.Accordion
     policy: gr.HTML
     """The policy in sentences, inside the fold."""
+    ratings_fold: gr.Accordion
+    ratings: gr.HTML
+    """What happens to ratings, inside that fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,10 @@ class Viewer:
 @dataclass(frozen=True, slots=True)
 class ModelPanel:
     now: gr.Markdown
+    fold: gr.Accordion
     listed: gr.Radio
+    runs: gr.Radio
+    """The fine-tuned models of this machine; hidden where there are none."""
     name: gr.Textbox
     server: gr.Column
     """What a server's address needs beside it."""
@@ -156,13 +169,13 @@ def build(options: Options, i18n: gr.I18n, logo: str) -> Layout:
         switches = _switches(options, i18n, logo)
         documents = _documents(options, i18n)
         models = _models(options, i18n)
-    chat = _chat(i18n, logo)
+    chat = _chat(options, i18n, logo)
     with gr.Sidebar(position="right", open=False, width=420, elem_id="gc-viewer") as panel:
         viewer = Viewer(panel, gr.HTML("", js_on_load=None, elem_id="gc-shown"))
     return Layout(browser, chat, switches, documents, models, viewer)
 
 
-def _chat(i18n: gr.I18n, logo: str) -> ChatPane:
+def _chat(options: Options, i18n: gr.I18n, logo: str) -> ChatPane:
     with gr.Column(elem_id="gc-main"):
         gr.HTML(f'<div class="gc-brand">{logo}<span>Groundchat</span></div>', js_on_load=None, elem_id="gc-header")
         banner = gr.HTML("", js_on_load=None, elem_id="gc-banner")
@@ -191,15 +204,16 @@ def _chat(i18n: gr.I18n, logo: str) -> ChatPane:
             autofocus=True,
             submit_btn=True,
         )
-        hints = f'<span data-gc-commands="{escape(_hints())}"></span>'
+        hints = f'<span data-gc-commands="{escape(_hints(options))}"></span>'
         acts = gr.HTML("", html_template=hints, js_on_load=_ACTS, elem_classes="gc-bridge")
         tab = gr.HTML("", html_template="<span></span>", js_on_load=_TAB, elem_classes="gc-bridge")
     return ChatPane(banner, chatbot, note, message, acts, tab)
 
 
-def _hints() -> str:
+def _hints(options: Options) -> str:
     """Of each language the slash commands, as JSON: name, usage, what it does."""
-    offered = [command for command in COMMANDS.values() if command.name != "quit"]
+    left_out = {"quit"} if options.ratings else {"quit", "good", "bad"}
+    offered = [command for command in COMMANDS.values() if command.name not in left_out]
     return json.dumps(
         {
             language: [[command.name, command.usage(language), command.help[language]] for command in offered]
@@ -238,7 +252,10 @@ def _switches(options: Options, i18n: gr.I18n, logo: str) -> Switches:
     screened: Any = i18n("policy")
     with gr.Accordion(screened, open=False, elem_id="gc-policy") as fold:
         policy = gr.HTML("", js_on_load=None)
-    return Switches(reset, retrieval, sources, settings, moderation, fold, policy)
+    rated: Any = i18n("ratings")
+    with gr.Accordion(rated, open=False, visible=options.ratings, elem_id="gc-ratings") as ratings_fold:
+        ratings = gr.HTML("", js_on_load=None)
+    return Switches(reset, retrieval, sources, settings, moderation, fold, policy, ratings_fold, ratings)
 
 
 def _documents(options: Options, i18n: gr.I18n) -> DocumentsPanel:
@@ -261,7 +278,15 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
     if not options.model_picker:
         gr.Markdown(i18n("model_operator"), elem_classes="gc-empty")
     by_need = sorted(options.catalogue, key=lambda model: model.memory_gb)
-    with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load"):
+    with gr.Accordion(i18n("model_load"), open=False, visible=options.model_picker, elem_id="gc-model-load") as fold:
+        runs = gr.Radio(
+            choices=[],
+            value=None,
+            label=i18n("model_runs"),
+            info=i18n("model_runs_info"),
+            visible=False,
+            elem_id="gc-model-runs",
+        )
         listed = gr.Radio(
             choices=[(f"{model.memory_gb:.1f} GB · {model.id.rpartition('/')[2]}", model.id) for model in by_need],
             value=None,
@@ -300,4 +325,6 @@ def _models(options: Options, i18n: gr.I18n) -> ModelPanel:
             load = gr.Button(i18n("model_load_button"), size="sm", variant="primary", elem_id="gc-model-go")
             cancel = gr.Button(i18n("cancel"), size="sm", visible=False, elem_id="gc-model-cancel")
             reader = gr.Button(i18n("model_reader_button"), size="sm", elem_id="gc-model-reader")
-    return ModelPanel(now, listed, name, server, server_model, key, load, cancel, reader, status, gr.State(""))
+    return ModelPanel(
+        now, fold, listed, runs, name, server, server_model, key, load, cancel, reader, status, gr.State("")
+    )

@@ -13,6 +13,7 @@ from chat import catalogue
 from chat.base import ChatModel
 from chat.bilingual import told
 from chat.remote import RemoteModel, is_address
+from chat.runs import PREFIX, Run
 from chat.slot import Loadable, MakeModel, ModelSlot
 from errors import AppError
 from ui.layout import ModelPanel, Options
@@ -52,16 +53,24 @@ class ModelHandlers:
         return {
             self._panel.now: self._now(language),
             self._panel.status: _status("busy", loading(language, says)) if says else "",
+            self._panel.runs: self.runs(None, request),
         }
 
+    def runs(self, chosen: str | None, request: gr.Request) -> gr.Radio:
+        """The fine-tuned models that there are now; `chosen` stays so if it is still there."""
+        language = spoken(request)
+        there = self._options.runs() if self._options.model_picker else ()
+        value = chosen if chosen in [run.id for run in there] else None
+        return gr.Radio(choices=[(_told(run, language), run.id) for run in there], value=value, visible=bool(there))
+
     def listed(self, request: gr.Request) -> Update:
-        """One of the list was chosen: it takes the place of a name, and what was agreed to before is void."""
-        return {self._panel.name: "", **self._afresh(spoken(request))}
+        """One of a list was chosen: what was agreed to before is void."""
+        return self._afresh(spoken(request))
 
     def named(self, name: str, request: gr.Request) -> Update:
-        """A name was typed or pasted: it takes the place of the one chosen from the list."""
-        listed: Update = {self._panel.listed: None} if name.strip() else {}
-        return {**listed, **self._afresh(spoken(request), name)}
+        """A name was typed or pasted: it takes the place of the one chosen from the lists."""
+        chosen: Update = {self._panel.listed: None, self._panel.runs: None} if name.strip() else {}
+        return {**chosen, **self._afresh(spoken(request), name)}
 
     def _afresh(self, language: str, name: str = "") -> Update:
         panel = self._panel
@@ -76,6 +85,7 @@ class ModelHandlers:
     def load(
         self,
         listed: str | None,
+        run: str | None,
         named: str | None,
         server_model: str | None,
         key: str | None,
@@ -87,26 +97,28 @@ class ModelHandlers:
         `server_model` and `key` are for the address of a server.
         """
         language, panel = spoken(request), self._panel
-        name = (named or "").strip() or listed or ""
+        name = (named or "").strip() or run or listed or ""
+        shown = name.removeprefix(PREFIX)
         refusal = loadable(name, self._options)
         if refusal:
             yield {panel.status: _status("failed", say(language, refusal))}
             return
         if name != agreed and not Path(name).exists() and not is_address(name):
-            yield {panel.status: _status("busy", say(language, "model_checking", name=name))}
+            yield {panel.status: _status("busy", say(language, "model_checking", name=shown))}
             try:
                 fits = self._forecast(name)
             except AppError as error:
                 yield {panel.status: _status("failed", error.told(language))}
                 return
-            yield {
-                panel.status: _status("busy", f"{_need(name, language)} {told(fits, language)}"),
-                panel.load: say(language, "model_agree_button"),
-                panel.agreed: name,
-            }
-            return
+            if fits:
+                yield {
+                    panel.status: _status("busy", f"{self._need(name, language)} {told(fits, language)}"),
+                    panel.load: say(language, "model_agree_button"),
+                    panel.agreed: name,
+                }
+                return
         yield {
-            panel.status: _status("busy", say(language, "model_loading", name=name)),
+            panel.status: _status("busy", say(language, "model_loading", name=shown)),
             panel.load: gr.Button(say(language, "model_load_button"), visible=False),
             panel.cancel: gr.Button(visible=True),
             panel.agreed: "",
@@ -121,11 +133,20 @@ class ModelHandlers:
             yield {panel.status: _status("failed", error.told(language)), **ready, **self._offered(model)}
             return
         yield {
-            panel.status: _status("done", say(language, "model_loaded", name=name)),
+            panel.status: _status("done", say(language, "model_loaded", name=shown)),
             panel.now: self._now(language),
             panel.key: "",
             **ready,
         }
+
+    def _need(self, name: str, language: str) -> str:
+        """What has to be downloaded for this model: for an adapter its base."""
+        base = next((run.base for run in self._options.runs() if run.id == name), name)
+        model = catalogue.find(base)
+        if model is None:
+            return say(language, "model_size_unknown", name=base)
+        # Weights are kept in two bytes each.
+        return say(language, "model_size", name=model.id, download=f"{2 * model.parameters:.1f}")
 
     def _offered(self, model: Loadable | None) -> Update:
         """The models to choose from, where a server has several."""
@@ -156,7 +177,8 @@ def loadable(name: str, options: Options) -> str:
         return "model_operator"
     if not name:
         return "model_none"
-    return "" if options.private or catalogue.find(name) else "model_listed_only"
+    listed = options.private or catalogue.find(name) or name in [run.id for run in options.runs()]
+    return "" if listed else "model_listed_only"
 
 
 def who(models: ModelSlot, reader: ChatModel, language: str) -> str:
@@ -165,13 +187,11 @@ def who(models: ModelSlot, reader: ChatModel, language: str) -> str:
     return say(language, "model_now", name=name.replace("`", ""))
 
 
-def _need(name: str, language: str) -> str:
-    """What loading this model takes."""
-    model = catalogue.find(name)
-    if model is None:
-        return say(language, "model_size_unknown", name=name)
-    # Weights are kept in two bytes each.
-    return say(language, "model_size", name=model.id, download=f"{2 * model.parameters:.1f}")
+def _told(run: Run, language: str) -> str:
+    """A fine-tuned model in one line: what it is, how well it did on held-out texts, since when."""
+    scores = [f"{name} {value:.3g}" for name, value in run.scores.items()]
+    what = say(language, f"run_{run.kind}", base=run.base_name.rpartition("/")[2])
+    return " · ".join([run.name, what, *scores, f"{run.made:%Y-%m-%d}"])
 
 
 def _share(says: str) -> float | None:

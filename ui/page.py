@@ -12,6 +12,7 @@ from gradio.events import api as blocks_api
 
 from chat.assistant import Assistant
 from chat.base import ChatModel, Sampling
+from chat.ratings import Ratings
 from chat.slot import MakeModel
 from chat.store import ConversationStore
 from retrieval.index_protocol import Index
@@ -20,7 +21,7 @@ from ui.api import Api
 from ui.chat import ChatHandlers
 from ui.documents import DocumentHandlers
 from ui.fetching import fetch_nothing
-from ui.layout import NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
+from ui.layout import ALONE, NEXT_ACT, TAB_KEPT, TAKEN, UNSENT, Layout, ModelPanel, Options, build
 from ui.models import ModelHandlers
 from ui.pane import Pane
 from ui.slash import SlashCommands
@@ -48,6 +49,8 @@ class Parts:
     options: Options
     uploads: Uploads
     documents_source: str
+    ratings: Ratings | None = None
+    """None where answers cannot be rated."""
 
 
 def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
@@ -58,9 +61,12 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         title="Groundchat", analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 86400)
     ) as opened:
         layout = build(parts.options, i18n, LOGO.read_text(encoding="utf-8"))
-        pane = Pane(layout, parts.assistant, parts.store, parts.sampling)
-        slash = SlashCommands(layout, pane, parts.assistant, parts.store, parts.reader, parts.make_model, parts.options)
-        chat = ChatHandlers(layout, parts.assistant, parts.store, pane, slash, forced)
+        ratings = parts.ratings
+        pane = Pane(layout, parts.assistant, parts.store, parts.sampling, ratings.keeps if ratings else None)
+        slash = SlashCommands(
+            layout, pane, parts.assistant, parts.store, parts.reader, parts.make_model, parts.options, ratings
+        )
+        chat = ChatHandlers(layout, parts.assistant, parts.store, pane, slash, forced, ratings)
         documents = DocumentHandlers(
             layout, parts.index, parts.uploads, parts.store, parts.documents_source, parts.options.most_bytes
         )
@@ -73,10 +79,11 @@ def page(parts: Parts, i18n: gr.I18n) -> gr.Blocks:
         _wire_documents(layout, documents)
         _wire_models(layout.models, models)
         _wire_opening(opened, layout, chat, documents, models, settings)
-        api = Api(parts.assistant, parts.store, parts.sampling, forced)
+        api = Api(parts.assistant, parts.store, parts.sampling, forced, ratings)
         blocks_api(api.chat, api_name="chat", concurrency_limit=AT_ONCE, concurrency_id=_ANSWERS)
         blocks_api(api.search, api_name="search", concurrency_limit=AT_ONCE)
         blocks_api(api.contest, api_name="contest", concurrency_limit=AT_ONCE)
+        blocks_api(api.rate, api_name="rate", concurrency_limit=AT_ONCE)
     blocks: gr.Blocks = opened.queue(api_open=False, max_size=AT_ONCE)
     return blocks
 
@@ -86,7 +93,7 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers) -> Dependency:
     pane, switches = layout.chat, layout.switches
     how = [layout.browser, pane.tab, switches.retrieval, switches.sources, switches.moderation, switches.settings.kept]
     shown = [pane.chatbot, pane.message, pane.note, pane.tab]
-    commanded = [*shown, switches.retrieval, switches.sources, switches.moderation, layout.models.now]
+    commanded = [*shown, switches.retrieval, switches.sources, switches.moderation, layout.models.now, switches.ratings]
     answers = {**_QUIET, "concurrency_limit": AT_ONCE, "concurrency_id": _ANSWERS}
     at_once = {**_QUIET, "queue": False}
     # The box is emptied in the browser, before anything can be typed into it anew.
@@ -101,6 +108,7 @@ def _wire_chat(layout: Layout, handlers: ChatHandlers) -> Dependency:
     switches.reset.click(handlers.reset, [layout.browser, pane.tab], shown, **at_once)
     switches.moderation.change(handlers.moderation_switched, switches.moderation, pane.banner, **at_once)
     switches.fold.expand(handlers.policy, None, switches.policy, **at_once)
+    switches.ratings_fold.expand(handlers.rated, layout.browser, switches.ratings, **at_once)
     return acted
 
 
@@ -132,7 +140,7 @@ def _wire_documents(layout: Layout, handlers: DocumentHandlers) -> None:
 
 
 def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
-    asked = [panel.listed, panel.name, panel.server_model, panel.key, panel.agreed]
+    asked = [panel.listed, panel.runs, panel.name, panel.server_model, panel.key, panel.agreed]
     told = [
         panel.status,
         panel.now,
@@ -144,9 +152,13 @@ def _wire_models(panel: ModelPanel, handlers: ModelHandlers) -> None:
         panel.key,
     ]
     panel.load.click(handlers.load, asked, told, trigger_mode="once", **_QUIET)
-    panel.listed.input(handlers.listed, None, [panel.name, *told], queue=False, **_QUIET)
+    for chosen, other in ((panel.listed, panel.runs), (panel.runs, panel.listed)):
+        # It takes the place of others in the browser, before anybody can click on Load.
+        chosen.input(None, None, [other, panel.name], js=ALONE, **_QUIET)
+        chosen.input(handlers.listed, None, told, queue=False, **_QUIET)
+    panel.fold.expand(handlers.runs, panel.runs, panel.runs, queue=False, **_QUIET)
     panel.name.change(
-        handlers.named, panel.name, [panel.listed, *told], queue=False, trigger_mode="always_last", **_QUIET
+        handlers.named, panel.name, [panel.listed, panel.runs, *told], queue=False, trigger_mode="always_last", **_QUIET
     )
     panel.cancel.click(handlers.cancel, None, None, queue=False, **_QUIET)
     panel.reader.click(handlers.use_reader, None, told, **_QUIET)
@@ -170,4 +182,4 @@ def _wire_opening(
     loaded = opened.then(chat.loading, switches.moderation, pane.banner, concurrency_limit=None, **_QUIET)
     panel = layout.documents
     loaded.then(documents.show, layout.browser, [panel.listing, panel.status, panel.timer], **_QUIET)
-    loaded.then(models.show, None, [layout.models.now, layout.models.status], **_QUIET)
+    loaded.then(models.show, None, [layout.models.now, layout.models.status, layout.models.runs], **_QUIET)

@@ -12,6 +12,7 @@ from chat.assistant import Ask, Assistant
 from chat.base import Sampling
 from chat.conversation import Conversation, Kind, Outcome, Turn, begin, continued
 from chat.events import Delta, Done, Event, Retracted, Status
+from chat.rating import Keep
 from chat.store import ConversationStore
 from ui.acts import Wish
 from ui.beat import Beat
@@ -26,12 +27,21 @@ Update = dict[Any, Any]
 class Pane:
     """Shows conversations of the store and streams replies into them, one at a time in each."""
 
-    def __init__(self, page: Layout, assistant: Assistant, store: ConversationStore, sampling: Sampling) -> None:
+    def __init__(
+        self,
+        page: Layout,
+        assistant: Assistant,
+        store: ConversationStore,
+        sampling: Sampling,
+        keeps: Keep | None = None,
+    ) -> None:
+        """`keeps` says what happens to the text of rated answers; None where answers cannot be rated."""
         self.runs = Runs()
         self._page = page
         self._assistant = assistant
         self._store = store
         self._sampling = sampling
+        self._keeps = keeps
 
     def begin(self, owner: str, sampling: Sampling | None = None) -> Conversation:
         """A new conversation, in the store."""
@@ -133,6 +143,16 @@ class Pane:
         )
         events = self._assistant.reply(ask)
         done, language = self._done(before.turns, wish.language), wish.language
+
+        def earlier() -> list[Entry]:
+            """The turns before this one as they are by now: one of them may have been rated."""
+            nonlocal before, done
+            held = self._store.get(conversation_id, wish.owner)
+            turns = held.before(ask.turn_id).turns if held is not None else before.turns
+            if turns != before.turns:
+                before, done = dataclasses.replace(before, turns=turns), self._done(turns, language)
+            return done
+
         status = say(language, "checking")
         try:
             beat = Beat()
@@ -146,7 +166,7 @@ class Pane:
                 if isinstance(event, Done) or run.dropped:
                     break
                 if isinstance(event, Status | Retracted) or beat.due():
-                    yield {self._page.chat.chatbot: done + self._under_way(conversation_id)}
+                    yield {self._page.chat.chatbot: earlier() + self._under_way(conversation_id)}
         finally:
             run.cancel.set()
             events.close()
@@ -154,11 +174,11 @@ class Pane:
                 turn = dataclasses.replace(turn, outcome=Outcome.STOPPED)
             self._keep(conversation_id, wish.owner, turn)
         if not run.dropped:
-            yield self.ended(turn, run, now.id, done, language)
+            yield self.ended(turn, run, now.id, earlier(), language)
 
     def ended(self, turn: Turn, run: Run, conversation_id: str, done: list[Entry], language: str) -> Update:
         """The end of a run: its turn as it is kept, behind what is `done`."""
-        run.shown = entries(turn, language, self._labels(language))
+        run.shown = entries(turn, language, self._labels(language), keeps=self._keeps)
         others = self.runs.now(conversation_id)[1:]
         return {
             self._page.chat.chatbot: done + self._under_way(conversation_id),
@@ -167,7 +187,7 @@ class Pane:
 
     def _done(self, turns: Sequence[Turn], language: str) -> list[Entry]:
         labels = self._labels(language)
-        return [entry for turn in turns for entry in entries(turn, language, labels)]
+        return [entry for turn in turns for entry in entries(turn, language, labels, keeps=self._keeps)]
 
     def _under_way(self, conversation_id: str) -> list[Entry]:
         return [entry for run in self.runs.now(conversation_id) for entry in run.shown]

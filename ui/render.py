@@ -16,10 +16,12 @@ import gradio as gr
 from chat.conversation import Kind, Outcome, Turn, new_id
 from chat.flags import Flag, category_name, how_sure
 from chat.quotes import Mark, marks
+from chat.rating import Keep
 from chat.reader import Reader
 from chat.screening import contestable
 from moderation.base import Action
 from retrieval.base import Passage
+from ui.ratings import panel, thumbs
 from ui.texts import ENDINGS, OUTCOMES, place_name, say
 
 Entry = gr.MessageDict
@@ -43,11 +45,21 @@ def shielded(text: str) -> str:
     return _ACTIVE.sub(_JOINER, text)
 
 
-def entries(turn: Turn, language: str, labels: dict[str, str] | None = None, *, status: str = "") -> list[Entry]:
-    """The two entries of a turn. `labels` name the sources; `status` is what is happening while it is pending."""
+def entries(
+    turn: Turn,
+    language: str,
+    labels: dict[str, str] | None = None,
+    *,
+    status: str = "",
+    keeps: Keep | None = None,
+) -> list[Entry]:
+    """The two entries of a turn. `labels` name the sources; `status` is what is happening while it is pending.
+
+    `keeps` says what happens to the text of rated answers; None where answers cannot be rated.
+    """
     return [
         {"role": "user", "content": [gr.HTML(_question(turn, language), js_on_load=None)]},
-        {"role": "assistant", "content": _reply(turn, language, status, labels or {})},
+        {"role": "assistant", "content": _reply(turn, language, status, labels or {}, keeps)},
     ]
 
 
@@ -75,11 +87,11 @@ def _copy(text: str, language: str) -> str:
     return _button("copy", say(language, "copy"), text=text, done=say(language, "copied"))
 
 
-def _reply(turn: Turn, language: str, status: str, labels: dict[str, str]) -> list[Any]:
+def _reply(turn: Turn, language: str, status: str, labels: dict[str, str], keeps: Keep | None) -> list[Any]:
     content: list[Any] = []
     if turn.answer and turn.outcome not in _WITHDRAWN:
         content.append(_answer(turn, language))
-    block = _status(status) if turn.outcome is Outcome.PENDING else _after(turn, language, labels)
+    block = _status(status) if turn.outcome is Outcome.PENDING else _after(turn, language, labels, keeps)
     if block:
         content.append(gr.HTML(block, js_on_load=None))
     return content
@@ -107,12 +119,12 @@ def _status(status: str) -> str:
     return f'<div class="gc-status" role="status"><span class="gc-dot"></span>{escape(status)}</div>' if status else ""
 
 
-def _after(turn: Turn, language: str, labels: dict[str, str]) -> str:
+def _after(turn: Turn, language: str, labels: dict[str, str], keeps: Keep | None) -> str:
     """What stands under a reply: why there is none, notices, sources."""
     if turn.outcome in OUTCOMES:
-        return _card(turn, language) + _notices(turn, language) + _foot(turn, language)
+        return _card(turn, language) + _notices(turn, language) + _foot(turn, language, keeps)
     parts = [_notices(turn, language), _cited(turn, language, labels), _also_read(turn, language, labels)]
-    parts.append(_foot(turn, language))
+    parts += [_foot(turn, language, keeps), panel(turn, language, keeps)]
     return "".join(parts)
 
 
@@ -252,8 +264,8 @@ def _links(passage: Passage, turn: Turn, language: str) -> str:
     )
 
 
-def _foot(turn: Turn, language: str) -> str:
-    """One line: where the answer comes from, what was searched for; and buttons to copy it, ask again, take it back."""
+def _foot(turn: Turn, language: str, keeps: Keep | None) -> str:
+    """One line: where the answer comes from, what was searched for; and buttons to copy, rate, ask again, take back."""
     said: list[str] = []
     if turn.outcome in OUTCOMES:
         pass
@@ -272,7 +284,8 @@ def _foot(turn: Turn, language: str) -> str:
     again = _button("retry", say(language, "retry"), turn=turn.id)
     undo = _button("undo", say(language, "undo"), turn=turn.id)
     line = " · ".join(escape(text) for text in said)
-    return f'<div class="gc-foot"><span>{line}</span><div class="gc-acts">{copy}{again}{undo}</div></div>'
+    acts = f"{copy}{thumbs(turn, language, keeps)}{again}{undo}"
+    return f'<div class="gc-foot"><span>{line}</span><div class="gc-acts">{acts}</div></div>'
 
 
 def banner(kind: str, text: str) -> str:

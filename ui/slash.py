@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from chat import commands
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
-from chat.commands import Contest, LoadModel, Offer, Response, Session, ShowPrompt, contested
+from chat.commands import Contest, LoadModel, Offer, Rate, Response, Session, ShowPrompt, contested, rated
 from chat.conversation import Conversation, Kind, Outcome, Turn, new_id
+from chat.ratings import Ratings
 from chat.slot import MakeModel
 from chat.store import ConversationStore
 from errors import AppError, InputError
@@ -38,7 +39,9 @@ class SlashCommands:
         reader: ChatModel,
         make_model: MakeModel,
         options: Options,
+        ratings: Ratings | None = None,
     ) -> None:
+        """`ratings` is None where answers cannot be rated."""
         self._page = page
         self._pane = pane
         self._assistant = assistant
@@ -46,6 +49,7 @@ class SlashCommands:
         self._reader = reader
         self._make_model = make_model
         self._options = options
+        self._ratings = ratings
 
     def run(self, line: str, conversation: Conversation, wish: Wish, moved: bool = False) -> Iterator[Update]:
         """Do what the line says. Raises `AppError` when it cannot be done; then it leaves no trace."""
@@ -82,6 +86,10 @@ class SlashCommands:
             done = self._assistant.contest(response.effect.turn, keep_text=response.effect.keep_text)
             self._change(conversation_id, wish, lambda now: now.put(done))
             yield self._end(turn, contested(session, done).text, run, conversation_id, wish)
+        elif isinstance(response.effect, Rate) and self._ratings is not None:
+            done = self._ratings.rate(now, response.effect.turn.id, response.effect.rating)
+            self._change(conversation_id, wish, lambda now: now.put(done))
+            yield self._end(turn, rated(session, done).text, run, conversation_id, wish)
         elif response.draft:
             before = after.conversation
             now = self._change(conversation_id, wish, lambda now: _replaced(now, turn.id, before, ()))
@@ -99,9 +107,10 @@ class SlashCommands:
             sources=self._assistant.sources.all,
             model=self._assistant.models.current.name,
             reader=self._reader.name,
-            models=tuple(model.id for model in self._options.catalogue),
+            models=(*(run.id for run in self._options.runs()), *(model.id for model in self._options.catalogue)),
             models_allowed=self._options.model_picker,
             moderation_forced=self._options.moderation_forced,
+            ratings=self._ratings is not None,
             terminal=False,
         )
 

@@ -1,4 +1,7 @@
-"""RTF 1.9: its text, paragraphs and table rows; headings are not told apart from other text."""
+"""RTF 1.9: its text, paragraphs, table rows, and notes after the paragraph that refers to them.
+
+Headings are not told apart from other text.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,10 @@ from retrieval.formats.blocks import one_line, packed, table
 
 _TITLE = re.compile(rb"\{\\title ([^{}\\]{1,200})\}")
 _HEAD = 2**16
+_NOTE = re.compile(r"\{(?:\\\*)?\\footnote(?![a-z])")
+"""Opens the group of a footnote or an endnote."""
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_PARAGRAPH = re.compile(r"\\(?:par|row)(?![a-z])")
 
 
 def title(file: File) -> str:
@@ -23,9 +30,44 @@ def title(file: File) -> str:
 def parts(file: File, start: int) -> Iterator[Part]:
     from striprtf.striprtf import rtf_to_text
 
-    text = rtf_to_text(file.path.read_bytes().decode("latin-1"), errors="replace")
+    text = rtf_to_text(_notes_apart(file.path.read_bytes().decode("latin-1")), errors="replace")
     blocks = list(_blocks(text.split("\n")))
     return islice(packed((block, (i + 1) / len(blocks)) for i, block in enumerate(blocks)), start, None)
+
+
+def _notes_apart(text: str) -> str:
+    """Each note numbered, as a paragraph of its own after that in which it stands: striprtf leaves notes out."""
+    kept: list[str] = []
+    notes: list[str] = []
+    begun = number = 0
+    for opened in _NOTE.finditer(text):
+        if opened.start() < begun:
+            continue  # a note within a note
+        number += 1
+        kept.append(f"{_with_notes(text[begun : opened.start()], notes)}{{[{number}]}}")
+        begun = _group_end(text, opened.end())
+        notes.append(f"[{number}] {{{text[opened.end() : begun - 1]}}}")
+    return "".join([*kept, _with_notes(text[begun:], notes)])
+
+
+def _with_notes(text: str, notes: list[str]) -> str:
+    """The text with the notes that wait after its first paragraph; none waits afterwards, unless no paragraph ends."""
+    ends = _PARAGRAPH.search(text) if notes else None
+    if ends is None:
+        return text
+    told = "".join(f"{{{note}\\par }}" for note in notes)
+    notes.clear()
+    return f"{text[: ends.end()]} {told}{text[ends.end() :]}"
+
+
+def _group_end(text: str, start: int) -> int:
+    """The place after the brace that closes the group which is open at `start`; the end of a text that is cut off."""
+    depth = 1
+    for brace in _BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return brace.end()
+    return len(text)
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:

@@ -1,0 +1,235 @@
+"""The models that a suite is put to, by their names, and what they answer: through the engines that the app uses.
+
+`reader`; a hub id, a model's folder, or a run's folder, be it a whole model or a LoRA adapter (then on the base that
+its adapter_config.json names); the address of a server. Each is asked as the app asks: the same prompt, the item's
+sources as what was found, an overview where one is asked for. Answers are greedy, and written many at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chat.base import ChatModel, ChatRequest, Finish, Role, Sampling
+from chat.local import LocalModel
+from chat.placement import Placement
+from chat.reader import Reader
+from chat.remote import RemoteModel, is_address
+from errors import InputError, ModelError
+from evaluation.suite import Item
+from retrieval.base import Passage
+from retrieval.documents import About
+from retrieval.judge import SentenceJudge
+from retrieval.overview import Overview, Quote, overview
+from retrieval.overview_request import overview_request
+from retrieval.query import Turn, standalone
+from retrieval.text import language
+
+READER = "reader"
+_SOURCE = "suite"
+STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
+"""OpenChatKit's prompt states a time; a fixed one gives the same prompts every time."""
+_ADAPTER, _CONFIG = "adapter_config.json", "config.json"
+_AT_ONCE = 16
+_TELL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A model as it is named on the command line."""
+
+    model: str
+    adapter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A model that is ready."""
+
+    name: str
+    """As the figures call it; unique among those that are compared."""
+    engine: ChatModel
+    at_once: int
+
+    @property
+    def local(self) -> LocalModel | None:
+        """The engine where it is a network on this machine, whose likelihoods can be computed."""
+        return self.engine if isinstance(self.engine, LocalModel) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to one item."""
+
+    text: str
+    unanswered: bool = False
+    """Whether the engine itself says that nothing answers, as the reader does."""
+    cut: bool = False
+    """Whether it had reached its longest length."""
+    failed: str = ""
+    """Why there is none: the item does not fit the model's context."""
+    ms: float = 0.0
+
+
+def names(named: Sequence[Named]) -> list[str]:
+    """What each is called: the last part of its path, numbered where two would be called the same."""
+    found: list[str] = []
+    for each in named:
+        base = each.model if is_address(each.model) else _short(each.model)
+        name = f"{base} + {_short(each.adapter)}" if each.adapter else base
+        found.append(name)
+    return [f"{name} ({found[: i + 1].count(name)})" if found.count(name) > 1 else name for i, name in enumerate(found)]
+
+
+def _short(model: str) -> str:
+    path = Path(model).expanduser()
+    return path.resolve().name if path.is_dir() else model
+
+
+def opened(named: Named, name: str, placement: Placement, judge: SentenceJudge, server: tuple[str, str]) -> Contestant:
+    """The model, loaded; `server` holds the model's name at a server and its key. Raises `ModelError`, `InputError`."""
+    if named.adapter and (named.model == READER or is_address(named.model)):
+        raise InputError(f"--adapter {named.adapter} follows “{named.model}”, which takes none; name a local model.")
+    if named.model == READER:
+        reader = Reader(judge)
+        reader.load()
+        return Contestant(name, reader, 1)
+    if is_address(named.model):
+        remote = RemoteModel(named.model, *server)
+        remote.load()
+        return Contestant(name, remote, _AT_ONCE)
+    resolved = _with_base(named)
+    local = LocalModel(resolved.model, replace(placement, adapter=resolved.adapter), users=_AT_ONCE)
+    local.load()
+    return Contestant(name, local, _AT_ONCE)
+
+
+def _with_base(named: Named) -> Named:
+    """A run's folder that holds an adapter alone, as the base and its adapter."""
+    folder = Path(named.model).expanduser()
+    if not (folder / _ADAPTER).is_file() or (folder / _CONFIG).is_file():
+        return named
+    if named.adapter:
+        raise InputError(f"“{named.model}” is an adapter itself and --adapter {named.adapter} follows it; name one.")
+    try:
+        base = json.loads((folder / _ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (ValueError, AttributeError):
+        base = None
+    if not isinstance(base, str) or not base:
+        raise ModelError(
+            f"The adapter “{named.model}” does not say what model it is for; give that with --model, and it with "
+            "--adapter."
+        )
+    return Named(base, named.model)
+
+
+def request_of(item: Item) -> ChatRequest:
+    """An item as the app would ask it."""
+    earlier = [message for message in item.messages[:-1] if message.role is not Role.SYSTEM]
+    turns = [
+        Turn(question.content, answer.content, "")
+        for question, answer in zip(earlier[::2], earlier[1::2], strict=False)
+    ]
+    query = standalone(item.question, turns)
+    found = passages_of(item)
+    overviews = _overviews(item.question, found)
+    return ChatRequest(
+        messages=item.messages,
+        passages=found,
+        query=query.text,
+        language=query.language,
+        searched=(_SOURCE,) if found else (),
+        overviews=overviews,
+        sampling=Sampling(max_new_tokens=item.tokens, temperature=0),
+        started=STARTED,
+    )
+
+
+def passages_of(item: Item) -> tuple[Passage, ...]:
+    """An item's sources as passages, each a document of its own."""
+    return tuple(
+        Passage(
+            id=f"{item.id}/{n}#0",
+            text=source.text,
+            title=source.title,
+            source=_SOURCE,
+            document=f"{item.id}/{n}",
+            language=language(source.text),
+            end=len(source.text),
+        )
+        for n, source in enumerate(item.sources, 1)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A passage as a document of its own."""
+
+    passage: Passage
+    count: int = 1
+
+    @property
+    def about(self) -> About:
+        passage = self.passage
+        return About(passage.document, passage.title, passage.source, language=passage.language)
+
+    def stretch(self, first: int, after: int) -> list[Passage]:
+        return [self.passage][first:after]
+
+
+def _overviews(question: str, found: Sequence[Passage]) -> tuple[Overview, ...]:
+    """Where a summary is asked for, that of each source; their quotes count through all passages."""
+    asked = overview_request(question) if found else None
+    if asked is None or not asked.sums:
+        return ()
+    each = [overview(_Document(passage), asked.sentences) for passage in found]
+    return tuple(
+        replace(one, quotes=tuple(Quote(n + quote.passage, quote.span) for quote in one.quotes))
+        for n, one in enumerate(each)
+    )
+
+
+def answers(contestant: Contestant, items: Sequence[Item], tell: Callable[[str], None] | None = None) -> list[Answer]:
+    """What a model says to each item, in their order. Raises `ModelError` when it cannot go on."""
+    told = tell or _say_nothing
+    found: list[Answer] = []
+    last = time.monotonic()
+    with ThreadPoolExecutor(contestant.at_once, thread_name_prefix="suite") as threads:
+        waiting = [threads.submit(_answer, contestant.engine, item) for item in items]
+        try:
+            for done in waiting:
+                found.append(done.result())
+                if time.monotonic() - last > _TELL_S:
+                    last = time.monotonic()
+                    told(f"{contestant.name}: {len(found):,} of {len(items):,} answered")
+        finally:
+            for each in waiting:
+                each.cancel()
+    return found
+
+
+def _answer(engine: ChatModel, item: Item) -> Answer:
+    began = time.perf_counter()
+    try:
+        chunks = list(engine.stream(request_of(item)))
+    except InputError as error:
+        return Answer("", failed=str(error))
+    text = "".join(chunk.text for chunk in chunks).strip()
+    finish = chunks[-1].finish if chunks else None
+    ms = 1000 * (time.perf_counter() - began)
+    return Answer(text, finish is Finish.UNANSWERED, finish is Finish.LENGTH, ms=ms)
+
+
+def _say_nothing(_: str) -> None:
+    """Progress that nobody asked for."""
+
+
+def say(text: str) -> None:
+    """Tell on standard error how far it is."""
+    print(text, file=sys.stderr, flush=True)
