@@ -37,12 +37,13 @@ def command(module: str, says: str | None, train: Train, given: Sequence[str] | 
     try:
         recipe = config.read(options.config, options.set)
         runs = settings.load([], os.environ, _ROOT / ".env").data_dir / "runs"
-        if options.plan:
-            from finetune.place import of_card
-            from finetune.plan import plan
+        from finetune.place import of_card
+        from finetune.plan import plan
 
+        if options.plan:
             print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
             return 0
+        plan(recipe, pairs=pairs, folder=runs, progress=_tell)  # refuses what cannot fit, before anything is loaded
         _without_small_bars()
         run = train(recipe, runs, resume=options.resume, skip_bad=options.skip_bad, bar=True, progress=_tell)
     except AppError as error:

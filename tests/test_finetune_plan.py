@@ -324,7 +324,15 @@ def test_the_command_prints_the_plan(base: str, tmp_path: Path, capsys: pytest.C
     assert "did you mean training.steps" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", recipes(), ids=lambda path: path.stem)
+_SOME = ("redpajama-3b-lora-16gb", "gpt-neoxt-20b-qlora-48gb", "smollm2-1.7b-full-8x80gb")
+"""Of the shipped recipes, those that every run of the tests plans: the others take some minutes."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[] if path.stem in _SOME else [pytest.mark.soak]) for path in recipes()],
+    ids=lambda path: path.stem,
+)
 def test_a_shipped_recipe_fits_its_card_and_takes_what_the_page_says(path: Path) -> None:
     made = planned(path)
     assert made.memory.total <= 0.97 * made.place.memory, made.text()
