@@ -44,7 +44,6 @@ class Case:
 
     shape: str
     change: dict[str, dict[str, Any]]
-    pairs: bool = False
 
     @property
     def name(self) -> str:
@@ -77,7 +76,6 @@ CASES = (
             "training": {"checkpointing": True},
         },
     ),
-    Case("neox-80m", {"method": _WHOLE, "data": {"length": 256}}, pairs=True),
     Case("llama-360m", {"method": _LORA, "data": {"length": 256}}),
 )
 
@@ -92,7 +90,7 @@ def measure(numbers: Sequence[int]) -> dict[str, Any]:
             if not folder.is_dir():
                 make(case.shape, folder)
             recipe = case.recipe(str(folder))
-            planned = plan(recipe, pairs=case.pairs, place=here(recipe), folder=Path(scratch))
+            planned = plan(recipe, place=here(recipe), folder=Path(scratch))
             done = subprocess.run(
                 [sys.executable, "-m", "evaluation.training_memory", "--folder", str(folder), "--case", str(number)],
                 cwd=_ROOT,
@@ -107,7 +105,7 @@ def measure(numbers: Sequence[int]) -> dict[str, Any]:
             runs.append(
                 {
                     "shape": case.shape,
-                    "what": case.name + (", preference" if case.pairs else ""),
+                    "what": case.name,
                     "planned_mb": round(held / 1e6),
                     "measured_mb": round(seen["peak"] / 1e6),
                     "ratio": round(held / seen["peak"], 3),
@@ -126,8 +124,6 @@ def _train(case: Case, folder: Path) -> dict[str, float]:
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-    from trl.trainer.dpo_config import DPOConfig
-    from trl.trainer.dpo_trainer import DPOTrainer
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -138,17 +134,13 @@ def _train(case: Case, folder: Path) -> dict[str, float]:
     tokenizer.pad_token = tokenizer.eos_token
     count = training.batch * training.accumulate * _STEPS
     chance = torch.Generator().manual_seed(0)
-    rows = torch.randint(10, len(tokenizer), (2 * count, length), generator=chance).tolist()
+    rows = torch.randint(10, len(tokenizer), (count, length), generator=chance).tolist()
     torch.ones(256, 256).requires_grad_().matmul(torch.ones(256, 256)).sum().backward()  # type: ignore[no-untyped-call]
     began: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]  # its base has no types
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             began.append(time.perf_counter())
-
-    class Prepared(DPOTrainer):
-        def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-            return dataset
 
     with tempfile.TemporaryDirectory() as output:
         shared: dict[str, Any] = {
@@ -181,27 +173,12 @@ def _train(case: Case, folder: Path) -> dict[str, float]:
         before = _status("VmRSS")
         net = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, recipe.model.dtype))
         options = {"model": net, "peft_config": adapter, "processing_class": tokenizer, "callbacks": [Clock()]}
-        if case.pairs:
-            texts = [(row[: length // 2], row[length // 2 :]) for row in rows]
-            data = Dataset.from_list(
-                [
-                    {"prompt_ids": asked, "chosen_ids": answer, "rejected_ids": other[1]}
-                    for (asked, answer), other in zip(texts[:count], texts[count:], strict=True)
-                ]
-            )
-            trainer = Prepared(
-                args=DPOConfig(**shared),
-                train_dataset=data,
-                ref_model=AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, recipe.model.dtype)),
-                **options,
-            )
-        else:
-            half = length // 2
-            data = Dataset.from_list(
-                [{"input_ids": row, "labels": row, "seq_lengths": [half, length - half]} for row in rows[:count]]
-            )
-            args = SFTConfig(**shared, padding_free=True, dataset_kwargs={"skip_prepare_dataset": True})
-            trainer = SFTTrainer(args=args, train_dataset=data, **options)
+        half = length // 2
+        data = Dataset.from_list(
+            [{"input_ids": row, "labels": row, "seq_lengths": [half, length - half]} for row in rows]
+        )
+        args = SFTConfig(**shared, padding_free=True, dataset_kwargs={"skip_prepare_dataset": True})
+        trainer = SFTTrainer(args=args, train_dataset=data, **options)
         trainer.train()
         ended = time.perf_counter()
     return {"before": before, "peak": _status("VmHWM") - before, "seconds": ended - began[-1]}

@@ -74,8 +74,6 @@ class Need:
     optimizer: int
     activations: int
     """What a step holds at its fullest moment beside the other lines."""
-    reference: int
-    """A second, frozen copy of the weights: preference training of whole models."""
     shared: int
     """Buckets of data-parallel training, or the layers gathered where weights are sharded."""
     runtime: int
@@ -98,7 +96,8 @@ class Sizes:
 
 
 def sizes(config: Any, body: Anatomy, recipe: Recipe, kind: str = "cuda", pairs: bool = False) -> Sizes:
-    """What a run of `recipe` keeps on each device of a `kind` (`cuda`, `cpu`); `pairs`: preference training.
+    """What a run of `recipe` keeps on each device of a `kind` (`cuda`, `cpu`); `pairs`: preference training,
+    whose reference is worked out before the first step and not kept.
 
     `body` is the configuration's anatomy. Takes about a second. Raises `InputError` where an adapter finds no layer.
     """
@@ -113,7 +112,6 @@ def sizes(config: Any, body: Anatomy, recipe: Recipe, kind: str = "cuda", pairs:
     states = round(acted.trained * (optimizer.own + optimizer.alike * size))
     states += acted.rows_and_columns * optimizer.factored
     part = devices if sharded else 1
-    whole = recipe.method.kind == "full"
     need = Need(
         weights=(frozen + trained) // part,
         gradients=trained // part,
@@ -122,7 +120,6 @@ def sizes(config: Any, body: Anatomy, recipe: Recipe, kind: str = "cuda", pairs:
             acted.working - acted.trained_bytes + _dequantised(recipe, acted),
             _stepping(optimizer, kind, trained // part, round(acted.largest * size) // part, acted.largest // part),
         ),
-        reference=(frozen + trained) // part if pairs and whole else 0,
         shared=_gathered(body, recipe, acted) if sharded else trained if devices > 1 else 0,
         runtime=0,
     )

@@ -39,7 +39,6 @@ _WORDS = {
     "gradients": "梯度",
     "optimizer": "优化器",
     "activations": "激活值",
-    "reference": "参考模型",
     "shared": "设备间共享",
     "runtime": "运行环境",
 }
