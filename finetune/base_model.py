@@ -1,0 +1,209 @@
+"""The model that a recipe teaches: its tokenizer and prompt format first, its weights when there is something to learn.
+
+    base = open_base(recipe, progress)      # no weights yet
+    net = network(recipe, base, progress)   # on this process's device, with the adapter that is trained
+
+Fetching and reading are `chat.weights`': safetensors preferred, code that a repository carries is never run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chat import adapter, catalogue, weights
+from chat.hub import Progress
+from chat.placement import Placement
+from chat.prompt import format_of
+from errors import InputError, ModelError
+from finetune.config import Recipe
+
+logger = logging.getLogger(__name__)
+
+_ADAPTER = "default"
+_PREFIX = "base_model.model."
+"""What every name in an adapter's file begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is known of a model before its weights are read."""
+
+    name: str
+    folder: Path
+    config: Any
+    tokenizer: Any
+    format: str
+    """A key of `chat.prompt.FORMATS`."""
+    adapter: Path | None
+    """The folder of the adapter that training goes on from."""
+
+
+def open_base(recipe: Recipe, progress: Progress) -> Base:
+    """Raises `ModelError` or `InputError` where the model, its tokenizer or the adapter cannot be used."""
+    name = recipe.model.base
+    folder = weights.fetch(name, progress)
+    config = weights.open_config(folder, name)
+    tokenizer = weights.open_tokenizer(folder, name)
+    known = catalogue.find(name)
+    format = recipe.model.format or (known.format if known else format_of(tokenizer, config.model_type))
+    if format == "chat-template" and not tokenizer.chat_template:
+        raise InputError(
+            f"The tokenizer of “{name}” has no chat template; set model.format to openchatkit or plain.",
+            zh=f"“{name}”的分词器没有聊天模板；请把 model.format 设为 openchatkit 或 plain。",
+        )
+    reads = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if reads and recipe.data.length > reads:
+        raise InputError(
+            f"data.length is {recipe.data.length:,} tokens and “{name}” reads {reads:,} at once; set it to {reads} or "
+            "less.",
+            zh=f"data.length 为 {recipe.data.length:,} 个词元，而“{name}”一次只能读 {reads:,} 个；请设为 {reads} 或更小。",
+        )
+    adapted = adapter.fetch(recipe.model.adapter, progress) if recipe.model.adapter else None
+    if adapted is not None:
+        _check_made_for(adapted, recipe)
+    return Base(name, folder, config, tokenizer, format, adapted)
+
+
+def _check_made_for(folder: Path, recipe: Recipe) -> None:
+    """Raise `InputError` when an adapter names another base; a model's folder counts by its name."""
+    said = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    base = str(said.get("base_model_name_or_path") or "")
+    if base and Path(base).name.casefold() != Path(recipe.model.base).name.casefold():
+        raise InputError(
+            f"The adapter “{recipe.model.adapter}” was made for “{base}”, not for “{recipe.model.base}”; set model.base "
+            "to that, or choose another adapter.",
+            zh=f"适配器“{recipe.model.adapter}”是为“{base}”制作的，不是“{recipe.model.base}”；请把 model.base 设为前者，"
+            "或换一个适配器。",
+        )
+
+
+def network(recipe: Recipe, base: Base, progress: Progress) -> Any:
+    """The network with what is trained switched on: every weight, or a LoRA adapter, new or the one that is named.
+
+    Raises `ModelError` or `InputError`.
+    """
+    from accelerate import PartialState
+
+    import torch
+
+    state = PartialState()
+    sharded = state.distributed_type.value in ("FSDP", "DEEPSPEED")
+    _check_device(recipe, state, sharded)
+    placement = Placement(
+        device="cpu" if sharded else str(state.device),
+        dtype=recipe.model.dtype,
+        quantisation="4bit" if recipe.method.kind == "qlora" else "none",
+    )
+    net = weights.open_net(base.folder, base.name, base.config, placement, progress)
+    # Whatever is written names the model as the recipe does, not a folder of this machine's cache.
+    net.name_or_path = net.config._name_or_path = base.name
+    if recipe.method.kind == "full":
+        return net.requires_grad_(True)
+    torch.manual_seed(recipe.training.seed)
+    return _new_adapter(net, recipe) if base.adapter is None else _given_adapter(net, recipe, base.adapter)
+
+
+def _check_device(recipe: Recipe, state: Any, sharded: bool) -> None:
+    import torch
+
+    compute = recipe.model.compute or recipe.model.dtype
+    if state.device.type == "cpu" and compute == "float16":
+        raise InputError(
+            "Training in float16 needs a GPU; set model.dtype to bfloat16 or float32.",
+            zh="以 float16 训练需要 GPU；请把 model.dtype 设为 bfloat16 或 float32。",
+        )
+    native = state.device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if compute == "bfloat16" and not native:
+        raise InputError(
+            "This GPU does not multiply in bfloat16; set model.dtype and model.compute to float16.",
+            zh="此 GPU 不支持 bfloat16 运算；请把 model.dtype 和 model.compute 设为 float16。",
+        )
+    gpus = torch.cuda.device_count()
+    if gpus > 1 and state.num_processes == 1:
+        raise InputError(
+            f"This machine has {gpus} GPUs and one process was started; start it with `accelerate launch --config_file "
+            "finetune/accelerate/ddp.yaml -m …`, or show it one GPU with CUDA_VISIBLE_DEVICES=0.",
+            zh=f"本机有 {gpus} 块 GPU，而只启动了一个进程；请用 `accelerate launch --config_file "
+            "finetune/accelerate/ddp.yaml -m …` 启动，或用 CUDA_VISIBLE_DEVICES=0 只显示一块。",
+        )
+    if sharded and recipe.method.kind == "qlora":
+        raise InputError(
+            "method.kind qlora keeps 4-bit weights whole on each device, which FSDP and ZeRO-3 would cut up; use "
+            "finetune/accelerate/ddp.yaml, or method.kind lora.",
+            zh="method.kind qlora 在每个设备上保留完整的 4 位权重，不能由 FSDP 或 ZeRO-3 切分；请用 "
+            "finetune/accelerate/ddp.yaml，或 method.kind lora。",
+        )
+
+
+def _new_adapter(net: Any, recipe: Recipe) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    targets = recipe.method.targets
+    config = LoraConfig(
+        r=recipe.method.rank,
+        lora_alpha=recipe.method.alpha,
+        lora_dropout=recipe.method.dropout,
+        target_modules=targets[0] if targets == ("all-linear",) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+    try:
+        adapted = get_peft_model(net, config)
+    except ValueError as error:
+        logger.warning("Adding the adapter failed: %s", error)
+        there = ", ".join(_linear(net))
+        raise InputError(
+            f"method.targets names layers that “{recipe.model.base}” lacks ({', '.join(targets)}); it has {there}, or "
+            "use all-linear.",
+            zh=f"method.targets 指定了“{recipe.model.base}”没有的层（{', '.join(targets)}）；它有 {there}，"
+            "也可用 all-linear。",
+        ) from error
+    return adapted
+
+
+def _linear(net: Any) -> list[str]:
+    """Last names of the linear layers, the output layer left out."""
+    output = net.get_output_embeddings()
+    names = [
+        name.rpartition(".")[2]
+        for name, module in net.named_modules()
+        if module is not output and re.search("Linear|Conv1D", type(module).__name__)
+    ]
+    return sorted(set(names))
+
+
+def _given_adapter(net: Any, recipe: Recipe, folder: Path) -> Any:
+    """The network with an adapter in its place that is trained further. Raises `ModelError` where it does not fit."""
+    from peft import PeftConfig, PeftModelForCausalLM
+    from peft.utils import set_peft_model_state_dict
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    unfit = ModelError(
+        f"The adapter “{recipe.model.adapter}” does not fit “{recipe.model.base}”; set model.base to the model it was "
+        "made for.",
+        zh=f"适配器“{recipe.model.adapter}”不适用于“{recipe.model.base}”；请把 model.base 设为它对应的模型。",
+    )
+    try:
+        tensors = load_file(folder / "adapter_model.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"The weights of the adapter “{recipe.model.adapter}” are damaged; take another copy.",
+            zh=f"适配器“{recipe.model.adapter}”的权重已损坏；请换一份完好的。",
+        ) from error
+    try:
+        config = PeftConfig.from_pretrained(folder)
+        config.inference_mode = False
+        config.base_model_name_or_path = recipe.model.base
+        adapted = PeftModelForCausalLM(net, config, _ADAPTER)
+        done = set_peft_model_state_dict(adapted, tensors, _ADAPTER)
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        logger.warning("Adapter %s: %s", recipe.model.adapter, error)
+        raise unfit from error
+    if done.unexpected_keys or any("lora_" in key for key in done.missing_keys):
+        raise unfit
+    return adapted

@@ -1,0 +1,143 @@
+"""Teaches a chat model from conversations: `python -m finetune.chat --config FILE [--set table.key=value]…`.
+
+    python -m finetune.chat --config finetune/configs/redpajama-3b-lora-24gb.toml --set data.train=ratings.jsonl
+
+Supervised fine-tuning with TRL and PEFT: a LoRA adapter, one beside 4-bit weights (QLoRA), or every weight. The tokens
+are those that the app would send (`finetune.masking`), and only the assistant's count in the loss. What a run leaves:
+`finetune.run_folder`. On several devices: `accelerate launch --config_file finetune/accelerate/ddp.yaml -m
+finetune.chat …`, with the same flags.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chat.base import Role
+from chat.hub import Progress, silent
+from errors import InputError
+from finetune import data, masking
+from finetune.base_model import Base, network, open_base
+from finetune.command import command
+from finetune.config import Recipe
+from finetune.examples import Example
+from finetune.rows import Row, dataset, held_out, row, taught
+from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
+
+_COLUMNS = ("input_ids", "labels", "seq_lengths")
+
+
+def train(
+    recipe: Recipe,
+    runs: Path = RUNS,
+    *,
+    resume: bool = False,
+    skip_bad: bool = False,
+    bar: bool = False,
+    progress: Progress = silent,
+) -> Run:
+    """Teach the recipe's model; the run is kept in `runs`, unless the recipe says where.
+
+    Raises `AppError`: the recipe, the model or the data cannot be used, or something ran out on the way.
+    """
+    folder = admitted(recipe, runs, resume)
+    base = open_base(recipe, progress)
+    shown, held, files = _examples(recipe, skip_bad)
+    learnt = _encoded(shown, base, recipe)
+    texts = [row(text) for text in learnt]
+    rows = [row(*group) for group in masking.pack(learnt, recipe.data.length)] if recipe.data.packing else texts
+    measured = [row(text) for text in _encoded(held, base, recipe)]
+    if not rows:
+        raise InputError(
+            f"No conversation of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
+            zh=f"“{recipe.data.train}”中没有一段对话能放进 data.length（{recipe.data.length} 个词元）；请调大。",
+        )
+    job = Job(
+        kind="chat",
+        recipe=recipe,
+        folder=folder,
+        base=base,
+        files=files,
+        counts={
+            "conversations": len(shown),
+            "held": len(held),
+            "rows": len(rows),
+            "tokens": sum(len(one["input_ids"]) for one in rows),
+            "taught_tokens": taught(rows),
+        },
+        rows=len(rows),
+        held=len(measured),
+        bar=bar,
+    )
+    if resume:
+        folder.same_data(as_files(files))
+    return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
+
+
+def _examples(
+    recipe: Recipe, skip_bad: bool
+) -> tuple[Sequence[Example], Sequence[Example], tuple[tuple[str, data.ReadFile], ...]]:
+    """What is taught, what only measures, and the files that both are from."""
+    loaded = data.examples(recipe.data.train, skip_bad, recipe.training.seed)
+    files = [("train", file) for file in loaded.files]
+    if recipe.data.held:
+        other = data.examples(recipe.data.held, skip_bad, recipe.training.seed)
+        return loaded.items, other.items, (*files, *(("held", file) for file in other.files))
+    shown, held = held_out(loaded.items, recipe.data.held_share, _asked, recipe.training.seed)
+    return shown, held, tuple(files)
+
+
+def _asked(example: Example) -> str:
+    return next(turn.text for turn in example.turns if turn.role is Role.USER)
+
+
+def _encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[masking.Tokens]:
+    """The rows of conversations that teach something within the length."""
+    rows = [
+        tokens
+        for example in examples
+        for tokens in masking.encode_all(example.turns, base.tokenizer, base.format, recipe.data.length)
+    ]
+    return [tokens for tokens in rows if any(tokens.taught)]
+
+
+def _trainer(job: Job, rows: Sequence[Row], held: Sequence[Row], progress: Progress, resumed: bool) -> Any:
+    from copy import deepcopy
+
+    from trl import SFTConfig
+
+    from finetune.trainers import ChatTrainer, Keeping
+
+    recipe = job.recipe
+    packed = recipe.data.packing
+    config = SFTConfig(
+        **arguments(job, resumed),
+        padding_free=packed,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+    columns = _COLUMNS if packed else _COLUMNS[:2]
+    keeping = Keeping(
+        folder=job.folder,
+        keep=recipe.training.keep,
+        best=recipe.training.patience > 0,
+        tokens=recipe.training.batch * recipe.data.length,
+        held=held,
+    )
+    return ChatTrainer(
+        keeping,
+        model=network(recipe, job.base, progress),
+        args=config,
+        train_dataset=dataset(rows, columns),
+        eval_dataset=dataset(held, columns) if held else None,
+        processing_class=deepcopy(job.base.tokenizer),  # the trainer gives it a padding token
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return command("finetune.chat", __doc__, train, arguments, pairs=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

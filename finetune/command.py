@@ -1,0 +1,90 @@
+"""The command line that `finetune.chat` and `finetune.preference` share."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import settings
+from chat.hub import Progress
+from errors import AppError
+from finetune import config
+from finetune.config import Recipe
+
+_ROOT = Path(__file__).parent.parent
+
+
+class Train(Protocol):
+    """What a command runs; it gives a `finetune.training.Run`."""
+
+    def __call__(
+        self, recipe: Recipe, runs: Path, *, resume: bool, skip_bad: bool, bar: bool, progress: Progress
+    ) -> Any: ...
+
+
+def command(module: str, says: str | None, train: Train, given: Sequence[str] | None, *, pairs: bool) -> int:
+    """Read the flags, then plan or train; 0, 1 for what went wrong, 130 after Ctrl-C."""
+    options = _parser(module, says).parse_args(given)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        recipe = config.read(options.config, options.set)
+        runs = settings.load([], os.environ, _ROOT / ".env").data_dir / "runs"
+        if options.plan:
+            from finetune.plan import plan
+            from finetune.place import of_card
+
+            print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
+            return 0
+        run = train(recipe, runs, resume=options.resume, skip_bad=options.skip_bad, bar=True, progress=_tell)
+    except AppError as error:
+        print(f"{module}: {error}", file=sys.stderr)
+        return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 1
+    if _first():
+        said = dataclasses.asdict(run) | {"folder": str(run.folder)}
+        print(json.dumps(said) if options.json else _told(run))
+    return 0
+
+
+def _parser(module: str, says: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=(says or "").splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True, help="the recipe, a TOML file (finetune/configs)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one key; may be given again"
+    )
+    parser.add_argument("--plan", action="store_true", help="say what the run takes, load nothing")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out records that cannot be used, and count them")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped or killed")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    return parser
+
+
+def _tell(says: str) -> None:
+    if _first():
+        print(f"\r\x1b[K{says}", end="", file=sys.stderr, flush=True)
+
+
+def _first() -> bool:
+    """Whether this is the process that speaks for all."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def _told(run: Any) -> str:
+    lines = [
+        f"{run.steps:,} steps in {run.minutes:.1f} minutes, {run.tokens_per_s:,.0f} tokens/s; "
+        f"{run.trained:,} of {run.parameters:,} parameters trained ({run.trained / run.parameters:.2%})"
+    ]
+    for key, after in run.scores.items():
+        if key.endswith("_after"):
+            name = key.removesuffix("_after")
+            lines.append(f"{name:<12}{run.scores.get(f'{name}_before', float('nan')):.4g} → {after:.4g}")
+    return "\n".join([*lines, f"kept in {run.folder}"])

@@ -1,0 +1,59 @@
+"""Tokens of training texts as the rows that TRL's trainers read, and how a run orders and holds out texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from finetune.masking import Tokens
+
+Row = dict[str, list[int]]
+"""`input_ids` and `labels`, of equal length; `seq_lengths` of the texts that share it. -100 is not learnt from."""
+Item = TypeVar("Item")
+_NOT_TAUGHT = -100
+
+
+def row(*texts: Tokens) -> Row:
+    """One row of one text or several."""
+    ids = [id_ for text in texts for id_ in text.ids]
+    labels = [
+        id_ if taught else _NOT_TAUGHT for text in texts for id_, taught in zip(text.ids, text.taught, strict=True)
+    ]
+    return {"input_ids": ids, "labels": labels, "seq_lengths": [len(text.ids) for text in texts]}
+
+
+def taught(rows: Sequence[Row]) -> int:
+    """Tokens that the rows teach."""
+    return sum(label != _NOT_TAUGHT for one in rows for label in one["labels"])
+
+
+def dataset(rows: Sequence[dict[str, list[int]]], columns: Sequence[str]) -> Any:
+    """The rows as a `datasets.Dataset`, in memory."""
+    from datasets import Dataset
+
+    return Dataset.from_dict({name: [one[name] for one in rows] for name in columns})
+
+
+def held_out(items: Sequence[Item], share: float, asked: Callable[[Item], str], seed: int) -> tuple[list[Item], list[Item]]:
+    """What is taught, and about `share` of it that only measures.
+
+    By the hash of what was asked first: the same question is never on both sides, and whether it is held out hardly
+    depends on what else there is. At least one question is held out where there are two.
+    """
+    keys = {item: hashlib.sha256(f"{seed} {asked(item)}".encode()).hexdigest() for item in items}
+    ranked = sorted(set(keys.values()))
+    count = min(max(1, round(share * len(ranked))), len(ranked) - 1) if share > 0 else 0
+    held = set(ranked[:count])
+    return [i for i in items if keys[i] not in held], [i for i in items if keys[i] in held]
+
+
+def in_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """Numbers of texts in batches of at most `tokens` tokens once padded, the longest first."""
+    batches: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lambda one: -lengths[one]):
+        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= tokens:
+            batches[-1].append(number)
+        else:
+            batches.append([number])
+    return batches

@@ -1,0 +1,142 @@
+"""The card of a run, in the front matter and Markdown that the Hub reads: what run.json says, for people.
+
+A model, an adapter or a file that was given as a path is named by its last part: a card goes elsewhere with the run.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from chat import catalogue
+
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
+_METHODS = {
+    "lora": "a LoRA adapter beside the base's weights",
+    "qlora": "a LoRA adapter beside the base's weights in 4 bits (NF4)",
+    "full": "every weight of the base",
+}
+_KINDS = {
+    "chat": "Supervised fine-tuning: the loss of the assistant's tokens alone.",
+    "preference": "Preference training (DPO) on pairs of answers.",
+}
+_SCORES = {
+    "loss": "held-out loss, nats a token",
+    "perplexity": "held-out perplexity",
+    "chosen": "log-probability of the preferred answer, mean of held-out pairs",
+    "rejected": "log-probability of the rejected answer, mean of held-out pairs",
+    "won": "share of held-out pairs in which the preferred answer gained more",
+}
+_PAIRS = {"loss": "DPO's loss on held-out pairs"}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries that a run stands on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def named(model: str) -> str:
+    """A hub id as it is; a path by its last part."""
+    path = Path(model).expanduser()
+    local = path.is_absolute() or model.startswith((".", "~")) or path.is_dir() or model.count("/") > 1
+    return path.name if local else model
+
+
+def card(said: Mapping[str, Any]) -> str:
+    """README.md for what a finished run's run.json says."""
+    base, recipe = str(said["base"]), said["recipe"]
+    sections = [
+        _front(said),
+        f"# {said['name']}",
+        f"{named(base)}, taught by Groundchat. {_KINDS[said['kind']]} Trained: {_METHODS[said['method']]}, "
+        f"{said['trained_parameters']:,} of {said['parameters']:,} parameters "
+        f"({said['trained_parameters'] / said['parameters']:.2%}).",
+        _use(said),
+        "## Scores\n\n" + _scores(said),
+        "![Loss and learning rate](curves.png)",
+        "## Data\n\n" + _data(said),
+        "## Settings\n\n" + _settings(recipe),
+        "## Licence\n\n" + _licence(base, said),
+        "## Made with\n\n" + ", ".join(f"{name} {number}" for name, number in said["versions"].items()) + ".",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _front(said: Mapping[str, Any]) -> str:
+    base = named(str(said["base"]))
+    lines = ["---", f"base_model: {json.dumps(base, ensure_ascii=False)}"]
+    lines.append("library_name: " + ("transformers" if said["method"] == "full" else "peft"))
+    lines += ["pipeline_tag: text-generation", "tags:", "- groundchat", f"- {said['kind']}", "---"]
+    return "\n".join(lines)
+
+
+def _use(said: Mapping[str, Any]) -> str:
+    adapter = f", trained further from the adapter {named(said['adapter'])}" if said["adapter"] else ""
+    return f"Base: `{named(str(said['base']))}`{adapter}. Prompts are written in the format `{said['format']}`."
+
+
+def _scores(said: Mapping[str, Any]) -> str:
+    scores = said["scores"]
+    if not scores:
+        return f"Nothing was held out, so nothing was measured. {_speed(said)}"
+    names = _SCORES | (_PAIRS if said["kind"] == "preference" else {})
+    keys = [key for key in names if f"{key}_after" in scores]
+    lines = ["| | before | after |", "|---|--:|--:|"]
+    for key in keys:
+        lines.append(f"| {names[key]} | {_number(scores.get(f'{key}_before'))} | {_number(scores[f'{key}_after'])} |")
+    held = said["counts"].get("held", 0)
+    return "\n".join(lines) + f"\n\nMeasured on {held:,} held-out texts. {_speed(said)}"
+
+
+def _speed(said: Mapping[str, Any]) -> str:
+    return f"{said['steps']:,} steps in {said['minutes']:.1f} minutes, {said['tokens_per_s']:,.0f} tokens/s."
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _data(said: Mapping[str, Any]) -> str:
+    lines = ["| part | file | records | SHA-256 |", "|---|---|--:|---|"]
+    for file in said["data"]:
+        lines.append(f"| {file['part']} | {named(file['name'])} | {file['count']:,} | `{file['sha256']}` |")
+    counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in said["counts"].items())
+    return "\n".join(lines) + f"\n\n{counts[:1].upper()}{counts[1:]}."
+
+
+def _settings(recipe: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = []
+    for table, keys in recipe.items():
+        if table in ("output", "card"):
+            continue
+        lines.append(f"[{table}]")
+        for key, value in keys.items():
+            shown = named(value) if key in ("base", "adapter") and value else value
+            shown = _files(value) if table == "data" and isinstance(value, str) else shown
+            lines.append(f"{key} = {json.dumps(shown, ensure_ascii=False)}")
+    return "```toml\n" + "\n".join(lines) + "\n```"
+
+
+def _files(mixture: str) -> str:
+    """The files of a mixture by their names."""
+    return ", ".join(named(part.strip()) for part in mixture.split(",")) if mixture else ""
+
+
+def _licence(base: str, said: Mapping[str, Any]) -> str:
+    known = catalogue.find(base)
+    of_base = f"The base is under {known.licence}" if known else f"The base's licence is {named(base)}'s own"
+    files = len({file["name"] for file in said["data"]})
+    return (
+        f"{of_base}; it holds for what is derived from it. Whether the {'texts' if files > 1 else 'text'} it was "
+        "taught with may be passed on is for whoever publishes this to check."
+    )
