@@ -40,6 +40,7 @@ HEAD_SHARE = 5
 _SOURCES_FOOT = "Question: "
 _PROBE = "probe-9e1f"
 """Harmless text whose place in what a template writes tells how the template works."""
+_ASKED = [{"role": "user", "content": "U"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class PromptBuilder:
         self._tokenizer = tokenizer
         self._special = frozenset(id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special)
         self._system_role = self._knows_system()
-        self._tags = self._role_tags()
+        self.tags = self._role_tags()
 
     def build(
         self,
@@ -230,7 +231,7 @@ class PromptBuilder:
         return Prompt(
             ids=(*ids, *tail),
             text=str(self._render(chat, started, tokenize=False)),
-            stop=self._tags.stop,
+            stop=self.tags.stop,
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
@@ -239,6 +240,34 @@ class PromptBuilder:
                 *what_was_left_out(kept, passages, self.context),
             ),
         )
+
+    def whole(self, messages: Sequence[Message], started: datetime, answer: str | None = None) -> tuple[int, ...]:
+        """The prompt for the newest of `messages`, whatever its length; with the `answer` and its end where given."""
+        turns = turns_of(messages)
+        chat = self._chat(turns, turns.history, (), brief=False)
+        if answer is not None:
+            chat += [{"role": "assistant", "content": self.quoted(answer)}]
+            return tuple(self._ids(chat, started, add_generation_prompt=False))
+        self._check(ids := self._ids(chat, started), chat, started)
+        return tuple(ids)
+
+    def quoted(self, text: str) -> str:
+        """A turn's text as the prompt holds it."""
+        return self.tags.quoted(text.strip())
+
+    def around_answer(self) -> tuple[str, str, str]:
+        """What the format writes around an answer, as text: the prompt before it, its lead and what follows it."""
+        prompt = str(self._render(_ASKED, now := datetime.now(), tokenize=False))
+        before, after = self._probed(now)
+        lead = before.removesuffix(_PROBE).removeprefix(prompt) if before.startswith(prompt) else self.format.lead
+        return prompt, lead, after
+
+    def _probed(self, now: datetime) -> tuple[str, str]:
+        """A question and a harmless answer as the format writes them, and what it writes behind."""
+        spoken = [*_ASKED, {"role": "assistant", "content": _PROBE}]
+        text = str(self._render(spoken, now, tokenize=False, add_generation_prompt=False))
+        before, probe, after = text.rpartition(_PROBE)
+        return before + probe, after
 
     def raw(self, text: str, *, max_new_tokens: int) -> Prompt:
         """`text` as it stands, control tokens and all. Raises `InputError` when it does not fit."""
@@ -250,7 +279,7 @@ class PromptBuilder:
                 "included; shorten it.",
                 zh=f"文本有 {len(ids):,} 个词元，此模型连同回答一次只能读 {self.context:,} 个；请缩短。",
             )
-        return Prompt(ids, text, self._tags.stop, lead="", room=room, notices=())
+        return Prompt(ids, text, self.tags.stop, lead="", room=room, notices=())
 
     def _begun(self, answer: str) -> tuple[int, ...]:
         """Tokens of the beginning of an answer. Raises `InputError` when it leaves too little to go on."""
@@ -271,16 +300,13 @@ class PromptBuilder:
 
         Some fine-tuned models declare only the end of a document, and would go on and write the next turn.
         """
-        turn = {"role": "user", "content": "U"}, {"role": "assistant", "content": _PROBE}
         try:
-            text = str(self._render(turn, datetime.now(), tokenize=False, add_generation_prompt=False))
+            text, after = self._probed(datetime.now())
         except ModelError:
             return frozenset()
-        written = self._tokenizer.encode(text, add_special_tokens=False)
-        after = self._tokenizer.encode(text.rpartition(_PROBE)[2].lstrip(), add_special_tokens=False)
-        if declared.intersection(written):
-            return frozenset()
-        return frozenset(after[:1]) & self._special
+        written = self._tokenizer.encode(text + after, add_special_tokens=False)
+        behind = self._tokenizer.encode(after.lstrip(), add_special_tokens=False)
+        return frozenset() if declared.intersection(written) else frozenset(behind[:1]) & self._special
 
     def _count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
@@ -301,7 +327,7 @@ class PromptBuilder:
             spoken.insert(0, Message(Role.SYSTEM, turns.system))
         elif turns.system:
             spoken[0] = Message(Role.USER, f"{turns.system}\n\n{spoken[0].content}")
-        return [{"role": message.role.value, "content": self._tags.quoted(message.content)} for message in spoken]
+        return [{"role": message.role.value, "content": self.tags.quoted(message.content)} for message in spoken]
 
     def _role_tags(self) -> RoleTags:
         """The role tags of the format; those of the tokenizer's own template are found by letting it write."""
@@ -338,9 +364,8 @@ class PromptBuilder:
                 zh=f"模型的聊天模板写不出这段对话（{reason}）；请换一个模型。",
             ) from error
 
-    def _ids(self, chat: Sequence[dict[str, str]], started: datetime) -> list[int]:
-        ids: list[int] = self._render(chat, started, sanitize_control_tokens=True, return_dict=False)
-        return ids
+    def _ids(self, chat: Sequence[dict[str, str]], started: datetime, **options: Any) -> list[int]:
+        return list(self._render(chat, started, sanitize_control_tokens=True, return_dict=False, **options))
 
     def _check(self, ids: list[int], chat: Sequence[dict[str, str]], started: datetime) -> None:
         """Raise `InputError` unless special tokens and role tags are those of the same turns with harmless text.
@@ -352,17 +377,16 @@ class PromptBuilder:
         texts = [str(self._render(turns, started, tokenize=False)) for turns in (chat, harmless)]
         if [i for i in ids if i in self._special] != [i for i in wanted if i in self._special]:
             raise _undefused()
-        if self._tags.count(texts[0]) != self._tags.count(texts[1]):
+        if self.tags.count(texts[0]) != self.tags.count(texts[1]):
             raise _undefused()
 
     def _knows_system(self) -> bool:
         """Whether a system turn appears in what the template writes. Raises `ModelError` when not even a user can."""
         if self.format.template is not None:
             return False
-        user = {"role": "user", "content": "U"}
-        self._render([user], datetime.now(), tokenize=False)
+        self._render(_ASKED, datetime.now(), tokenize=False)
         try:
-            text = self._render([{"role": "system", "content": _PROBE}, user], datetime.now(), tokenize=False)
+            text = self._render([{"role": "system", "content": _PROBE}, *_ASKED], datetime.now(), tokenize=False)
         except ModelError:
             return False
         return _PROBE in text
