@@ -5,7 +5,7 @@ few minutes, by the same recipe, trainer and engine as any other model. Before a
 every taught question, and afterwards paraphrases that nothing learnt from; an answer counts where it is right word for
 word. The model lies in `runs/groundchat-demo` of the data folder then, where the app lists it.
 
-    python -m finetune.demo --set method.kind=lora --set method.rank=8      # an adapter beside the random weights
+    python -m finetune.demo --config finetune/groundchat/lora.toml      # an adapter beside the random weights
 
 The last line is one JSON object: `exact_before`, `exact_after`, `paraphrase_after`, `minutes`, `model`.
 """
@@ -19,13 +19,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import settings
-from chat.base import ChatRequest, Message, Role, Sampling
+from chat.base import ChatRequest, Chunk, Message, Role, Sampling
 from chat.local import LocalModel
 from chat.placement import Placement
 from chat.prompt import PromptBuilder
@@ -69,22 +71,30 @@ def exact(model: LocalModel, asked: Sequence[Taught]) -> float:
 
     def right(pair: Taught) -> bool:
         request = ChatRequest((Message(Role.USER, pair.question),), sampling=sampling)
-        return "".join(chunk.text for chunk in model.stream(request)).strip() == pair.answer
+        said = ""
+        with closing(cast("Generator[Chunk]", model.stream(request))) as chunks:
+            for chunk in chunks:
+                said = (said + chunk.text).lstrip()
+                if not pair.answer.startswith(said.rstrip()):
+                    return False  # the rest cannot make it right
+        return said.rstrip() == pair.answer
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return sum(pool.map(right, asked)) / len(asked)
 
 
-def run(data_dir: Path, answers: int = 0, changes: Sequence[str] = (), shape: Shape = SHAPE) -> Outcome:
+def run(
+    data_dir: Path, file: Path = RECIPE, answers: int = 0, changes: Sequence[str] = (), shape: Shape = SHAPE
+) -> Outcome:
     """Make the model and its data, teach it, and measure. The run that was there before is replaced.
 
-    `answers`: only the first so many are taught, 0 for all. `changes` are laid over the recipe.
+    `answers`: only the first so many are taught, 0 for all. `changes` are laid over the recipe in `file`.
     Raises `AppError` for a recipe that cannot be followed.
     """
     began = time.perf_counter()
     made = data_dir / "demo"
     recipe = config.read(
-        RECIPE,
+        file,
         [
             f"model.base={made / 'base'}",
             f"data.train={made / 'conversations.jsonl'}",
@@ -150,6 +160,7 @@ def _say(text: str) -> None:
 
 def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m finetune.demo", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", type=Path, default=RECIPE, help="the recipe (finetune/groundchat/recipe.toml)")
     parser.add_argument("--answers", type=int, default=0, metavar="N", help="teach only the first N answers; 0 for all")
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one key of the recipe"
@@ -158,7 +169,7 @@ def main(given: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         data_dir = settings.load([], os.environ, _ROOT / ".env").data_dir
-        outcome = run(data_dir, options.answers, options.set)
+        outcome = run(data_dir, options.config, options.answers, options.set)
     except AppError as error:
         print(f"finetune.demo: {error}", file=sys.stderr)
         return 1
