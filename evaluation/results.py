@@ -36,13 +36,29 @@ def speed(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def training(figures: dict[str, Any]) -> str:
+    """The table of `evaluation.training_memory`."""
+    lines = [
+        f"{_machine(figures['machine'])}; memory beside the libraries.",
+        "",
+        "| shape | run | planned MB | measured MB | ratio | planned s a step | measured |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {run['shape']} | {run['what']} | {run['planned_mb']:,} | {run['measured_mb']:,} | {run['ratio']:.3f} "
+        f"| {run['planned_s']:.1f} | {run['measured_s']:.1f} |"
+        for run in figures["runs"]
+    ]
+    return "\n".join(lines)
+
+
 def _machine(machine: dict[str, Any]) -> str:
     cpu = f"{machine['cores']} cores of an {machine['cpu']} ({', '.join(machine['features'])})"
     gpu = "" if machine["gpu"] == "none" else f", {machine['gpu']}"
     return f"{cpu}{gpu}, {machine['memory_gb']} GB, PyTorch {machine['torch']}, transformers {machine['transformers']}"
 
 
-_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"speed": speed}
+_TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"speed": speed, "training": training}
 """By the first word of a result's name."""
 
 

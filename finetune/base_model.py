@@ -61,7 +61,8 @@ def open_base(recipe: Recipe, progress: Progress) -> Base:
         raise InputError(
             f"data.length is {recipe.data.length:,} tokens and “{name}” reads {reads:,} at once; set it to {reads} or "
             "less.",
-            zh=f"data.length 为 {recipe.data.length:,} 个词元，而“{name}”一次只能读 {reads:,} 个；请设为 {reads} 或更小。",
+            zh=f"data.length 为 {recipe.data.length:,} 个词元，而“{name}”一次只能读 {reads:,} 个；"
+            f"请设为 {reads} 或更小。",
         )
     adapted = adapter.fetch(recipe.model.adapter, progress) if recipe.model.adapter else None
     if adapted is not None:
@@ -75,10 +76,10 @@ def _check_made_for(folder: Path, recipe: Recipe) -> None:
     base = str(said.get("base_model_name_or_path") or "")
     if base and Path(base).name.casefold() != Path(recipe.model.base).name.casefold():
         raise InputError(
-            f"The adapter “{recipe.model.adapter}” was made for “{base}”, not for “{recipe.model.base}”; set model.base "
-            "to that, or choose another adapter.",
-            zh=f"适配器“{recipe.model.adapter}”是为“{base}”制作的，不是“{recipe.model.base}”；请把 model.base 设为前者，"
-            "或换一个适配器。",
+            f"The adapter “{recipe.model.adapter}” was made for “{base}”, not for “{recipe.model.base}”; set "
+            "model.base to that, or choose another adapter.",
+            zh=f"适配器“{recipe.model.adapter}”是为“{base}”制作的，不是“{recipe.model.base}”；请把 "
+            "model.base 设为前者，或换一个适配器。",
         )
 
 
@@ -87,9 +88,8 @@ def network(recipe: Recipe, base: Base, progress: Progress) -> Any:
 
     Raises `ModelError` or `InputError`.
     """
-    from accelerate import PartialState
-
     import torch
+    from accelerate import PartialState
 
     state = PartialState()
     sharded = state.distributed_type.value in ("FSDP", "DEEPSPEED")

@@ -23,7 +23,8 @@ from finetune.base_model import Base, network, open_base
 from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Example
-from finetune.rows import Row, dataset, held_out, row, taught
+from finetune.packing import Fields, Packed, Tokens, pack
+from finetune.rows import dataset, held_out, taught
 from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
 
 _COLUMNS = ("input_ids", "labels", "seq_lengths")
@@ -46,9 +47,9 @@ def train(
     base = open_base(recipe, progress)
     shown, held, files = _examples(recipe, skip_bad)
     learnt = _encoded(shown, base, recipe)
-    texts = [row(text) for text in learnt]
-    rows = [row(*group) for group in masking.pack(learnt, recipe.data.length)] if recipe.data.packing else texts
-    measured = [row(text) for text in _encoded(held, base, recipe)]
+    packed = pack(learnt, recipe.data.length) if recipe.data.packing else _alone(learnt)
+    rows = [one.fields for one in packed]
+    measured = [one.fields for one in _alone(_encoded(held, base, recipe))]
     if not rows:
         raise InputError(
             f"No conversation of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
@@ -93,7 +94,12 @@ def _asked(example: Example) -> str:
     return next(turn.text for turn in example.turns if turn.role is Role.USER)
 
 
-def _encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[masking.Tokens]:
+def _alone(texts: Sequence[Tokens]) -> list[Packed]:
+    """Each text as a row of its own."""
+    return [Packed((text,)) for text in texts]
+
+
+def _encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[Tokens]:
     """The rows of conversations that teach something within the length."""
     rows = [
         tokens
@@ -103,10 +109,10 @@ def _encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[ma
     return [tokens for tokens in rows if any(tokens.taught)]
 
 
-def _trainer(job: Job, rows: Sequence[Row], held: Sequence[Row], progress: Progress, resumed: bool) -> Any:
+def _trainer(job: Job, rows: Sequence[Fields], held: Sequence[Fields], progress: Progress, resumed: bool) -> Any:
     from copy import deepcopy
 
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     from finetune.trainers import ChatTrainer, Keeping
 

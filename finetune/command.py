@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,17 +33,17 @@ class Train(Protocol):
 def command(module: str, says: str | None, train: Train, given: Sequence[str] | None, *, pairs: bool) -> int:
     """Read the flags, then plan or train; 0, 1 for what went wrong, 130 after Ctrl-C."""
     options = _parser(module, says).parse_args(given)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    _quieten()
     try:
         recipe = config.read(options.config, options.set)
         runs = settings.load([], os.environ, _ROOT / ".env").data_dir / "runs"
         if options.plan:
-            from finetune.plan import plan
             from finetune.place import of_card
+            from finetune.plan import plan
 
             print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
             return 0
+        _without_small_bars()
         run = train(recipe, runs, resume=options.resume, skip_bad=options.skip_bad, bar=True, progress=_tell)
     except AppError as error:
         print(f"{module}: {error}", file=sys.stderr)
@@ -51,6 +52,22 @@ def command(module: str, says: str | None, train: Train, given: Sequence[str] | 
         said = dataclasses.asdict(run) | {"folder": str(run.folder)}
         print(json.dumps(said) if options.json else _told(run))
     return 0
+
+
+def _quieten() -> None:
+    """Libraries tell of what they will rename and of kernels they lack; a person who trains needs none of it."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _without_small_bars() -> None:
+    """Only the run's own progress bar is drawn, none for each file that is read or written."""
+    from transformers.utils import logging as shown
+
+    shown.disable_progress_bar()
 
 
 def _parser(module: str, says: str | None) -> argparse.ArgumentParser:

@@ -129,6 +129,8 @@ class Preference:
     """How strongly the model is held to what it was before (DPO's beta)."""
     loss: Loss = "sigmoid"
     """As TRL names them; `sigmoid` is DPO."""
+    sft: Annotated[float, Between(0, 100)] = 1.0
+    """Weight of the preferred answer's own loss beside it, which keeps its likelihood from falling; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,7 @@ def draw(history: Sequence[Entry], file: Path) -> None:
     taught = [entry for entry in history if "loss" in entry]
     held = [entry for entry in history if "eval_loss" in entry]
     steps, losses = [entry["step"] for entry in taught], [entry["loss"] for entry in taught]
-    figure, (upper, lower) = plt.subplots(
-        2, 1, figsize=(7, 5), sharex=True, layout="constrained", height_ratios=(3, 1)
-    )
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(7, 5), sharex=True, layout="constrained", height_ratios=(3, 1))
     many = len(steps) > _FEW
     upper.plot(steps, losses, color="#3b6ea5", linewidth=1, alpha=0.35 if many else 1, label="training, each step")
     if many:
@@ -53,7 +50,7 @@ def draw(history: Sequence[Entry], file: Path) -> None:
     fresh = file.with_name(f"new-{file.name}")
     figure.savefig(fresh, dpi=110)
     plt.close(figure)
-    os.replace(fresh, file)
+    fresh.replace(file)
 
 
 def running_mean(losses: Sequence[float]) -> list[float]:

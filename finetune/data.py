@@ -4,13 +4,15 @@
     loaded.items      conversations in the order of one pass, drawn as `finetune.mixture` says
     loaded.files      what was read, with hashes, for the model card
 
-`python -m finetune.data --data MIXTURE` says what is in it. Formats: `finetune.formats`. Kinds of files:
-`finetune.reading`.
+Formats: `finetune.formats`. Kinds of files: `finetune.reading`, `finetune.fetching`. What is in a mixture says
+
+    python -m finetune.data --data "ratings.jsonl:1.0, oig.jsonl.gz:0.2" --model HuggingFaceTB/SmolLM2-360M-Instruct
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,9 @@ from errors import InputError
 from finetune import formats, mixture
 from finetune.examples import Example, Pair
 from finetune.faults import Fault, refusal
+from finetune.fetching import DOWNLOADS, files
 from finetune.formats import Kind, Report
-from finetune.reading import File, Record, files_in, records
+from finetune.reading import File, Record, records
 
 Item = TypeVar("Item", Example, Pair)
 
@@ -49,14 +52,14 @@ class Loaded(Generic[Item]):
     """Records that were left out."""
 
 
-def examples(data: str, skip_bad: bool = False, seed: int = 0) -> Loaded[Example]:
+def examples(data: str, skip_bad: bool = False, seed: int = 0, downloads: Path = DOWNLOADS) -> Loaded[Example]:
     """The conversations of a mixture. Raises `InputError` that lists every fault, unless `skip_bad` leaves them out."""
-    return _loaded(data, skip_bad, seed, formats.example, _is_example)
+    return _loaded(data, skip_bad, seed, downloads, formats.example, _is_example)
 
 
-def pairs(data: str, skip_bad: bool = False, seed: int = 0) -> Loaded[Pair]:
+def pairs(data: str, skip_bad: bool = False, seed: int = 0, downloads: Path = DOWNLOADS) -> Loaded[Pair]:
     """The preference pairs of a mixture. Raises as `examples` does."""
-    return _loaded(data, skip_bad, seed, formats.pair, _is_pair)
+    return _loaded(data, skip_bad, seed, downloads, formats.pair, _is_pair)
 
 
 def _is_example(kind: Kind) -> bool:
@@ -78,7 +81,9 @@ _A_CONVERSATION = (
 Parse = Callable[[Kind, Any, str, Report], Item | None]
 
 
-def _loaded(data: str, skip_bad: bool, seed: int, parse: Parse[Item], wanted: Callable[[Kind], bool]) -> Loaded[Item]:
+def _loaded(
+    data: str, skip_bad: bool, seed: int, downloads: Path, parse: Parse[Item], wanted: Callable[[Kind], bool]
+) -> Loaded[Item]:
     parts = mixture.parse(data)
     seen: dict[bytes, str] = {}
     sources: list[list[Item]] = []
@@ -86,10 +91,13 @@ def _loaded(data: str, skip_bad: bool, seed: int, parse: Parse[Item], wanted: Ca
     read: list[ReadFile] = []
     for part in parts:
         items: list[Item] = []
-        for file in _files(part.name):
+        for file in files(part.name, downloads):
             before = len(items)
             for found in _items(file, parse, wanted, seen):
-                (faults if isinstance(found, Fault) else items).append(found)  # type: ignore[attr-defined]
+                if isinstance(found, Fault):
+                    faults.append(found)
+                else:
+                    items.append(found)
             read.append(ReadFile(file.name, file.sha256(), len(items) - before))
         sources.append(items)
     places = {(fault.file, fault.line) for fault in faults}
@@ -105,10 +113,6 @@ def _loaded(data: str, skip_bad: bool, seed: int, parse: Parse[Item], wanted: Ca
     return Loaded(tuple(sources[source][record] for source, record in order), tuple(faults), tuple(read), len(places))
 
 
-def _files(name: str) -> Sequence[File]:
-    return files_in(Path(name).expanduser())
-
-
 def _items(
     file: File, parse: Parse[Item], wanted: Callable[[Kind], bool], seen: dict[bytes, str]
 ) -> Iterator[Item | Fault]:
@@ -119,8 +123,8 @@ def _items(
             yield found
             continue
         kind, problems = _kind(found, first, wanted)
-        first = first or kind
         if kind is not None and not problems:
+            first = first or kind
             report = Report()
             item = parse(kind, found.value, f"{file.name}:{found.line}", report)
             problems = report.problems
@@ -141,15 +145,9 @@ def _kind(
     if not isinstance(found.value, dict):
         said = formats.called(found.value)
         return None, [("", f"it is {said}, not an object", f"它不是对象（{said}）")]
-    kind = formats.kind_of(found.value)
+    kind = formats.kind_of(found.value, first, wanted)
     if kind is None:
-        there = ", ".join(list(map(str, found.value))[:8])
-        if first is not None:
-            return None, [(name, "it is missing", "缺少此项") for name in first.fields if name not in found.value]
-        expected = "; ".join(" and ".join(k.fields) for k in formats.KINDS if wanted(k))
-        return None, [
-            ("", f"its fields ({there}) are none of: {expected}", f"其字段（{there}）不属于任何已知格式：{expected}")
-        ]
+        return None, formats.missing(found.value, first, wanted)
     if not wanted(kind):
         return kind, [(kind.fields[0], *(_A_PAIR if kind.pair else _A_CONVERSATION))]
     if first is not None and kind is not first:
@@ -169,3 +167,13 @@ def _digest(item: Example | Pair) -> bytes:
     if isinstance(item, Pair):
         said += [item.chosen, item.rejected]
     return hashlib.sha256("\0\0".join(said).encode("utf-8")).digest()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    from finetune.data_report import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

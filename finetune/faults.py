@@ -39,7 +39,7 @@ def refusal(faults: Sequence[Fault], records: int) -> InputError:
     shown = faults[:SHOWN]
     more = len(faults) - len(shown)
     heads = (
-        f"The training data has {_counted(len(faults), 'fault')} in {_counted(records, 'record')}; mend them, or leave "
+        f"The training data has {counted(len(faults), 'fault')} in {counted(records, 'record')}; mend them, or leave "
         "those records out with --skip-bad:",
         f"训练数据有 {len(faults):,} 处错误，涉及 {records:,} 条记录；请改正，或用 --skip-bad 略去这些记录：",
     )
@@ -50,5 +50,6 @@ def refusal(faults: Sequence[Fault], records: int) -> InputError:
     )
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

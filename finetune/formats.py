@@ -9,7 +9,8 @@ field, and other fields are passed over.
     OIG          {"text": "<human>: …\\n<bot>: …"}, OpenChatKit's; what stands before the first tag is a system turn
     completion   {"prompt": "…" or turns, "completion": "…" or turns}, TRL's
     preference   {"prompt": "…" or turns, "chosen": "…" or turns, "rejected": "…" or turns}, TRL's; without `prompt`
-                 the turns that both begin with, in turns or in hh-rlhf's text, "\\n\\nHuman: …\\n\\nAssistant: …"
+                 the turns that both begin with, in turns or in hh-rlhf's text, "\\n\\nHuman: …\\n\\nAssistant: …".
+                 Beside a prompt, turns may be the whole conversation (UltraFeedback)
 
 A conversation is an optional system turn, then user and assistant in turn, user first. What follows the last answer
 teaches nothing and is left out. A message with `"weight": 0` is not taught (OpenAI's fine-tuning format).
@@ -71,9 +72,24 @@ class Kind:
     pair: Callable[[Mapping[str, Any], Report], tuple[tuple[Turn, ...], str, str] | None] | None = None
 
 
-def kind_of(record: Mapping[str, Any]) -> Kind | None:
-    """The format of a record, by its fields."""
-    return next((kind for kind in KINDS if all(name in record for name in kind.fields)), None)
+Wanted = Callable[[Kind], bool]
+
+
+def kind_of(record: Mapping[str, Any], first: Kind | None, wanted: Wanted) -> Kind | None:
+    """The format of a record, by its fields: that of the `first` in its file where they allow it, a wanted one else."""
+    kinds = [*([first] if first else []), *filter(wanted, KINDS), *KINDS]
+    return next((kind for kind in kinds if all(name in record for name in kind.fields)), None)
+
+
+def missing(record: Mapping[str, Any], first: Kind | None, wanted: Wanted) -> list[Problem]:
+    """What a record without a format lacks to be like the `first`, or else of the format that it is nearest to."""
+    kinds = [kind for kind in KINDS if wanted(kind)]
+    nearest = first or max(kinds, key=lambda kind: sum(name in record for name in kind.fields))
+    if first or any(name in record for name in nearest.fields):
+        return [(name, "it is missing", "缺少此项") for name in nearest.fields if name not in record]
+    there = ", ".join(list(record)[:8]) or "none"
+    known = "; ".join(" and ".join(kind.fields) for kind in kinds)
+    return [("", f"its fields ({there}) are of no known format: {known}", f"其字段（{there}）不属于已知格式：{known}")]
 
 
 def example(kind: Kind, record: Mapping[str, Any], source: str, report: Report) -> Example | None:
@@ -127,15 +143,7 @@ def _text(value: Any, where: str, report: Report, empty: bool = False) -> str:
 
 def called(value: Any) -> str:
     """What JSON calls a value that is not the wanted one."""
-    kinds = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "an object",
-        str: "a text",
-    }
-    return kinds.get(type(value), type(value).__name__)
+    return _CALLED.get(type(value), type(value).__name__)
 
 
 def _turns(
@@ -215,7 +223,7 @@ def _tagged(text: str, tag: re.Pattern[str], where: str, report: Report, open_en
     preamble = text[: found[0].start()].strip() if found else ""
     if preamble:
         turns.append((where, "", Turn(Role.SYSTEM, preamble)))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     for at, (match, end) in enumerate(zip(found, ends, strict=True)):
         said = text[match.end() : end].strip()
         role = _TAGGED[match[1].lower()]
@@ -297,7 +305,13 @@ def _preference(record: Mapping[str, Any], report: Report) -> tuple[tuple[Turn, 
     names = ("chosen", "rejected")
     if "prompt" in record:
         asked = _prompt(record["prompt"], report)
-        answers = [_answer(record[name], name, report) for name in names]
+        wholes = [isinstance(record[name], list) and len(record[name]) > 1 for name in names]
+        if any(wholes) and not report.problems:
+            asked = _system_of(record[names[wholes.index(True)]], asked)
+        answers = [
+            _last(record[name], name, asked, report) if whole else _answer(record[name], name, report)
+            for name, whole in zip(names, wholes, strict=True)
+        ]
     else:
         both = [_dialogue(record[name], name, report) for name in names]
         if report.problems:
@@ -309,6 +323,24 @@ def _preference(record: Mapping[str, Any], report: Report) -> tuple[tuple[Turn, 
     if not report.problems and answers[0] == answers[1]:
         report.add("rejected", "it is the same as chosen", "它与 chosen 相同")
     return asked, answers[0], answers[1]
+
+
+def _system_of(value: Any, asked: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The prompt's turns, behind the system turn of a whole conversation where only that has one."""
+    turns = _turns(value, "", Report())
+    begins = turns[:1] if turns and turns[0].role is Role.SYSTEM else ()
+    return asked if asked and asked[0].role is Role.SYSTEM else (*begins, *asked)
+
+
+def _last(value: Any, where: str, asked: tuple[Turn, ...], report: Report) -> str:
+    """The answer at the end of a whole conversation that begins with the prompt's turns."""
+    before = len(report.problems)
+    turns = _dialogue(value, where, report)
+    if len(report.problems) > before:
+        return ""
+    if turns[:-1] != asked:
+        report.add(where, "it begins with other turns than the prompt", "它开头的回合与 prompt 不同")
+    return turns[-1].text
 
 
 def _dialogue(value: Any, where: str, report: Report) -> tuple[Turn, ...]:

@@ -39,6 +39,7 @@ from finetune.packing import IGNORED, Tokens, pack
 __all__ = ["IGNORED", "Encoder", "PairTokens", "Tokens", "encode", "encode_all", "encode_pair", "encoder", "pack"]
 
 _ENDLESS = 2**31
+_TRIED = ("Yes, in 2 words.", "1", "- a\n- b\n", "好的。", "😀")
 _FIRST_DAY, _DAYS = datetime(2023, 1, 1, tzinfo=UTC), 4 * 365
 
 
@@ -105,6 +106,7 @@ class Encoder:
         ids = tokenizer.encode(after, add_special_tokens=False)
         self._end = next((id_ for id_ in ids if id_ in special), None)
         """The special token that ends an answer in this format, if one does."""
+        self._apart = self._end is not None and self._is_apart()
 
     def rows(self, turns: Sequence[Turn], length: int) -> list[Tokens]:
         """As `encode_all`, with empty rows for what does not fit; the last row is for the last taught answer."""
@@ -174,12 +176,22 @@ class Encoder:
         if self._end is None:
             eos = self._tokenizer.eos_token_id
             return (*plain, eos) if eos is not None else self._plain(text, "".join(self._prompts.tags.stop[:1]))
-        written = self._prompts.whole(said, started, answer=text)
+        written = () if self._apart else self._prompts.whole(said, started, answer=text)
         if written[: len(prompt)] == prompt and self._end in written[len(prompt) :]:
             answer = written[len(prompt) : written.index(self._end, len(prompt))]
             if self._says(answer, plain):
                 return (*answer, self._end)
         return (*plain, self._end)
+
+    def _is_apart(self) -> bool:
+        """Whether an answer has the same tokens apart from its prompt; else each is written with it, which is slow."""
+        said = [Message(Role.USER, "U")]
+        prompt = self._prompts.whole(said, _FIRST_DAY)
+        return all(
+            self._prompts.whole(said, _FIRST_DAY, text)[len(prompt) :][: len(plain) + 1] == (*plain, self._end)
+            for text in _TRIED
+            for plain in [self._plain(text)]
+        )
 
     def _span(self, said: Sequence[Message], prompt: tuple[int, ...], started: datetime) -> tuple[int, int] | None:
         """Where in a prompt the last answer but one of `said` stands, with what ends it.
@@ -214,10 +226,10 @@ class Encoder:
         other = "0" if following.content.lstrip()[:1] != "0" else "Q"
         asked = self._prompts.whole([*before, answer, Message(Role.USER, other)], started)
         last = _common(prompt, asked)
-        said = len(self._text(self._plain(answer.content)))
+        said = len(self._text(self._plain(answer.content)).lstrip())
         for end in range(start + 1, last):
-            behind = self._text(prompt[start:end])[said:]
-            if any(stop.strip() in behind for stop in self._prompts.tags.stop):
+            behind = self._text(prompt[start:end]).lstrip()[said:]
+            if any(stop in behind for stop in self._prompts.tags.stop):
                 return end
         return last
 
@@ -225,10 +237,10 @@ class Encoder:
         """Whether these tokens begin with an answer whose tokens, written alone, are `plain`."""
         if tuple(ids[: len(plain)]) == tuple(plain):
             return True
-        return self._text(ids).startswith(self._text(plain))
+        return self._text(ids).lstrip().startswith(self._text(plain).strip())
 
     def _text(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)).strip()
+        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def _plain(self, text: str, behind: str = "") -> tuple[int, ...]:
         """The tokens of an answer's text behind a prompt, control tokens in it as plain text."""

@@ -11,6 +11,8 @@ so the proportions are those of the weights, a source of weight 1 or less gives 
 gives each record at most five times. `ratings.jsonl:1.0, oig.jsonl:0.2` is five ratings for every record of OIG, all of
 the ratings once. Where no source has a weight, every source is drawn whole, once: in OpenChatKit's reading two files of
 which one is long and one is short would count the same, which nobody means who lists files.
+
+A comma in a URL is written %2C.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from errors import InputError
 
 _WEIGHTED = re.compile(r"(?s)(?P<name>.+):(?P<weight>[^:/\\]*)")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|[+-]?inf(?:inity)?", re.IGNORECASE)
-_PORT = re.compile(r"https?://[^/?#]*:\d+", re.IGNORECASE)
+_PORT = re.compile(r"https?://[^/?#:]*:\d+", re.IGNORECASE)
 """A URL that ends in a port: `http://host:8000` has no weight of 8000."""
 
 
@@ -85,7 +87,7 @@ def _part(text: str) -> Part:
     if _exists(text) or _PORT.fullmatch(text):
         return Part(text)
     match = _WEIGHTED.fullmatch(text)
-    if match is None or (text.lower().startswith("hub:") and ":" not in text[4:]):
+    if match is None:
         return Part(text)
     name, written = match["name"].strip(), match["weight"].strip()
     if not _NUMBER.fullmatch(written):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from chat.memory import Load, anatomy
+from chat.memory import Anatomy, Load
 from finetune.config import Recipe
 from finetune.rehearsal import Rehearsal, rehearse
 
@@ -20,7 +20,7 @@ _CUDA_RUNTIME = 600_000_000
 """A CUDA context, cuBLAS and its workspace, about."""
 _CUDA_GAPS = 0.04
 """Share of all else that PyTorch's allocator loses between blocks, about."""
-_CPU_RUNTIME = 900_000_000
+CPU_RUNTIME = 900_000_000
 """Resident bytes of a process that has loaded PyTorch, transformers, PEFT and TRL, about."""
 _CPU_GAPS = 0.04
 """Share of all else that the C library's heap and the matrix library's scratch add, about."""
@@ -97,15 +97,15 @@ class Sizes:
     """Bytes of what the run leaves: an adapter, or whole weights."""
 
 
-def sizes(config: Any, recipe: Recipe, kind: str = "cuda", pairs: bool = False) -> Sizes:
+def sizes(config: Any, body: Anatomy, recipe: Recipe, kind: str = "cuda", pairs: bool = False) -> Sizes:
     """What a run of `recipe` keeps on each device of a `kind` (`cuda`, `cpu`); `pairs`: preference training.
 
-    Takes seconds: a network is built, without memory. Raises `InputError` where an adapter has no layer to change.
+    `body` is the configuration's anatomy. Takes about a second. Raises `InputError` where an adapter finds no layer.
     """
     devices, sharded = recipe.card.devices, recipe.card.sharding != "none"
     rows = recipe.training.batch * (2 if pairs else 1)
-    acted = rehearse(config, recipe, rows, recipe.data.length, packed=recipe.data.packing and not pairs)
-    frozen = _frozen(config, recipe, acted)
+    acted = rehearse(config, recipe, rows, recipe.data.length, recipe.data.packing and not pairs, kind)
+    frozen = _frozen(body, recipe, acted)
     # Sharded weights are trained in float32 beside the ones computed with, whatever they were loaded in.
     size = 4 if sharded else acted.trained_bytes / acted.trained
     trained = round(acted.trained * size)
@@ -123,7 +123,7 @@ def sizes(config: Any, recipe: Recipe, kind: str = "cuda", pairs: bool = False) 
             _stepping(optimizer, kind, trained // part, round(acted.largest * size) // part, acted.largest // part),
         ),
         reference=(frozen + trained) // part if pairs and whole else 0,
-        shared=_gathered(config, recipe, acted) if sharded else trained if devices > 1 else 0,
+        shared=_gathered(body, recipe, acted) if sharded else trained if devices > 1 else 0,
         runtime=0,
     )
     return Sizes(
@@ -134,10 +134,10 @@ def sizes(config: Any, recipe: Recipe, kind: str = "cuda", pairs: bool = False) 
     )
 
 
-def _frozen(config: Any, recipe: Recipe, acted: Rehearsal) -> int:
+def _frozen(body: Anatomy, recipe: Recipe, acted: Rehearsal) -> int:
     """Bytes of the weights that stay as they are."""
     if recipe.method.kind == "qlora":
-        return anatomy(config).need(Load(users=1, context=1, dtype=recipe.model.dtype, quantisation="4bit")).weights
+        return body.need(Load(users=1, context=1, dtype=recipe.model.dtype, quantisation="4bit")).weights
     return (acted.parameters - acted.trained) * _SIZES[recipe.model.dtype]
 
 
@@ -153,14 +153,14 @@ def _stepping(optimizer: Optimizer, kind: str, trained: int, largest_bytes: int,
     return max(copies, optimizer.widened * largest)
 
 
-def _gathered(config: Any, recipe: Recipe, acted: Rehearsal) -> int:
+def _gathered(body: Anatomy, recipe: Recipe, acted: Rehearsal) -> int:
     """Bytes of what lies on a device as a whole although it is sharded, and of its gradients where it is trained."""
-    layers = anatomy(config).largest
+    layers = body.largest
     computed = _SIZES[recipe.model.compute or recipe.model.dtype]
     gradients = layers + acted.ends if recipe.method.kind == "full" else 0
     return (_GATHERED * layers + acted.ends + gradients) * computed
 
 
 def _runtime(kind: str, beside: int) -> int:
-    fixed, gaps = (_CPU_RUNTIME, _CPU_GAPS) if kind == "cpu" else (_CUDA_RUNTIME, _CUDA_GAPS)
+    fixed, gaps = (CPU_RUNTIME, _CPU_GAPS) if kind == "cpu" else (_CUDA_RUNTIME, _CUDA_GAPS)
     return fixed + round(gaps * beside)

@@ -10,8 +10,9 @@ bound of first fit decreasing, 2007). No conversation is cut.
 How the rows are trained on. TRL's collator with `padding_free=True` joins the rows of a batch, sends `position_ids`
 that begin anew at each of `seq_lengths`, and no attention mask. From positions that jump, transformers
 (masking_utils.find_packed_sequence_indices) makes a block-diagonal causal mask for eager, sdpa and flex attention, and
-flash attention takes the boundaries as they are: so this holds on a CPU too. It holds only without an attention mask:
-where one is given, positions are ignored for the mask, and conversations see those before them. For SFTTrainer that is
+flash attention takes the boundaries as they are: so this holds on a CPU too. It holds only without an attention mask
+and without a cache of keys and values (SFTTrainer switches it off, a bare `model(…)` needs `use_cache=False`): else the
+mask does not look at the positions, and conversations see those before them. For SFTTrainer that is
 
     SFTConfig(padding_free=True, packing=False, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
 

@@ -28,6 +28,8 @@ class Place:
     """What `flops` stands on."""
     bfloat16: bool = True
     """Whether it multiplies in bfloat16."""
+    near: bool = True
+    """Whether it is this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def of_card(recipe: Recipe) -> Place:
         devices=card.devices,
         flops=_OF_A_CARD * like.tflops * 1e12,
         basis=f"{_OF_A_CARD:.0%} of the {like.tflops:g} TFLOPS of an {like.name}, assumed",
+        near=False,
     )
 
 

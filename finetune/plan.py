@@ -20,6 +20,7 @@ from typing import Any
 from chat import catalogue
 from chat.bilingual import Bilingual, listed
 from chat.hub import Progress, silent
+from chat.memory import Anatomy, anatomy
 from chat.weights import config_of
 from errors import AppError, InputError
 from finetune.config import Recipe, read
@@ -127,16 +128,17 @@ def plan(
     place = place or here(recipe)
     check(recipe, place)
     config = _config(recipe, progress)
-    taken = sizes(config, recipe, place.kind, pairs)
+    body = anatomy(config)
+    taken = sizes(config, body, recipe, place.kind, pairs)
     if taken.need.total > place.memory:
-        raise _too_large(config, recipe, taken.need, place, pairs)
+        raise _too_large(config, body, recipe, taken.need, place, pairs)
     disk = Disk(
         checkpoint=taken.checkpoint,
         kept=recipe.training.keep + 1,
         result=taken.result,
         free=shutil.disk_usage(next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())).free,
     )
-    if disk.total > disk.free:
+    if disk.total > disk.free and place.near:
         raise _no_space(recipe, disk, folder)
     per_step = recipe.training.batch * recipe.training.accumulate * recipe.card.devices
     length = recipe.data.length * (2 if pairs else 1)
@@ -199,17 +201,17 @@ def _notes(recipe: Recipe) -> Iterator[Bilingual]:
         )
 
 
-def _too_large(config: Any, recipe: Recipe, need: Need, place: Place, pairs: bool) -> InputError:
+def _too_large(config: Any, body: Anatomy, recipe: Recipe, need: Need, place: Place, pairs: bool) -> InputError:
     """What is needed, what there is, and what would fit."""
     parts = ", ".join(f"{part} {_gb(size)}" for part, size in _parts(need))
     zh_parts = "，".join(f"{_WORDS[part]} {_gb(size)}" for part, size in _parts(need))
     says = Bilingual(
-        f"Training “{recipe.model.base}” so ({recipe.method.kind}) needs {_gb(need.total)} GB on each device ({parts}), "
+        f"Training “{recipe.model.base}” ({recipe.method.kind}) needs {_gb(need.total)} GB on each device ({parts}), "
         f"and there are {_gb(place.memory)} GB: {place.name}",
         zh=f"这样训练“{recipe.model.base}”（{recipe.method.kind}）每个设备需要 {_gb(need.total)} GB（{zh_parts}），"
         f"而{place.name.told('zh')}有 {_gb(place.memory)} GB",
     )
-    ways = list(_ways(config, recipe, place, pairs))
+    ways = list(_ways(config, body, recipe, place, pairs))
     if not ways:
         return InputError(
             f"{says}; choose a smaller model, or a device with more memory.",
@@ -219,12 +221,12 @@ def _too_large(config: Any, recipe: Recipe, need: Need, place: Place, pairs: boo
     return InputError(f"{says}; what would fit: {fits}.", zh=f"{says.told('zh')}；可行的办法：{fits.told('zh')}。")
 
 
-def _ways(config: Any, recipe: Recipe, place: Place, pairs: bool) -> Iterator[Bilingual]:
+def _ways(config: Any, body: Anatomy, recipe: Recipe, place: Place, pairs: bool) -> Iterator[Bilingual]:
     """Changes that make it fit: single ones, the gentlest first; where none does alone, more and more of them."""
     single = list(_changes(recipe, place))
     found = 0
     for change in single:
-        if (need := sizes(config, changed(recipe, change), place.kind, pairs).need).total <= place.memory:
+        if (need := sizes(config, body, changed(recipe, change), place.kind, pairs).need).total <= place.memory:
             yield _way([change], need)
             found += 1
             if found == _REMEDIES:
@@ -237,7 +239,7 @@ def _ways(config: Any, recipe: Recipe, place: Place, pairs: bool) -> Iterator[Bi
         altered = recipe
         for one in together:
             altered = changed(altered, one)
-        if len(together) > 1 and (need := sizes(config, altered, place.kind, pairs).need).total <= place.memory:
+        if len(together) > 1 and (need := sizes(config, body, altered, place.kind, pairs).need).total <= place.memory:
             yield _way(together, need)
             return
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, Protocol
 
 from errors import InputError
 from finetune.faults import Fault
@@ -23,8 +23,16 @@ LONGEST_LINE = 16 * 2**20
 """Bytes of a line; a longer one is no conversation."""
 _GZIP, _PARQUET, _BOM = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet", ".ndjson")
+SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet", ".ndjson")
 """What is read of a folder."""
+
+
+class _Lines(Protocol):
+    """A file, inflated or as it is."""
+
+    def readline(self, size: int, /) -> bytes: ...
+
+    def read(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +70,13 @@ def files_in(path: Path) -> tuple[File, ...]:
         file
         for file in sorted(path.rglob("*"))
         if file.is_file()
-        and file.name.lower().endswith(_SUFFIXES)
+        and file.name.lower().endswith(SUFFIXES)
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     ]
     if not found:
         raise InputError(
-            f"The folder {path} holds no file that ends in {', '.join(_SUFFIXES)}; name the files themselves.",
-            zh=f"文件夹 {path} 里没有以 {', '.join(_SUFFIXES)} 结尾的文件；请直接写出文件名。",
+            f"The folder {path} holds no file that ends in {', '.join(SUFFIXES)}; name the files themselves.",
+            zh=f"文件夹 {path} 里没有以 {', '.join(SUFFIXES)} 结尾的文件；请直接写出文件名。",
         )
     return tuple(File(file, str(file)) for file in found)
 
@@ -94,7 +102,7 @@ def _whole(file: File, reason: str, zh: str) -> Fault:
     return Fault(file.name, 0, "", reason, zh)
 
 
-def _json(file: File, opened: IO[bytes]) -> Iterator[Record | Fault]:
+def _json(file: File, opened: _Lines) -> Iterator[Record | Fault]:
     """JSON Lines, or the elements of one array."""
     line = 0
     begun = False
@@ -108,6 +116,10 @@ def _json(file: File, opened: IO[bytes]) -> Iterator[Record | Fault]:
                 continue
             if not begun and raw.lstrip()[:1] == b"[" and not _is_record_line(raw):
                 yield from _array(file, line, raw + opened.read())
+                return
+            if not begun and raw.strip() == b"{":
+                reason = "one JSON object goes over many lines; write each record on a line, or all as an array"
+                yield Fault(file.name, line, "", reason, "一个 JSON 对象跨越多行；请每行写一条记录，或全部写成数组")
                 return
             begun = True
             yield from _line(file, line, raw)
@@ -130,7 +142,7 @@ def _is_record_line(raw: bytes) -> bool:
     return not any(isinstance(item, dict) for item in value)
 
 
-def _lines(opened: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+def _lines(opened: _Lines) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers; of one that is too long, its beginning alone."""
     line = 0
     while raw := opened.readline(LONGEST_LINE + 1):
@@ -256,7 +268,7 @@ def _past_space(text: str, at: int) -> int:
     return at
 
 
-def _rows(file: File, opened: IO[bytes]) -> Iterator[Record | Fault]:
+def _rows(file: File, opened: BinaryIO) -> Iterator[Record | Fault]:
     """The rows of a Parquet file, by their numbers."""
     import pyarrow
     from pyarrow import parquet

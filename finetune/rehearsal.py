@@ -11,10 +11,11 @@ nothing refers to it.
 from __future__ import annotations
 
 import copy
+import re
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from errors import InputError
@@ -32,8 +33,6 @@ class Rehearsal:
     """Of the model and its adapter; weights used twice count once."""
     trained: int
     trained_bytes: int
-    frozen_bytes: int
-    """With frozen weights in the numbers they are loaded in, not quantised."""
     largest: int
     """Numbers of the largest trained weight."""
     linear: int
@@ -46,68 +45,132 @@ class Rehearsal:
     """Weights that a token is multiplied with: all but the input embedding and the experts it is not sent to."""
     adapted: int
     """Of `multiplied`, those trained."""
-    working: int
-    """Bytes that a step holds at its fullest moment beside weights and optimizer; gradients are among them."""
+    moments: tuple[int, ...]
+    """Bytes beside weights and optimizer at the fullest moment of the way forth and back to the middle layer, and of
+    the rest of the way back. Gradients are among them."""
+
+    @property
+    def working(self) -> int:
+        return max(self.moments)
 
 
-def rehearse(config: Any, recipe: Recipe, rows: int, length: int, packed: bool) -> Rehearsal:
+def rehearse(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, kind: str = "cuda") -> Rehearsal:
     """Act out forward and backward pass of `rows` rows of `length` tokens, in one row where they are `packed`.
 
-    Takes seconds. Raises `InputError` where an adapter has no layer to change.
+    Layers are alike, so a deep network is acted out with few of them, and once more with twice as many: what another
+    layer adds is what all others add. Takes about a second. Raises `InputError` where an adapter finds no layer.
     """
+    depth = int(config.get_text_config(decoder=True).num_hidden_layers)
+    few = _period(config)
+    few += few % 2 * few  # an even number, for the way back is noted in halves
+    if 2 * few >= depth:
+        return _acted(config, recipe, rows, length, packed, kind)
+    less, more = (_acted(_shallow(config, n), recipe, rows, length, packed, kind) for n in (few, 2 * few))
+    values = {}
+    for field in fields(Rehearsal):
+        one, two = getattr(less, field.name), getattr(more, field.name)
+        values[field.name] = (
+            tuple(_at(depth, few, *pair) for pair in zip(one, two, strict=True))
+            if isinstance(one, tuple)
+            else _at(depth, few, one, two)
+        )
+    return Rehearsal(**values)
+
+
+def _at(depth: int, few: int, less: int, more: int) -> int:
+    """What is `less` with `few` layers and `more` with twice as many, with `depth` of them."""
+    return less + (more - less) * (depth - few) // few
+
+
+def _period(config: Any) -> int:
+    """Layers after which their kinds repeat."""
+    kinds = getattr(config.get_text_config(decoder=True), "layer_types", None) or [""]
+    return next(n for n in range(1, len(kinds) + 1) if all(kinds[i] == kinds[i % n] for i in range(len(kinds))))
+
+
+def _shallow(config: Any, depth: int) -> Any:
+    """The same configuration with fewer layers."""
+    config = copy.deepcopy(config)
+    text = config.get_text_config(decoder=True)
+    whole = text.num_hidden_layers
+    for name, value in vars(text).items():
+        if isinstance(value, list) and len(value) == whole:
+            setattr(text, name, value[:depth])
+    text.num_hidden_layers = depth
+    return config
+
+
+def _acted(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, kind: str) -> Rehearsal:
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    with _quiet(), FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]):
-        net = _network(config, recipe)
+    with _quiet(), torch.random.fork_rng(devices=[]), FakeTensorMode(allow_non_fake_inputs=True):
+        base, net = _network(config, recipe)
         trained = [weight for weight in net.parameters() if weight.requires_grad]
         alive = _alive_mode()
+        _split_the_way_back(net, int(config.get_text_config(decoder=True).num_hidden_layers), alive)
         with alive:
             alive.known(net)
             # Where weights are sharded, gradients are too: only a second pass tells them from activations.
             for _ in range(2 if recipe.card.sharding != "none" else min(2, recipe.training.accumulate)):
-                alive.peak = alive.now
-                _pass(net, recipe, rows, length, packed)
+                alive.begin()
+                try:
+                    _pass(base, net, recipe, rows, length, packed, kind)
+                except RuntimeError as error:
+                    raise _unplannable(recipe) from error
     every = list(net.parameters())
     experts = _resting(net, config)
-    embedding, output = net.get_input_embeddings().weight, net.get_output_embeddings().weight
+    embedding, output = base.get_input_embeddings().weight, base.get_output_embeddings().weight
     tied = embedding is output
     linears = [part.weight for part in net.modules() if isinstance(part, torch.nn.Linear)]
     parameters = sum(weight.numel() for weight in every)
+    adapted = sum(weight.numel() for weight in trained)
     return Rehearsal(
         parameters=parameters,
-        trained=sum(weight.numel() for weight in trained),
+        trained=adapted,
         trained_bytes=sum(weight.numel() * weight.element_size() for weight in trained),
-        frozen_bytes=sum(weight.numel() * weight.element_size() for weight in every if not weight.requires_grad),
         largest=max(weight.numel() for weight in trained),
         linear=max(weight.numel() for weight in linears if weight is not output),
         ends=embedding.numel() + (0 if tied else output.numel()),
         rows_and_columns=sum(sum(weight.shape) for weight in trained),
         multiplied=parameters - experts - (0 if tied else embedding.numel()),
-        adapted=sum(weight.numel() for weight in trained) - (experts if recipe.method.kind == "full" else 0),
-        working=alive.peak,
+        adapted=adapted - (experts if recipe.method.kind == "full" else 0),
+        moments=tuple(alive.peaks),
     )
 
 
-def _network(config: Any, recipe: Recipe) -> Any:
-    """The network as the trainer has it, of fake tensors."""
+def _network(config: Any, recipe: Recipe) -> tuple[Any, Any]:
+    """The network as the trainer has it, of fake tensors: without and with its adapter, which share their layers."""
     import torch
     from transformers import AutoModelForCausalLM
-    from trl.trainer.utils import add_fused_lm_head
 
-    config = copy.deepcopy(config)
     dtype = getattr(torch, weights_dtype(recipe))
-    net = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
-    net.train()
-    base = net
-    if recipe.method.kind != "full":
-        net = _adapted(net, recipe)
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=dtype, attn_implementation="sdpa")
+        net = base.train()
+        if recipe.method.kind != "full":
+            net = _adapted(base, recipe)
+    _onto_the_processor(net)
     if recipe.training.checkpointing:
         net.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
         if recipe.method.kind != "full":
             net.enable_input_require_grads()
-    add_fused_lm_head(base, outputs=_OUTPUTS)
-    return net
+    return base, net
+
+
+def _onto_the_processor(net: Any) -> None:
+    """Weights and buffers without a device become fake ones of the processor: autocast asks where a tensor lies."""
+    import torch
+
+    moved: dict[int, Any] = {}
+    for part in net.modules():
+        for name, weight in part.named_parameters(recurse=False):
+            if id(weight) not in moved:
+                fake = torch.empty(weight.shape, dtype=weight.dtype)
+                moved[id(weight)] = torch.nn.Parameter(fake, requires_grad=weight.requires_grad)
+            setattr(part, name, moved[id(weight)])
+        for name, buffer in part.named_buffers(recurse=False):
+            setattr(part, name, torch.empty(buffer.shape, dtype=buffer.dtype))
 
 
 def weights_dtype(recipe: Recipe) -> str:
@@ -146,21 +209,81 @@ def _adapted(net: Any, recipe: Recipe) -> Any:
     return adapted
 
 
-def _pass(net: Any, recipe: Recipe, rows: int, length: int, packed: bool) -> None:
+def _pass(base: Any, net: Any, recipe: Recipe, rows: int, length: int, packed: bool, kind: str) -> None:
     """One forward and backward pass. The mask is a whole one: PyTorch takes it for packed and for padded rows."""
     import torch
+    from trl.trainer.utils import add_fused_lm_head
 
     rows, length = (1, rows * length) if packed else (rows, length)
     ids = torch.zeros((rows, length), dtype=torch.long)
     mask = torch.ones((rows, 1, length, length), dtype=torch.bool)
+    places = torch.arange(length).expand(rows, -1)
     compute = recipe.model.compute or recipe.model.dtype
     mixed = nullcontext() if compute == "float32" else torch.autocast("cpu", dtype=getattr(torch, compute))
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": places, "use_cache": False}
     with mixed:
-        places = torch.arange(length).expand(rows, -1)
-        loss = net(
-            input_ids=ids, attention_mask=mask, position_ids=places, labels=ids, fused_lm_head=True, use_cache=False
-        ).loss
+        if kind == "cpu":
+            add_fused_lm_head(base, outputs=_OUTPUTS)
+            loss = net(**inputs, labels=ids, fused_lm_head=True).loss
+        else:
+            loss = _loss_on_a_gpu(base, inputs, getattr(torch, compute))
     (loss / recipe.training.accumulate).backward()
+
+
+def _loss_on_a_gpu(base: Any, inputs: Mapping[str, Any], compute: Any) -> Any:
+    """A number that hangs on all that TRL's output layer holds on a GPU, where one kernel reads each tile of logits."""
+    import torch
+    from trl.kernels.chunked_logprob import TOKEN_CHUNK_SIZE
+    from trl.trainer.utils import _CHUNKED_LOGPROB_CHUNK_SIZE
+
+    class Head(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, hidden: Any, weight: Any) -> Any:
+            ctx.save_for_backward(hidden, weight)
+            Head.tile(hidden)
+            return torch.zeros(())
+
+        @staticmethod
+        def backward(ctx: Any, *_: Any) -> Any:
+            made = [
+                torch.zeros(saved.shape) if needed else None
+                for saved, needed in zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True)
+            ]
+            tile = Head.tile(ctx.saved_tensors[0])
+            grads = tuple(
+                None if one is None else one.to(saved.dtype) for one, saved in zip(made, ctx.saved_tensors, strict=True)
+            )
+            del tile
+            return grads
+
+        @staticmethod
+        def tile(hidden: Any) -> Any:
+            return torch.empty((min(len(hidden), TOKEN_CHUNK_SIZE), _CHUNKED_LOGPROB_CHUNK_SIZE), dtype=compute)
+
+    hidden = base.base_model(**inputs).last_hidden_state
+    return Head.apply(hidden.reshape(-1, hidden.shape[-1]), base.get_output_embeddings().weight)
+
+
+def _unplannable(recipe: Recipe) -> InputError:
+    """PyTorch's products of experts have no rehearsal in float32, and a few operations have none at all."""
+    return InputError(
+        f"A step of {recipe.model.base} cannot be planned in {recipe.model.dtype}; "
+        "use --set model.dtype=bfloat16, or another base.",
+        zh=f"无法以 {recipe.model.dtype} 规划 {recipe.model.base} 的训练步；"
+        "请用 --set model.dtype=bfloat16，或换用其他基础模型。",
+    )
+
+
+def _split_the_way_back(net: Any, depth: int, alive: Any) -> None:
+    """Have the backward pass noted in two halves, of the upper and of the lower layers.
+
+    Memory falls on the way back where activations weigh more than gradients, and rises where they weigh less: its peak
+    is in one half whatever the depth, and grows with the depth in a straight line.
+    """
+    for name, weight in net.named_parameters():
+        layer = re.search(r"\.(\d+)\.", name)
+        if weight.requires_grad and layer and int(layer[1]) == depth // 2:
+            weight.register_post_accumulate_grad_hook(lambda _: alive.halve())
 
 
 def _resting(net: Any, config: Any) -> int:
@@ -185,8 +308,18 @@ def _alive_mode() -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.now = 0
-            self.peak = 0
+            self.peaks = [0, 0]
+            self._half = 0
             self._seen = WeakIdKeyDictionary()
+
+        def begin(self) -> None:
+            """A pass begins; those before it no longer count."""
+            self.peaks, self._half = [self.now, self.now], 0
+
+        def halve(self) -> None:
+            """The middle layer, the last of the upper half, has its gradients."""
+            if self._half == 0:
+                self.peaks[1], self._half = self.now, 1
 
         def known(self, net: Any) -> None:
             """Weights and buffers are not counted: they were there before."""
@@ -208,7 +341,7 @@ def _alive_mode() -> Any:
             self._seen[storage] = True
             size = int(storage.nbytes())
             self.now += size
-            self.peak = max(self.peak, self.now)
+            self.peaks[self._half] = max(self.peaks[self._half], self.now)
             weakref.finalize(storage, self._freed, size)
 
         def _freed(self, size: int) -> None:

@@ -1,41 +1,37 @@
-"""Tokens of training texts as the rows that TRL's trainers read, and how a run orders and holds out texts."""
+"""The rows of a run: as a data set, in batches for scoring, and which texts are held out."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from finetune.masking import Tokens
+from finetune.packing import IGNORED, Fields
 
-Row = dict[str, list[int]]
-"""`input_ids` and `labels`, of equal length; `seq_lengths` of the texts that share it. -100 is not learnt from."""
 Item = TypeVar("Item")
-_NOT_TAUGHT = -100
 
 
-def row(*texts: Tokens) -> Row:
-    """One row of one text or several."""
-    ids = [id_ for text in texts for id_ in text.ids]
-    labels = [
-        id_ if taught else _NOT_TAUGHT for text in texts for id_, taught in zip(text.ids, text.taught, strict=True)
-    ]
-    return {"input_ids": ids, "labels": labels, "seq_lengths": [len(text.ids) for text in texts]}
-
-
-def taught(rows: Sequence[Row]) -> int:
+def taught(rows: Sequence[Fields]) -> int:
     """Tokens that the rows teach."""
-    return sum(label != _NOT_TAUGHT for one in rows for label in one["labels"])
+    return sum(label != IGNORED for one in rows for label in one["labels"])
 
 
-def dataset(rows: Sequence[dict[str, list[int]]], columns: Sequence[str]) -> Any:
+def answered(prompt: Sequence[int], answer: Sequence[int]) -> Fields:
+    """An answer behind its prompt, which alone is scored."""
+    ids = [*prompt, *answer]
+    return Fields(input_ids=ids, labels=[*[IGNORED] * len(prompt), *answer], seq_lengths=[len(ids)])
+
+
+def dataset(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
     """The rows as a `datasets.Dataset`, in memory."""
     from datasets import Dataset
 
     return Dataset.from_dict({name: [one[name] for one in rows] for name in columns})
 
 
-def held_out(items: Sequence[Item], share: float, asked: Callable[[Item], str], seed: int) -> tuple[list[Item], list[Item]]:
+def held_out(
+    items: Sequence[Item], share: float, asked: Callable[[Item], str], seed: int
+) -> tuple[list[Item], list[Item]]:
     """What is taught, and about `share` of it that only measures.
 
     By the hash of what was asked first: the same question is never on both sides, and whether it is held out hardly

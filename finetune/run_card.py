@@ -93,7 +93,8 @@ def _scores(said: Mapping[str, Any]) -> str:
     keys = [key for key in names if f"{key}_after" in scores]
     lines = ["| | before | after |", "|---|--:|--:|"]
     for key in keys:
-        lines.append(f"| {names[key]} | {_number(scores.get(f'{key}_before'))} | {_number(scores[f'{key}_after'])} |")
+        before = None if key == "won" else scores.get(f"{key}_before")
+        lines.append(f"| {names[key]} | {_number(before)} | {_number(scores[f'{key}_after'])} |")
     held = said["counts"].get("held", 0)
     return "\n".join(lines) + f"\n\nMeasured on {held:,} held-out texts. {_speed(said)}"
 
@@ -134,9 +135,9 @@ def _files(mixture: str) -> str:
 
 def _licence(base: str, said: Mapping[str, Any]) -> str:
     known = catalogue.find(base)
-    of_base = f"The base is under {known.licence}" if known else f"The base's licence is {named(base)}'s own"
-    files = len({file["name"] for file in said["data"]})
+    of_base = f"{base} is under {known.licence}" if known else f"The card of {named(base)} states its licence"
+    files = ", ".join(dict.fromkeys(named(file["name"]) for file in said["data"]))
     return (
-        f"{of_base}; it holds for what is derived from it. Whether the {'texts' if files > 1 else 'text'} it was "
-        "taught with may be passed on is for whoever publishes this to check."
+        f"{of_base}; what is derived from it, this too, keeps to it. Whoever publishes this should check the licence "
+        f"of the data as well ({files}): a model can repeat what it was taught."
     )

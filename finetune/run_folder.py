@@ -105,11 +105,13 @@ class RunFolder:
         """Raise `InputError` when a run that goes on would read other data than it began with."""
         before = {(one["part"], one["name"]): one["sha256"] for one in self.said().get("data", [])}
         now = {(one["part"], one["name"]): one["sha256"] for one in files}
-        changed = sorted(name for (part, name) in before.keys() | now.keys() if before.get((part, name)) != now.get((part, name)))
+        changed = sorted(
+            name for (part, name) in before.keys() | now.keys() if before.get((part, name)) != now.get((part, name))
+        )
         if before and changed:
             raise InputError(
-                f"{', '.join(dict.fromkeys(changed))} changed since the run “{self.name}” began; bring the data back to "
-                "resume, or begin a new run under another output.name.",
+                f"{', '.join(dict.fromkeys(changed))} changed since the run “{self.name}” began; bring the data back "
+                "to resume, or begin a new run under another output.name.",
                 zh=f"训练“{self.name}”开始后，{'、'.join(dict.fromkeys(changed))} 有改动；请恢复数据后再继续，"
                 "或换一个 output.name 重新开始。",
             )
@@ -120,7 +122,7 @@ class RunFolder:
         text = json.dumps({**self.said(), **says}, indent=1, ensure_ascii=False)
         fresh = self.path / f"{RUN}.new"
         fresh.write_text(f"{text}\n", encoding="utf-8")
-        os.replace(fresh, self.path / RUN)
+        fresh.replace(self.path / RUN)
 
     def check_space(self, needed: int) -> None:
         """Raise `InputError` when `needed` bytes are not free where the run is kept."""
@@ -152,7 +154,7 @@ class RunFolder:
         _to_disk(written / _WHOLE)
         place = self.checkpoint(step)
         shutil.rmtree(place, ignore_errors=True)
-        os.replace(written, place)
+        written.replace(place)
         shutil.rmtree(self.unfinished, ignore_errors=True)
         for old in self.steps()[:-at_most]:
             if old != best:

@@ -14,17 +14,19 @@ import itertools
 import math
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.utils.data import Sampler
-from transformers import Trainer
-from trl import DPOTrainer, SFTTrainer
+from transformers import PreTrainedModel, Trainer
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_trainer import SFTTrainer
 
-from finetune.rows import Row, in_batches
+from finetune.packing import IGNORED, Fields
+from finetune.rows import answered, in_batches
 from finetune.run_folder import RunFolder
 
 _LARGEST = 700.0
@@ -42,7 +44,7 @@ class Keeping:
     """Whether the one with the lowest held-out loss stays too."""
     tokens: int
     """Of a batch of held-out texts."""
-    held: Sequence[Row]
+    held: Sequence[Fields]
     """Held-out texts; of pairs first all that are preferred, then all that are rejected."""
 
 
@@ -75,6 +77,8 @@ class Steady:
     model: Any
     model_wrapped: Any
     train_dataset: Any
+    is_fsdp_enabled: bool
+    is_deepspeed_enabled: bool
     keeping: Keeping
     aside_s: float
     """Seconds that went into scoring and saving."""
@@ -107,6 +111,26 @@ class Steady:
         self.accelerator.wait_for_everyone()
         self.aside_s += time.perf_counter() - began
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Whole weights are read as any model's: some have other names in a file than in the network (GPT-NeoX).
+
+        transformers' own way leaves out those that do not have the same.
+        """
+        if isinstance(self.model, PreTrainedModel) and not (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            net = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
+            self.model.load_state_dict(net.state_dict())
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+
+    def take(self, step: int) -> None:
+        """The weights of a checkpoint, after training."""
+        folder = str(self.keeping.folder.checkpoint(step))
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            self.state.best_model_checkpoint = folder
+            self._load_best_model()
+        else:
+            self._load_from_checkpoint(folder)
+
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         better = bool(super()._determine_best_metric(metrics, trial))  # type: ignore[misc]
         if better and self.keeping.best:
@@ -125,9 +149,9 @@ class Steady:
     def scores(self) -> dict[str, float]:
         raise NotImplementedError
 
-    def likelihoods(self) -> torch.Tensor:
-        """Of each held-out row the log-probability of what it teaches, and its taught tokens; (rows, 2), on the CPU."""
-        rows, processes = self.keeping.held, self.args.world_size
+    def likelihoods(self, rows: Sequence[Fields]) -> torch.Tensor:
+        """Of each row the log-probability of what it teaches, and its taught tokens; shape (rows, 2), on the CPU."""
+        processes = self.args.world_size
         batches = in_batches([len(row["input_ids"]) for row in rows], self.keeping.tokens)
         # Sharded weights are gathered by all processes together: each makes as many passes.
         rounds = math.ceil(len(batches) / processes)
@@ -135,6 +159,7 @@ class Steady:
         net = self.model_wrapped if self.is_fsdp_enabled or self.is_deepspeed_enabled else self.model  # type: ignore[attr-defined]
         training = net.training
         net.eval()
+        _keep_four_bits(net)
         for round_ in range(rounds):
             number = round_ * processes + self.args.process_index
             batch = batches[number] if number < len(batches) else batches[-1]
@@ -147,20 +172,31 @@ class Steady:
         everyone: torch.Tensor = self.accelerator.reduce(found, "sum")
         return everyone.cpu()
 
-    def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+    def _padded(self, rows: Sequence[Fields]) -> dict[str, torch.Tensor]:
         longest = max(len(row["input_ids"]) for row in rows)
 
-        def filled(key: str, value: int) -> torch.Tensor:
-            return torch.tensor([row[key] + [value] * (longest - len(row[key])) for row in rows], device=self.args.device)
+        def filled(lists: Iterable[list[int]], value: int) -> torch.Tensor:
+            return torch.tensor([one + [value] * (longest - len(one)) for one in lists], device=self.args.device)
 
-        ids, labels = filled("input_ids", 0), filled("labels", -100)
+        ids = filled((row["input_ids"] for row in rows), 0)
+        labels = filled((row["labels"] for row in rows), IGNORED)
         there = torch.arange(longest, device=ids.device) < torch.tensor(
             [[len(row["input_ids"])] for row in rows], device=ids.device
         )
         return {"input_ids": ids, "labels": labels, "attention_mask": there.long()}
 
 
-class ChatTrainer(Steady, SFTTrainer):  # type: ignore[misc]  # TRL has no types
+def _keep_four_bits(net: Any) -> None:
+    """Leave layers of 4-bit weights in training, where they compute the same.
+
+    Outside it, on a CPU, bitsandbytes lays the weights out anew, and no gradient passes through them any more.
+    """
+    for module in net.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.training = True
+
+
+class ChatTrainer(Steady, SFTTrainer):
     """Supervised: the loss of the taught tokens."""
 
     def __init__(self, keeping: Keeping, **options: Any) -> None:
@@ -169,12 +205,12 @@ class ChatTrainer(Steady, SFTTrainer):  # type: ignore[misc]  # TRL has no types
 
     def scores(self) -> dict[str, float]:
         """Mean loss of a taught token in nats, and its exponential."""
-        found = self.likelihoods().double()
+        found = self.likelihoods(self.keeping.held).double()
         loss = float(-found[:, 0].sum() / found[:, 1].sum().clamp(min=1))
         return {"loss": loss, "perplexity": math.exp(min(loss, _LARGEST))}
 
 
-class PreferenceTrainer(Steady, DPOTrainer):  # type: ignore[misc]
+class PreferenceTrainer(Steady, DPOTrainer):
     """DPO on pairs that are tokens already: columns prompt_ids, chosen_ids, rejected_ids."""
 
     eval_dataset: Any
@@ -183,8 +219,22 @@ class PreferenceTrainer(Steady, DPOTrainer):  # type: ignore[misc]
     def __init__(self, keeping: Keeping, **options: Any) -> None:
         self.start(keeping)
         super().__init__(**options)
+        if "ref" in getattr(self.model, "peft_config", ()):
+            # The copy of the adapter that the reference was worked out with has done its duty.
+            self.model.delete_adapter("ref")
+            self.model.set_adapter("default")
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Any, *_: Any) -> Any:
+        """The data set with the log-probabilities of both answers before training, which the model as it is has.
+
+        TRL's way leaves them in a file that other processes look for in vain.
+        """
+        for kind in ("chosen", "rejected"):
+            found = self.likelihoods([answered(row["prompt_ids"], row[f"{kind}_ids"]) for row in dataset])
+            dataset = dataset.add_column(f"ref_{kind}_logps", found[:, 0].tolist())
         return dataset
 
     def scores(self) -> dict[str, float]:
@@ -193,7 +243,7 @@ class PreferenceTrainer(Steady, DPOTrainer):  # type: ignore[misc]
         A pair is won when the preferred answer gained more than the rejected one since before preference training.
         The loss is -log σ(β·(gain of the preferred - gain of the rejected)), whatever loss is trained with.
         """
-        chosen, rejected = self.likelihoods()[:, 0].chunk(2)
+        chosen, rejected = self.likelihoods(self.keeping.held)[:, 0].chunk(2)
         before = [torch.tensor(self.eval_dataset[f"ref_{kind}_logps"][:]) for kind in ("chosen", "rejected")]
         margin = (chosen - before[0]) - (rejected - before[1])
         return {

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,7 +107,11 @@ def admitted(recipe: Recipe, runs: Path, resume: bool) -> RunFolder:
 
 def arguments(job: Job, resumed: bool) -> dict[str, Any]:
     """What both of TRL's configurations take."""
+    import torch
+    from accelerate import PartialState
+
     recipe, training = job.recipe, job.recipe.training
+
     compute = recipe.model.compute or recipe.model.dtype
     return {
         "output_dir": str(job.folder.checkpoints),
@@ -121,8 +125,9 @@ def arguments(job: Job, resumed: bool) -> dict[str, Any]:
         "weight_decay": training.decay,
         "max_grad_norm": training.clip,
         "optim": training.optimizer,
-        "gradient_checkpointing": training.checkpointing,
+        "activation_checkpointing": training.checkpointing,
         "seed": training.seed,
+        "use_cpu": PartialState().device.type == "cpu",
         "bf16": compute == "bfloat16",
         "fp16": compute == "float16",
         "logging_steps": 1,
@@ -137,6 +142,7 @@ def arguments(job: Job, resumed: bool) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
         "max_length": None,
+        "dataloader_pin_memory": torch.cuda.is_available(),
     }
 
 
@@ -148,8 +154,10 @@ def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
     folder = job.folder
     steps = folder.steps() if resume else []
     try:
-        trainer = make(bool(steps))
-        return _taught(job, trainer, steps[-1] if steps else 0)
+        with warnings.catch_warnings():
+            # TRL calls parts of transformers by names that are about to change.
+            warnings.simplefilter("ignore", FutureWarning)
+            return _taught(job, make(bool(steps)), steps[-1] if steps else 0)
     except KeyboardInterrupt as error:
         raise folder.interrupted() from error
     except AppError:
@@ -167,6 +175,8 @@ def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
 
 
 def _taught(job: Job, trainer: Any, begun: int) -> Run:
+    from transformers import PrinterCallback
+
     from finetune.watching import Bar, Curves, Finite, Passes, Patience, trackers
 
     recipe, folder = job.recipe, job.folder
@@ -175,11 +185,11 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
     if main and not begun:
         _check_space(job, trainer.model, trained)
     bar = Bar()
-    watching = [Passes(job.rows / job.step_rows, bool(job.held)), Finite()]
+    watching = [Passes(job.rows / job.step_rows, bool(job.held)), Finite(), Curves(folder.path / CURVES)]
     watching += [bar] if job.bar else []
-    watching += [Curves(folder.path / CURVES)] if job.held else []
     watching += [Patience(recipe.training.patience)] if recipe.training.patience else []
     watching += trackers(recipe.output.report, folder.path, begun) if main else []
+    trainer.remove_callback(PrinterCallback)
     for callback in watching:
         trainer.add_callback(callback)
     if main:
@@ -196,8 +206,7 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
     last = state.global_step
     if recipe.training.patience and state.best_global_step not in (None, last):
         last = state.best_global_step
-        state.best_model_checkpoint = str(folder.checkpoint(last))
-        trainer._load_best_model()
+        trainer.take(last)
     run = Run(
         folder=folder.path,
         scores=_scores(state.log_history, last),
@@ -286,7 +295,7 @@ def _save(job: Job, trainer: Any, run: Run) -> None:
         (folder.unfinished / name).unlink(missing_ok=True)
     for file in sorted(folder.unfinished.iterdir()):
         if file.is_file():
-            os.replace(file, folder.path / file.name)
+            file.replace(folder.path / file.name)
     shutil.rmtree(folder.unfinished)
     draw(trainer.state.log_history, folder.path / CURVES)
     result = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from transformers.trainer_callback import ExportableState
 
 from errors import InputError, ModelError
 from finetune.curves import draw
+
+_PICTURE_S = 120
+"""Seconds from one picture to the next."""
 
 
 class Passes(TrainerCallback):  # type: ignore[misc]  # transformers has no types for it
@@ -54,14 +58,15 @@ class Bar(TrainerCallback):  # type: ignore[misc]
 
 
 class Curves(TrainerCallback):  # type: ignore[misc]
-    """Draws the curves anew after every scoring."""
+    """Draws the curves anew now and then, for whoever watches a long run."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file, self._drawn = file, time.monotonic()
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.is_world_process_zero and state.global_step:
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero and time.monotonic() - self._drawn > _PICTURE_S:
             draw(state.log_history, self._file)
+            self._drawn = time.monotonic()
 
 
 class Finite(TrainerCallback):  # type: ignore[misc]

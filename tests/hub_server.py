@@ -81,7 +81,8 @@ class Hub(BaseHTTPRequestHandler):
             file = self.folder / path.rpartition("/")[2]
             stored = "/owner/stored" in path and file.suffix == ".safetensors"
             return self.reply(200, file.read_bytes(), {"ETag": f'"{etag(file)}"', **self.where(stored)})
-        return self.reply(200, json.dumps({"id": "owner/tiny", "sha": COMMIT, "siblings": []}).encode())
+        siblings = [{"rfilename": file.name} for file in self.folder.iterdir()]
+        return self.reply(200, json.dumps({"id": "owner/tiny", "sha": COMMIT, "siblings": siblings}).encode())
 
     def where(self, stored: bool) -> dict[str, str]:
         """The version of a file, and where its chunks are."""
