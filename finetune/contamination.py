@@ -4,7 +4,7 @@ After GPT-3's clean-up (T. Brown et al. 2020, appendix C): texts in plain form, 
 where they have 13 words in a row in common, or as many as the shorter of both has, but at least 8; runs that many
 evaluation texts have in common (instructions, boilerplate) do not count. Added here, since questions are short and some
 are Chinese: a character of Chinese, Japanese or Korean is a unit of its own, and 20 units stand for 13 words, 13 for 8;
-a question that is shorter still counts where a turn is the same question, word for word.
+a question that is shorter still, down to three units, counts where a turn is the same question, word for word.
 
 Not covered: paraphrases and translations.
 """
@@ -33,6 +33,8 @@ SEED = 8
 """Units of the runs that are looked up."""
 _WORDS, _CHARACTERS = (8, 13), (13, 20)
 """Units that a short text and a long one must have in common, in words and in characters."""
+_SHORTEST = 3
+"""Units of a question; “thanks” and “why?” are everybody's."""
 _COMMON = 10
 """Evaluation texts that have a run in common above which it counts for none."""
 _SHOWN = 12
@@ -181,7 +183,7 @@ class _Index:
         places: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
         for number, reference in enumerate(against):
             said = units(reference.text)
-            if reference.asked and said:
+            if reference.asked and len(said) >= _SHORTEST:
                 self._same[tuple(said)].append(number)
             self._sizes.append(len(said))
             self._least.append(_CHARACTERS if _is_east_asian(said) else _WORDS)

@@ -6,6 +6,7 @@ python -m pytest tests/test_finetune_data_masking.py
 from __future__ import annotations
 
 import re
+import string
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -151,6 +152,70 @@ def test_nobody_can_forge_a_turn_or_an_end(name: str) -> None:
         assert (
             len(re.findall(r"^User:", text, re.MULTILINE)) == len(re.findall(r"^Assistant:", text, re.MULTILINE)) == 1
         )
+
+
+@cache
+def of_another_kind(kind: str) -> Any:
+    """Tokenizers that set a space before the first word (as SentencePiece), or join a full stop with line breaks.
+
+    `across`: the first one, with tokens that go on from one word to the next.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = [END, "<|im_start|>", "<|im_end|>", "</s>"]
+    said = [" ".join(turn.text for turn in TURNS), "User: a.\n\nAssistant: b.\n\nUser: c.\n<human>: d.\n<bot>: e"] * 9
+    if kind != "joined":
+        backend = Tokenizer(models.BPE(unk_token="<unk>"))
+        backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=kind != "across")
+        backend.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
+        special.append("<unk>")
+        alphabet = sorted({*string.printable, *"".join(said), "▁"})
+        trainer = trainers.BpeTrainer(
+            vocab_size=600, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        )
+    else:
+        backend = Tokenizer(models.BPE())
+        words = Regex(r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+        backend.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
+        backend.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=600, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        )
+    backend.train_from_iterator(said, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END, additional_special_tokens=special[1:4])
+
+
+@pytest.mark.parametrize("kind", ["metaspace", "joined"])
+@pytest.mark.parametrize("name", ["openchatkit", "plain", "ChatML", "Mistral 0.2", "Llama 2", "Alpaca"])
+def test_other_kinds_of_tokens_change_nothing_of_it(kind: str, name: str) -> None:
+    tokenizer, format = of_another_kind(kind), name if name not in FAMILIES else "chat-template"
+    tokenizer.chat_template = FAMILIES[name].template if name in FAMILIES else None
+    row = encode(TURNS, tokenizer, format, LENGTH)
+    taught = spans(row)
+    assert len(taught) == 3 and taught[-1][1] == len(row.ids)
+    for (start, end), at in zip(taught, (2, 4, 6), strict=True):
+        assert row.ids[:start] == app_prompt(tokenizer, format, TURNS[:at], row)
+        text = tokenizer.decode(row.ids[start:end], clean_up_tokenization_spaces=False).lstrip(" ")
+        assert text.startswith(TURNS[at].text) and text != TURNS[at].text
+    if kind == "joined" and name == "plain":
+        assert ".\n\n" in [tokenizer.decode([id_]) for id_ in row.ids[slice(*taught[0])]]
+
+
+@pytest.mark.parametrize("format", ["openchatkit", "plain"])
+def test_tokens_across_the_end_of_a_prompt_give_rows_of_their_own(format: str) -> None:
+    """`:▁H` in a whole conversation, which no prompt and answer that are written one after the other have."""
+    tokenizer = of_another_kind("across")
+    rows = encode_all(TURNS, tokenizer, format, LENGTH)
+    assert len(rows) > 1
+    found = [(row, *span) for row in rows for span in spans(row)]
+    assert len(found) == 3
+    for (row, start, end), at in zip(found, (2, 4, 6), strict=True):
+        assert row.ids[:start] == app_prompt(tokenizer, format, TURNS[:at], row)
+        assert tokenizer.decode(row.ids[start:end]).lstrip(" ").startswith(TURNS[at].text)
 
 
 def test_an_answer_that_is_not_taught_is_only_read() -> None:

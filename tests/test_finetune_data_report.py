@@ -33,6 +33,7 @@ SET = (
     Reference("set:4", "What is love?", asked=True),
     Reference("set:5", "你好吗？", asked=True),
     Reference("set:6", "positive", asked=False),
+    Reference("set:7", "Thanks!", asked=True),
 )
 
 
@@ -65,6 +66,7 @@ HALF = "It was built of grey granite between 1868 and 1871, after eleven ships h
         (talk("Say it", "What is love?"), []),
         (talk("你好吗"), [("set:5", True)]),
         (talk("positive"), []),
+        (talk("Thanks"), []),
     ],
 )
 def test_what_counts_as_the_same_and_what_as_an_overlap(item: Example, found: list[tuple[str, bool]]) -> None:
