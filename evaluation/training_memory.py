@@ -123,11 +123,12 @@ def measure(numbers: Sequence[int]) -> dict[str, Any]:
 def _train(case: Case, folder: Path) -> dict[str, float]:
     """Run a case in this process."""
     import torch
-    import trl
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
+    from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
     recipe = case.recipe(str(folder))
@@ -138,14 +139,14 @@ def _train(case: Case, folder: Path) -> dict[str, float]:
     count = training.batch * training.accumulate * _STEPS
     chance = torch.Generator().manual_seed(0)
     rows = torch.randint(10, len(tokenizer), (2 * count, length), generator=chance).tolist()
-    torch.ones(256, 256).requires_grad_().matmul(torch.ones(256, 256)).sum().backward()
+    torch.ones(256, 256).requires_grad_().matmul(torch.ones(256, 256)).sum().backward()  # type: ignore[no-untyped-call]
     began: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]  # its base has no types
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             began.append(time.perf_counter())
 
-    class Prepared(DPOTrainer):  # type: ignore[misc]  # its base has no types
+    class Prepared(DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
             return dataset
 
@@ -189,7 +190,7 @@ def _train(case: Case, folder: Path) -> dict[str, float]:
                 ]
             )
             trainer = Prepared(
-                args=trl.DPOConfig(**shared),
+                args=DPOConfig(**shared),
                 train_dataset=data,
                 ref_model=AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, recipe.model.dtype)),
                 **options,
@@ -199,7 +200,7 @@ def _train(case: Case, folder: Path) -> dict[str, float]:
             data = Dataset.from_list(
                 [{"input_ids": row, "labels": row, "seq_lengths": [half, length - half]} for row in rows[:count]]
             )
-            args = trl.SFTConfig(**shared, padding_free=True, dataset_kwargs={"skip_prepare_dataset": True})
+            args = SFTConfig(**shared, padding_free=True, dataset_kwargs={"skip_prepare_dataset": True})
             trainer = SFTTrainer(args=args, train_dataset=data, **options)
         trainer.train()
         ended = time.perf_counter()

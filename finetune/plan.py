@@ -182,8 +182,8 @@ def _operations(config: Any, recipe: Recipe, taken: Sizes, pairs: bool) -> float
     forward, and 2.5 times that backward, where scores are worked out again.
     """
     text = config.get_text_config(decoder=True)
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    attention = 4 * recipe.data.length * text.num_hidden_layers * text.num_attention_heads * head
+    head: int = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    attention: int = 4 * recipe.data.length * text.num_hidden_layers * text.num_attention_heads * head
     acted = taken.rehearsal
     forward = 2 * acted.multiplied + attention
     backward = 2 * acted.multiplied + 2 * acted.adapted + 2.5 * attention

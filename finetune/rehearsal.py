@@ -66,7 +66,7 @@ def rehearse(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, 
     if 2 * few >= depth:
         return _acted(config, recipe, rows, length, packed, kind)
     less, more = (_acted(_shallow(config, n), recipe, rows, length, packed, kind) for n in (few, 2 * few))
-    values = {}
+    values: dict[str, Any] = {}
     for field in fields(Rehearsal):
         one, two = getattr(less, field.name), getattr(more, field.name)
         values[field.name] = (
@@ -261,7 +261,9 @@ def _loss_on_a_gpu(base: Any, inputs: Mapping[str, Any], compute: Any) -> Any:
             return torch.empty((min(len(hidden), TOKEN_CHUNK_SIZE), _CHUNKED_LOGPROB_CHUNK_SIZE), dtype=compute)
 
     hidden = base.base_model(**inputs).last_hidden_state
-    return Head.apply(hidden.reshape(-1, hidden.shape[-1]), base.get_output_embeddings().weight)
+    return Head.apply(  # type: ignore[no-untyped-call]
+        hidden.reshape(-1, hidden.shape[-1]), base.get_output_embeddings().weight
+    )
 
 
 def _unplannable(recipe: Recipe) -> InputError:
@@ -293,8 +295,8 @@ def _resting(net: Any, config: Any) -> int:
     there = getattr(text, "num_local_experts", None) or getattr(text, "num_experts", None)
     if not chosen or not there:
         return 0
-    experts = sum(weight.numel() for name, weight in net.named_parameters() if ".experts." in name)
-    return round(experts * (1 - chosen / there))
+    experts: int = sum(weight.numel() for name, weight in net.named_parameters() if ".experts." in name)
+    return round(experts * (1 - int(chosen) / int(there)))
 
 
 def _alive_mode() -> Any:
@@ -304,9 +306,9 @@ def _alive_mode() -> Any:
     from torch.utils._pytree import tree_leaves
     from torch.utils.weak import WeakIdKeyDictionary
 
-    class Alive(TorchDispatchMode):
+    class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.now = 0
             self.peaks = [0, 0]
             self._half = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ import pytest
 
 from chat.memory import anatomy
 from errors import InputError, ModelError
-from finetune import plan as planning
 from finetune.config import Card, Data, Method, Model, Preference, Recipe, Training, read
 from finetune.need import sizes
 from finetune.place import Place, of_card
@@ -257,7 +257,7 @@ def test_no_space_on_the_disk_is_refused_before_anything_is_loaded(
     base: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = _recipe(model={"base": base})
-    monkeypatch.setattr(planning.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}.*0\.00 GB are free.*output\.folder"):
         plan(recipe, place=place, folder=tmp_path)
     assert plan(recipe, place=replace(place, near=False), folder=tmp_path).disk.free == 1000
