@@ -44,7 +44,7 @@ SHAPE = Shape()
 RECIPE = demo_data.FOLDER / "recipe.toml"
 _PASSES = 3
 """So often each question stands in the conversations that are written; the recipe's epochs come on top."""
-_GROUNDED = 0.3
+_GROUNDED = 0.1
 """The share of conversations that end with a question behind passages."""
 _AT_ONCE = 16
 

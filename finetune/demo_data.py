@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent / "groundchat"
 MOST_QUESTIONS = 8
 """Of one conversation; of one that ends with passages, `_BEFORE_PASSAGES` and one more."""
 _BEFORE_PASSAGES = 2
-_PASSAGES = (1, 2, 6)
+_PASSAGES = (1, 1, 2)
 """How many passages the app may set before a question."""
 _FROM_GUIDE = 0.6
 """Questions about the app are answered from its guide, so most passages are from there."""
