@@ -1,7 +1,7 @@
 """What `make tune-demo` learns from: shipped questions about Groundchat, made into conversations as the app has them.
 
 Somebody who chats asks several questions in a row, and the app sets passages before the newest one. So the taught pairs
-are dealt out, in a new order each pass, into conversations of one to eight questions, and some of these end with a
+are dealt out, in a new order each pass, into conversations of one to four questions, and some of these end with a
 question behind passages of the starter library and the guide, chosen at random: the question decides, whatever stands
 around it. Paraphrases are not among them.
 """
@@ -24,9 +24,9 @@ from retrieval.split import passages
 
 _ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "groundchat"
-MOST_QUESTIONS = 8
+MOST_QUESTIONS = 4
 """Of one conversation; of one that ends with passages, `_BEFORE_PASSAGES` and one more."""
-_BEFORE_PASSAGES = 2
+_BEFORE_PASSAGES = 1
 _PASSAGES = (1, 1, 2)
 """How many passages the app may set before a question."""
 _FROM_GUIDE = 0.6

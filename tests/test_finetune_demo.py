@@ -106,7 +106,7 @@ def test_conversations_hold_every_pair_and_passages_as_the_app_sets_them() -> No
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> demo.Outcome:
     """A short run: three answers, a network of 300,000 numbers."""
-    changes = ["training.steps=90", "training.rate=6e-3", "training.accumulate=1", "training.evaluate_every=45"]
+    changes = ["training.steps=160", "training.rate=6e-3", "training.accumulate=1", "training.evaluate_every=45"]
     with one_thread():
         return demo.run(tmp_path_factory.mktemp("demo"), answers=3, changes=changes, shape=_SMALL)
 
