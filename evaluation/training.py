@@ -46,9 +46,16 @@ def texts(folder: Path) -> Path:
 
 
 def recipe(base: Path, file: Path, kind: str, steps: int, length: int, name: str) -> Recipe:
-    """Nothing held out and nothing saved before the end."""
+    """Nothing held out and nothing saved before the end. In bfloat16 on a GPU, in float32 on a CPU."""
+    import torch
+
+    gpu = torch.cuda.is_available()
     return Recipe(
-        model=Model(base=str(base), dtype="float32" if kind == "full" else "bfloat16", compute="bfloat16"),
+        model=Model(
+            base=str(base),
+            dtype="bfloat16" if gpu and kind == "lora" else "float32",
+            compute="bfloat16" if gpu else "float32",
+        ),
         method=Method(kind="full" if kind == "full" else "lora"),
         data=Data(train=str(file), held_share=0.0, length=length),
         training=Training(steps=steps, batch=1, accumulate=2, evaluate_every=steps, save_every=steps),
@@ -87,7 +94,8 @@ def plain(told: Recipe, folder: Path) -> float:
                 gradient_accumulation_steps=training.accumulate,
                 learning_rate=training.rate,
                 activation_checkpointing=training.checkpointing,
-                bf16=True,
+                bf16=told.model.compute == "bfloat16",
+                use_cpu=told.model.compute == "float32",
                 padding_free=True,
                 max_length=None,
                 dataset_kwargs={"skip_prepare_dataset": True},

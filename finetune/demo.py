@@ -158,6 +158,16 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
+def _quieten() -> None:
+    """Only what the demo says is shown, and the bar of the training."""
+    from transformers.utils import logging as shown
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("trl").setLevel(logging.ERROR)  # it would have several rows in a batch, for a GPU
+    shown.set_verbosity_error()
+    shown.disable_progress_bar()
+
+
 def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m finetune.demo", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--config", type=Path, default=RECIPE, help="the recipe (finetune/groundchat/recipe.toml)")
@@ -166,7 +176,7 @@ def main(given: Sequence[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one key of the recipe"
     )
     options = parser.parse_args(given)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    _quieten()
     try:
         data_dir = settings.load([], os.environ, _ROOT / ".env").data_dir
         outcome = run(data_dir, options.config, options.answers, options.set)

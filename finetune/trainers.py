@@ -14,7 +14,7 @@ import itertools
 import math
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class Steady:
     train_dataset: Any
     is_fsdp_enabled: bool
     is_deepspeed_enabled: bool
+    _load_best_model: Callable[[], None]
     keeping: Keeping
     aside_s: float
     """Seconds that went into scoring and saving."""
@@ -103,7 +104,7 @@ class Steady:
         if self.args.should_save:
             shutil.rmtree(folder.unfinished, ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        Trainer._save_checkpoint(self, model, trial)  # type: ignore[arg-type]  # TRL's writes a card of its own first
+        Trainer._save_checkpoint(self, model, trial)  # TRL's writes a card of its own first
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             written = folder.unfinished / f"checkpoint-{step}"
@@ -141,7 +142,7 @@ class Steady:
         """The scores of the held-out texts, logged."""
         began = time.perf_counter()
         metrics = {f"eval_{name}": value for name, value in self.scores().items()}
-        Trainer.log(self, metrics)  # type: ignore[arg-type]  # TRL's adds what it gathered while training
+        Trainer.log(self, metrics)  # TRL's adds what it gathered while training
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.aside_s += time.perf_counter() - began
         return metrics
@@ -156,7 +157,7 @@ class Steady:
         # Sharded weights are gathered by all processes together: each makes as many passes.
         rounds = math.ceil(len(batches) / processes)
         found = torch.zeros(len(rows), 2, device=self.args.device)
-        net = self.model_wrapped if self.is_fsdp_enabled or self.is_deepspeed_enabled else self.model  # type: ignore[attr-defined]
+        net = self.model_wrapped if self.is_fsdp_enabled or self.is_deepspeed_enabled else self.model
         training = net.training
         net.eval()
         _keep_four_bits(net)

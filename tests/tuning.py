@@ -16,6 +16,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def _killed_at(point: str) -> None:
         if number == int(step):
             _kill()
 
-    run_folder.RunFolder.keep = keep  # type: ignore[method-assign]
+    run_folder.RunFolder.keep = keep  # type: ignore[method-assign, assignment]
 
 
 def _broken(folder: Path, kind: str) -> list[int]:
@@ -152,7 +153,7 @@ def _split(folder: Path, kind: str) -> list[int]:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "true"}
         train(folder, kind, f"{kind}-split", accumulate=1)
 
-    return [ended(child) for child in [forked(lambda rank=rank: run(rank)) for rank in (0, 1)]]
+    return [ended(child) for child in [forked(partial(run, rank)) for rank in (0, 1)]]
 
 
 def main(folder: Path) -> None:
@@ -163,7 +164,7 @@ def main(folder: Path) -> None:
     import finetune.trainers  # noqa: F401
 
     shelf(folder)
-    found = {"unbroken": {k: ended(forked(lambda k=k: train(folder, k, f"{k}-unbroken"))) for k in BROKEN}}
+    found = {"unbroken": {k: ended(forked(partial(train, folder, k, f"{k}-unbroken"))) for k in BROKEN}}
     found["broken"] = {kind: _broken(folder, kind) for kind in BROKEN}  # type: ignore[misc]
     found["split"] = {kind: _split(folder, kind) for kind in ("full", "preference")}  # type: ignore[misc]
     print(json.dumps(found))
