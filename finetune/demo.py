@@ -111,7 +111,7 @@ def run(
     after, other = exact(model, taught), exact(model, paraphrases)
     _say(f"After: {after:.1%} of them, and {other:.1%} of {len(paraphrases):,} paraphrases that it never saw.")
     minutes = (time.perf_counter() - began) / 60
-    return Outcome(*(round(share, 4) for share in (before, after, other)), round(minutes, 2), str(finished))
+    return Outcome(round(before, 4), round(after, 4), round(other, 4), round(minutes, 2), str(finished))
 
 
 def _prepare(made: Path, taught: Sequence[Taught], paraphrases: Sequence[Taught], shape: Shape) -> None:
