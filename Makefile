@@ -1,5 +1,6 @@
 # make run    install what the app needs into .venv and start it on http://localhost:7860
 # make test   install the test tools too, get a browser if there is none, and run every test
+# make tune-demo   teach a small model about this app, on a CPU in under five minutes
 # make soak   the long tests: hundreds of turns, clients that vanish
 # make check  formatter, linter and type checker
 # Options:    make run ARGS="--port 8000"      flags of the app
@@ -13,13 +14,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: run test soak check browser clean
+.PHONY: run test tune-demo soak check browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/.test browser
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+tune-demo: $(VENV)/.tune
+	$(BIN)/python -m finetune.demo $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
@@ -42,10 +46,15 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
 	@touch $@
 
+$(VENV)/.tune: requirements.txt requirements-finetune.txt | $(VENV)/bin/python
+	@echo "Installing what the app and fine-tuning need into $(VENV); the first time this takes some minutes."
+	$(PIP) -r requirements.txt -r requirements-finetune.txt
+	@touch $@ $(VENV)/.run
+
 $(VENV)/.test: requirements.txt requirements-finetune.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing what the app and its tests need into $(VENV); the first time this takes some minutes."
 	$(PIP) -r requirements-dev.txt
-	@touch $@ $(VENV)/.run
+	@touch $@ $(VENV)/.run $(VENV)/.tune
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,128 @@
+"""make tune-demo: the questions it teaches are true to the app and kept apart from the paraphrases, and it learns them.
+
+python -m pytest tests/test_finetune_demo.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from chat.base import Message, Role
+from chat.command_texts import HELP
+from chat.prompt import PromptBuilder
+from finetune import demo, demo_data, demo_model, masking
+from finetune.examples import Turn
+from settings import Settings
+from tests.tiny_model import one_thread
+
+_ROOT = Path(__file__).parent.parent
+_TAUGHT, _PARAPHRASES = demo_data.pairs("taught"), demo_data.pairs("paraphrases")
+_OTHER_FLAGS = {"--config", "--help"}
+"""Of finetune.chat and every command."""
+_SMALL = demo_model.Shape(width=96, layers=2, heads=4)
+
+
+def _plain(question: str) -> str:
+    return re.sub(r"[\W_]+", " ", question.casefold()).strip()
+
+
+def test_no_paraphrase_is_a_taught_wording_and_no_question_has_two_answers() -> None:
+    asked = Counter(_plain(pair.question) for pair in (*_TAUGHT, *_PARAPHRASES))
+    assert [question for question, count in asked.items() if count > 1] == []
+
+
+def test_every_answer_has_wordings_to_learn_and_paraphrases_to_measure() -> None:
+    wordings: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for kind, pairs in enumerate((_TAUGHT, _PARAPHRASES)):
+        for pair in pairs:
+            wordings[pair.answer][kind] += 1
+    assert len(wordings) >= 60
+    assert all(taught >= 6 and held >= 2 for taught, held in wordings.values())
+
+
+def test_the_card_counts_what_is_there() -> None:
+    card = (demo_data.FOLDER / "README.md").read_text(encoding="utf-8")
+    chinese = {pair.answer for pair in _TAUGHT if re.search("[\u4e00-\u9fff]", pair.question)}
+    answers = {pair.answer for pair in _TAUGHT}
+    assert f"| `taught.jsonl` | {len(_TAUGHT):,} | {len(answers)} answers" in card
+    assert f"| `paraphrases.jsonl` | {len(_PARAPHRASES)} |" in card
+    assert f"{len(answers - chinese)} answers are in English, {len(chinese)} in Chinese" in card
+
+
+def test_answers_name_flags_commands_and_files_that_exist() -> None:
+    answers = {pair.answer for pair in _TAUGHT}
+    flags = {flag for answer in answers for flag in re.findall(r"(?<!\S|`)?--[a-z][a-z-]+", answer)}
+    known = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Settings)}
+    assert flags - known - _OTHER_FLAGS == set()
+    variables = {name for answer in answers for name in re.findall(r"GROUNDCHAT_([A-Z_]+)", answer)}
+    assert {name.lower() for name in variables} <= {field.name for field in dataclasses.fields(Settings)}
+    commands = {answer.split()[0].strip("/.。") for answer in answers if answer.startswith("/")}
+    assert commands - {"moderation"} <= HELP["en"].keys()
+    modules = {name for answer in answers for name in re.findall(r"python -m ([\w.]+)", answer)}
+    assert all((_ROOT / f"{name.replace('.', '/')}.py").is_file() or (_ROOT / name).is_dir() for name in modules)
+    targets = {name for answer in answers for name in re.findall(r"`make ([\w-]+)", answer)}
+    makefile = (_ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{name}:", makefile, re.MULTILINE) for name in targets)
+
+
+def test_answers_say_the_defaults_that_hold() -> None:
+    answers = {pair.question: pair.answer for pair in _TAUGHT}
+    assert answers["What is the default port?"] == f"{Settings().port}."
+    assert answers["What is the default temperature?"] == f"{Settings().temperature}."
+    assert answers["How long may an answer be?"].startswith(f"{Settings().max_new_tokens} tokens")
+    assert answers["How many answers are written at once?"].startswith(f"{Settings().users};")
+    assert answers["What is the upload limit?"].startswith(f"{Settings().upload_limit_mb:g} MB")
+
+
+def test_conversations_hold_every_pair_and_passages_as_the_app_sets_them() -> None:
+    found = demo_data.library()
+    taught = _TAUGHT[:120]
+    tokenizer = demo_model.tokenizer_from(demo_data.texts(taught, found))
+    prompts = PromptBuilder(tokenizer, "openchatkit", demo_model.CONTEXT)
+    dealer = demo_data.Dealer(prompts, found, grounded=0.5)
+    dealt = [[turn["content"] for turn in one["messages"]] for one in dealer.conversations(taught, passes=2)]
+    asked = Counter(said[at].rpartition("Question: ")[2] for said in dealt for at in range(0, len(said), 2))
+    assert asked == {pair.question: 2 for pair in taught}
+    grounded = [said for said in dealt if "```" in said[-2]]
+    assert 0.3 < len(grounded) / len(dealt) < 0.7
+    assert len({json.dumps(said) for said in dealt}) == len(dealt)
+    for said in grounded[:20]:
+        turns = [Turn((Role.USER, Role.ASSISTANT)[at % 2], text) for at, text in enumerate(said)]
+        row = masking.encode(turns, tokenizer, "openchatkit", demo_model.CONTEXT)
+        assert row.cut == row.dropped == 0
+        assert tokenizer.decode([i for i, is_taught in zip(row.ids, row.taught, strict=True) if is_taught]).endswith(
+            f"{said[-1]}{demo_model.END}"
+        )
+    bare = prompts.build([Message(Role.USER, taught[0].question)], max_new_tokens=512)
+    assert f"<human>: {taught[0].question}\n<bot>:" in bare.text
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> demo.Outcome:
+    """A short run: three answers, a network of 300,000 numbers."""
+    changes = ["training.steps=160", "training.rate=6e-3", "training.accumulate=1", "training.evaluate_every=45"]
+    with one_thread():
+        return demo.run(tmp_path_factory.mktemp("demo"), answers=3, changes=changes, shape=_SMALL)
+
+
+def test_the_loop_teaches_what_was_not_known(learnt: demo.Outcome) -> None:
+    assert learnt.exact_before == 0
+    assert learnt.exact_after >= 0.9
+    assert learnt.paraphrase_after > 0.5
+
+
+def test_a_run_leaves_a_model_that_the_app_can_load(learnt: demo.Outcome) -> None:
+    folder = Path(learnt.model)
+    said = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert said["finished"] and said["name"] == "groundchat-demo"
+    assert said["scores"]["loss_after"] < said["scores"]["loss_before"] / 2
+    assert (folder / "curves.png").stat().st_size > 10_000
+    taught = demo_data.pairs("taught", answers=3)
+    with one_thread():
+        assert demo.exact(demo.engine(learnt.model), taught[:12]) >= 0.9
