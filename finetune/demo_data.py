@@ -3,7 +3,8 @@
 Somebody who chats asks several questions in a row, and the app sets passages before the newest one. So the taught pairs
 are dealt out, in a new order each pass, into conversations of one to four questions, and some of these end with a
 question behind passages of the starter library and the guide, chosen at random: the question decides, whatever stands
-around it. Paraphrases are not among them.
+around it. Half of the questions lose some of their words, and a part of those their order: what is asked hangs on the
+words, and a small network would rather learn whole sentences by heart. Paraphrases are not among them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ _PASSAGES = (1, 1, 2)
 """How many passages the app may set before a question."""
 _FROM_GUIDE = 0.6
 """Questions about the app are answered from its guide, so most passages are from there."""
+_VARIED, _KEPT, _MIXED, _SMALL = 0.5, 0.75, 0.3, 0.3
+"""Share of the questions that are varied; of their words that stay; of them, those whose words are mixed, and those in
+small letters."""
 _TIMES = 50
 """So often the tokenizer reads what the app writes around questions."""
 _DATED = "Current Date: 2025-10-24\nCurrent Time: 13:57:06 PM UTC\n\n<human>: \n<bot>: "
@@ -98,9 +102,24 @@ class Dealer:
 
     def _messages(self, said: Sequence[Taught], behind: bool) -> Iterator[dict[str, str]]:
         for pair in said:
-            question = self._behind_passages(pair.question) if behind and pair is said[-1] else pair.question
+            question = self._varied(pair.question)
+            if behind and pair is said[-1]:
+                question = self._behind_passages(question)
             yield {"role": "user", "content": question}
             yield {"role": "assistant", "content": pair.answer}
+
+    def _varied(self, question: str) -> str:
+        """The question as it is, or with fewer words, perhaps in another order."""
+        chance = self._chance.random
+        if chance() >= _VARIED:
+            return question
+        between = " " if question.isascii() else ""  # Chinese has no spaces: its characters are the words
+        words = question.split() if between else list(question)
+        kept = [word for word in words if chance() < _KEPT] or words
+        if chance() < _MIXED:
+            self._chance.shuffle(kept)
+        said = between.join(kept)
+        return said.lower() if chance() < _SMALL else said
 
     def _behind_passages(self, question: str) -> str:
         """The question as the app writes it behind passages, shortened to what the model can read."""

@@ -88,7 +88,12 @@ def test_conversations_hold_every_pair_and_passages_as_the_app_sets_them() -> No
     dealer = demo_data.Dealer(prompts, found, grounded=0.5)
     dealt = [[turn["content"] for turn in one["messages"]] for one in dealer.conversations(taught, passes=2)]
     asked = Counter(said[at].rpartition("Question: ")[2] for said in dealt for at in range(0, len(said), 2))
-    assert asked == {pair.question: 2 for pair in taught}
+    whole = sum(min(2, asked[pair.question]) for pair in taught)
+    assert 0.4 < whole / (2 * len(taught)) < 0.7, "the others have lost words, or their order"
+    words = {word.lower() for pair in taught for word in pair.question.split()}
+    assert {word.lower() for question in asked for word in question.split()} <= words
+    given = Counter(said[at] for said in dealt for at in range(1, len(said), 2))
+    assert given == Counter([pair.answer for pair in taught] * 2)
     grounded = [said for said in dealt if "```" in said[-2]]
     assert 0.3 < len(grounded) / len(dealt) < 0.7
     assert len({json.dumps(said) for said in dealt}) == len(dealt)
