@@ -146,7 +146,7 @@ def beside(net: Any, adapter: Adapter, model: str) -> Any:
             f"The adapter “{adapter.name}” cannot be put beside “{model}”, part of which lies in RAM or on disk until "
             "it is needed; start with --adapter, or let the GPU take all of it.",
             zh=f"“{model}”有一部分要用时才从内存或磁盘读入，适配器“{adapter.name}”无法附在它旁边；请在启动时用 "
-            "--adapter，或让它全部放进显存。",
+            "--adapter，或让 GPU 放下它的全部。",
         )
     twin = twin_of(net)
     with _only_names(twin):

@@ -43,9 +43,9 @@ _OTHERWISE = 2**16
 """The recipe keeps texts for calibration by the remainder of the same number: the slice has its share of them."""
 _EVERY_HELD = 4
 """And one of so many held-out texts of our own."""
-_QUESTIONS = 1200
+_QUESTIONS = 600
 """Questions of the reranker's slice, over all parts."""
-_MODERATION_EPOCHS, _RERANKER_EPOCHS = 1, 4
+_EPOCHS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def moderated(folder: Path, ordinary: Path) -> Slice:
     rows = [row for row in all_rows(folder, ordinary) if _in_slice(row)]
     data = cut(rows)
     encoder = SentenceEncoder().hash
-    learned = moderation.calibrate(moderation.fit(data, _MODERATION_EPOCHS, encoder), rows, data)
+    learned = moderation.calibrate(moderation.fit(data, _EPOCHS, encoder), rows, data)
     shipped = Weights.read(_ADAPTERS / "moderation.safetensors")
     measured = np.array([row.held and row.flagged is not None for row in rows])
     flagged = np.array([bool(row.flagged) for row in rows])[measured]
@@ -89,7 +89,7 @@ def reranked(folder: Path) -> Slice:
     dataset = _sliced(load_dataset(folder))
     encoder = QuestionEncoder()
     given = [example for example in reranker.gather(dataset, encoder, _ADAPTERS) if example.known]
-    net = reranker.train(reranker.shown(given), encoder, _RERANKER_EPOCHS)
+    net = reranker.train(reranker.shown(given), encoder, _EPOCHS)
     measured = [
         example
         for example in given

@@ -208,10 +208,10 @@ def test_the_queue_cannot_be_bypassed(running: Running) -> None:
     assert answer.status_code == 404
 
 
-def test_only_the_three_functions_are_offered(client: Client) -> None:
+def test_only_the_four_functions_are_offered(client: Client) -> None:
     offered = client.view_api(return_format="dict", print_info=False)
     assert isinstance(offered, dict)
-    assert set(offered["named_endpoints"]) == {"/chat", "/search", "/contest"}
+    assert set(offered["named_endpoints"]) == {"/chat", "/search", "/contest", "/rate"}
 
 
 def test_health_is_told(running: Running) -> None:
