@@ -42,10 +42,10 @@ from finetune.run_folder import RunFolder
 _ROOT = Path(__file__).parent.parent
 SHAPE = Shape()
 RECIPE = demo_data.FOLDER / "recipe.toml"
-_PASSES = 4
+_PASSES = 3
 """So often each question stands in the conversations that are written, varied anew each time; the recipe's epochs come
 on top."""
-_GROUNDED = 0.1
+_GROUNDED = 0.06
 """The share of conversations that end with a question behind passages."""
 _AT_ONCE = 16
 

@@ -3,7 +3,7 @@
 Somebody who chats asks several questions in a row, and the app sets passages before the newest one. So the taught pairs
 are dealt out, in a new order each pass, into conversations of one to four questions, and some of these end with a
 question behind passages of the starter library and the guide, chosen at random: the question decides, whatever stands
-around it. Half of the questions lose some of their words, and a part of those their order: what is asked hangs on the
+around it. Two in five questions lose some of their words, and a part of those their order: what is asked hangs on the
 words, and a small network would rather learn whole sentences by heart. Paraphrases are not among them.
 """
 
@@ -32,7 +32,7 @@ _PASSAGES = (1, 1, 2)
 """How many passages the app may set before a question."""
 _FROM_GUIDE = 0.6
 """Questions about the app are answered from its guide, so most passages are from there."""
-_VARIED, _KEPT, _MIXED, _SMALL = 0.5, 0.75, 0.3, 0.3
+_VARIED, _KEPT, _MIXED, _SMALL = 0.4, 0.75, 0.3, 0.3
 """Share of the questions that are varied; of their words that stay; of them, those whose words are mixed, and those in
 small letters."""
 _TIMES = 50

@@ -95,7 +95,7 @@ class Plan:
             f"parameters   {self.parameters:,}, of which {self.trained:,} are trained "
             f"({self.trained / self.parameters:.2%})",
             f"memory       {_gb(memory.total)} GB{each}, of {_gb(self.place.memory)} GB: {self.place.name}",
-            *(f"  {part:<11}{_gb(size)} GB" for part, size in _parts(memory)),
+            *(f"  {part:<12}{_gb(size)} GB" for part, size in _parts(memory)),
             f"steps        {'as many as the data give' if self.steps is None else f'{self.steps:,}'}, of "
             f"{self.tokens_per_step:,} tokens each"
             + ("" if self.tokens is None else f", {self.tokens:,} tokens together"),
