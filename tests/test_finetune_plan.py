@@ -67,6 +67,7 @@ def base(tmp_path: Path) -> str:
     return str(tmp_path / "base")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "change",
     [
@@ -122,6 +123,7 @@ def test_twice_the_rows_take_twice_the_memory() -> None:
     assert two.working - two.trained_bytes == pytest.approx(2 * (one.working - one.trained_bytes), rel=0.05)
 
 
+@pytest.mark.soak
 def test_a_model_of_kinds_of_layers_that_repeat_is_cut_between_repeats() -> None:
     from transformers import Olmo3Config
 
@@ -243,12 +245,14 @@ def test_what_cannot_fit_is_refused_with_what_would(base: str, place: Place) -> 
         assert plan(altered, place=small).memory.total == pytest.approx(float(promised) * 1e9, abs=1e7)
 
 
+@pytest.mark.soak
 def test_where_one_change_does_not_do_several_are_named(base: str, place: Place) -> None:
     recipe = _recipe(model={"base": base}, training={"batch": 64}, data={"length": 2048})
     with pytest.raises(InputError, match=r"--set \S+ .*--set \S+ .*GB\)"):
         plan(recipe, place=replace(place, memory=800_000_000))
 
 
+@pytest.mark.soak
 def test_where_nothing_helps_a_smaller_model_is_asked_for(base: str, place: Place) -> None:
     with pytest.raises(InputError, match="choose a smaller model"):
         plan(_recipe(model={"base": base}), place=replace(place, memory=100_000_000))
