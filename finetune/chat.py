@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chat.base import Role
 from chat.hub import Progress, silent
 from errors import InputError
 from finetune import data, masking
@@ -24,7 +23,7 @@ from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Example
 from finetune.packing import Fields, Packed, Tokens, pack
-from finetune.rows import dataset, held_out, taught
+from finetune.rows import dataset, parted, taught
 from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
 
 _COLUMNS = ("input_ids", "labels", "seq_lengths")
@@ -45,7 +44,7 @@ def train(
     """
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
-    shown, held, files = _examples(recipe, skip_bad)
+    shown, held, files = parted(data.examples, recipe, skip_bad)
     learnt = _encoded(shown, base, recipe)
     packed = pack(learnt, recipe.data.length) if recipe.data.packing else _alone(learnt)
     rows = [one.fields for one in packed]
@@ -75,23 +74,6 @@ def train(
     if resume:
         folder.same_data(as_files(files))
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
-
-
-def _examples(
-    recipe: Recipe, skip_bad: bool
-) -> tuple[Sequence[Example], Sequence[Example], tuple[tuple[str, data.ReadFile], ...]]:
-    """What is taught, what only measures, and the files that both are from."""
-    loaded = data.examples(recipe.data.train, skip_bad, recipe.training.seed)
-    files = [("train", file) for file in loaded.files]
-    if recipe.data.held:
-        other = data.examples(recipe.data.held, skip_bad, recipe.training.seed)
-        return loaded.items, other.items, (*files, *(("held", file) for file in other.files))
-    shown, held = held_out(loaded.items, recipe.data.held_share, _asked, recipe.training.seed)
-    return shown, held, tuple(files)
-
-
-def _asked(example: Example) -> str:
-    return next(turn.text for turn in example.turns if turn.role is Role.USER)
 
 
 def _alone(texts: Sequence[Tokens]) -> list[Packed]:

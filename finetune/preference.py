@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chat.base import Role
 from chat.hub import Progress, silent
 from errors import InputError
 from finetune import data, masking
@@ -24,7 +23,7 @@ from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Pair
 from finetune.masking import PairTokens
-from finetune.rows import answered, dataset, held_out
+from finetune.rows import answered, dataset, parted
 from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
 
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
@@ -46,7 +45,7 @@ def train(
     _check_whole()
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
-    shown, held, files = _pairs(recipe, skip_bad)
+    shown, held, files = parted(data.pairs, recipe, skip_bad)
 
     def encoded(pairs: Sequence[Pair]) -> list[PairTokens]:
         rows = [masking.encode_pair(pair, base.tokenizer, base.format, recipe.data.length) for pair in pairs]
@@ -89,23 +88,6 @@ def _check_whole() -> None:
             zh="偏好训练需要每个设备都有完整的模型；请用 finetune/accelerate/ddp.yaml，内存不足时用 method.kind lora "
             "或 qlora。",
         )
-
-
-def _pairs(
-    recipe: Recipe, skip_bad: bool
-) -> tuple[Sequence[Pair], Sequence[Pair], tuple[tuple[str, data.ReadFile], ...]]:
-    """What is taught, what only measures, and the files that both are from."""
-    loaded = data.pairs(recipe.data.train, skip_bad, recipe.training.seed)
-    files = [("train", file) for file in loaded.files]
-    if recipe.data.held:
-        other = data.pairs(recipe.data.held, skip_bad, recipe.training.seed)
-        return loaded.items, other.items, (*files, *(("held", file) for file in other.files))
-    shown, held = held_out(loaded.items, recipe.data.held_share, _asked, recipe.training.seed)
-    return shown, held, tuple(files)
-
-
-def _asked(pair: Pair) -> str:
-    return next(turn.text for turn in pair.turns if turn.role is Role.USER)
 
 
 def _columns(pairs: Sequence[PairTokens]) -> Any:

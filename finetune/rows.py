@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
+from chat.base import Role
+from finetune.config import Recipe
+from finetune.data import Item, Loaded, ReadFile
 from finetune.packing import IGNORED, Fields
-
-Item = TypeVar("Item")
 
 
 def taught(rows: Sequence[Fields]) -> int:
@@ -27,6 +28,27 @@ def dataset(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
     from datasets import Dataset
 
     return Dataset.from_dict({name: [one[name] for one in rows] for name in columns})
+
+
+def parted(
+    read: Callable[[str, bool, int], Loaded[Item]], recipe: Recipe, skip_bad: bool
+) -> tuple[Sequence[Item], Sequence[Item], tuple[tuple[str, ReadFile], ...]]:
+    """What is taught, what only measures, and the files that both are from, with the part that each is of.
+
+    `read`: `finetune.data.examples` or `pairs`; raises what that raises.
+    """
+    loaded = read(recipe.data.train, skip_bad, recipe.training.seed)
+    files = tuple(("train", file) for file in loaded.files)
+    if recipe.data.held:
+        other = read(recipe.data.held, skip_bad, recipe.training.seed)
+        return loaded.items, other.items, files + tuple(("held", file) for file in other.files)
+    shown, held = held_out(loaded.items, recipe.data.held_share, asked, recipe.training.seed)
+    return shown, held, files
+
+
+def asked(item: Item) -> str:
+    """What the user says first."""
+    return next(turn.text for turn in item.turns if turn.role is Role.USER)
 
 
 def held_out(

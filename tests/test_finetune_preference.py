@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from chat.base import Role
 from errors import AppError
-from finetune import chat, data, masking, preference
+from finetune import chat, data, masking, preference, rows
 from finetune.config import Data, Method, Output, Recipe, Training
 from finetune.config import Preference as Preferring
 from finetune.examples import Pair
@@ -32,13 +32,13 @@ def _one_thread() -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Beside the shelf's files, questions that are answered one way as often as the other."""
     made = shelf(tmp_path_factory.mktemp("shelf"))
-    rows = []
+    written = []
     for line in (made / "pairs.jsonl").read_text(encoding="utf-8").splitlines():
         pair = json.loads(line)
         for said in (pair["chosen"], pair["rejected"]):
             asked = {"role": "user", "content": pair["prompt"]}
-            rows.append({"messages": [asked, {"role": "assistant", "content": said}]})
-    (made / "both.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+            written.append({"messages": [asked, {"role": "assistant", "content": said}]})
+    (made / "both.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in written), encoding="utf-8")
     return made
 
 
@@ -114,7 +114,7 @@ def _likelihood(told: Recipe, taught: Path) -> float:
 
     net: Any = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(told.model.base), str(taught)).eval()
     tokenizer = AutoTokenizer.from_pretrained(told.model.base)
-    _, held, _ = preference._pairs(told, skip_bad=False)
+    _, held, _ = rows.parted(data.pairs, told, skip_bad=False)
     sums = []
     for pair in held:
         one = masking.encode_pair(pair, tokenizer, "chat-template", told.data.length)
@@ -128,7 +128,9 @@ def _likelihood(told: Recipe, taught: Path) -> float:
 
 def test_a_question_is_on_one_side_only(folder: Path) -> None:
     told = recipe(folder, "preference", "sides")
-    shown, held, files = preference._pairs(dataclasses.replace(told, data=Data(told.data.train, held_share=0.3)), False)
+    shown, held, files = rows.parted(
+        data.pairs, dataclasses.replace(told, data=Data(told.data.train, held_share=0.3)), False
+    )
 
     def asked(pairs: Any) -> set[str]:
         return {turn.text for pair in pairs for turn in pair.turns if turn.role is Role.USER}
