@@ -22,11 +22,11 @@ from chat.hub import silent
 from errors import AppError
 from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make, words
-from finetune import chat
+from finetune import chat, data
 from finetune.base_model import open_base
 from finetune.config import Data, Method, Model, Output, Recipe, Training
 from finetune.packing import Fields, pack
-from finetune.rows import dataset
+from finetune.rows import dataset, parted
 
 _QUESTION, _ANSWER = 24, 72
 """Words of each."""
@@ -113,7 +113,7 @@ def plain(told: Recipe, folder: Path) -> float:
 
 def _rows(told: Recipe) -> list[Fields]:
     base = open_base(told, silent)
-    shown, _, _ = chat._examples(told, skip_bad=False)
+    shown, _, _ = parted(data.examples, told, skip_bad=False)
     return [row.fields for row in pack(chat._encoded(shown, base, told), told.data.length)]
 
 
