@@ -64,7 +64,8 @@ def test_the_gpu_figures_stand_beside_their_bounds() -> None:
     net = network("GPTNeoX", max_position_embeddings=512)
     figures = gpu.measure(net, users=(1, 3), prompts=(16, 64), tokens=40, matrix=64)
     assert all(row["tokens_per_s"] > 0 for row in figures["users"].values())
-    assert figures["users"]["3"]["bound_tokens_per_s"] > figures["users"]["1"]["bound_tokens_per_s"]
+    # More users share one reading of the weights; where arithmetic is the limit they gain nothing.
+    assert figures["users"]["3"]["bound_tokens_per_s"] >= figures["users"]["1"]["bound_tokens_per_s"]
     assert figures["first_token"]["64"]["bound_s"] >= figures["first_token"]["16"]["bound_s"]
     assert figures["tenth_turn"]["with_s"] > 0
 
