@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import generated
 from errors import SettingsError
 
 PATH = Path(__file__).with_name("catalogue.toml")
@@ -120,9 +121,7 @@ def table() -> str:
 
 def with_table(page: str) -> str:
     """`page` with the table between its markers brought up to date."""
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}{table()}{_END}{after}"
+    return generated.between(page, _BEGIN, _END, table())
 
 
 if __name__ == "__main__":

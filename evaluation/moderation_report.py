@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import generated
 from errors import AppError
 from evaluation.calibration import calibration_error, refused_from, reliability
 from evaluation.moderation import auroc, average_precision, judge, own_moderator
@@ -217,9 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
     )
     page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    PAGE.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
+    PAGE.write_text(generated.between(page, _BEGIN, _END, f"\n{text}\n"), encoding="utf-8")
     print(text)
     return 0
 

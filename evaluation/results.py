@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import generated
+
 _ROOT = Path(__file__).parent.parent
 RESULTS = _ROOT / "evaluation" / "results"
 PAGE = _ROOT / "docs" / "measurements.md"
@@ -66,12 +68,7 @@ def rendered(page: str) -> str:
     """The page with every table as the results have it."""
     for path in sorted(RESULTS.glob("*.json")):
         table = _TABLES[path.stem.partition("-")[0]](json.loads(path.read_text(encoding="utf-8")))
-        begin, end = f"<!-- {path.stem} -->", f"<!-- /{path.stem} -->"
-        before, begins, rest = page.partition(begin)
-        _, ends, after = rest.partition(end)
-        if not begins or not ends:
-            raise ValueError(f"{PAGE.name} has no place for {path.stem}: it needs {begin} and {end}")
-        page = f"{before}{begin}\n{table}\n{end}{after}"
+        page = generated.between(page, f"<!-- {path.stem} -->", f"<!-- /{path.stem} -->", f"\n{table}\n")
     return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import generated
 from finetune.config import CONFIGS, read
 from finetune.place import of_card
 from finetune.plan import Plan, plan
@@ -39,16 +40,19 @@ def row(made: Plan) -> str:
     hours = _TOKENS / made.tokens_per_step * made.seconds_per_step / 3600
     return (
         f"| {name} | {recipe.model.base.partition('/')[2]} | {made.trained / made.parameters:.2%} | "
-        f"{recipe.training.batch} × {recipe.data.length:,} | {made.memory.total / 1e9:.1f} | {hours:.1f} | "
+        f"{recipe.training.batch} × {recipe.data.length:,} | {made.memory.total / 1e9:.1f} | {_hours(hours)} | "
         f"{made.disk.total / 1e9:,.1f} |\n"
     )
 
 
+def _hours(count: float) -> str:
+    """One decimal, or where that would say too little two digits."""
+    return f"{count:.1f}" if count >= 1 else f"{count:.2g}"
+
+
 def with_table(page: str) -> str:
     """`page` with the table between its markers worked out anew."""
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}{_HEAD}{''.join(row(planned(path)) for path in recipes())}{_END}{after}"
+    return generated.between(page, _BEGIN, _END, _HEAD + "".join(row(planned(path)) for path in recipes()))
 
 
 def main() -> int:

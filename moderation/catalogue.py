@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import generated
 from errors import SettingsError
 from moderation.base import Category, Level, Side
 
@@ -286,9 +287,7 @@ def table() -> str:
 
 def with_table(page: str) -> str:
     """`page` with the table between its markers brought up to date."""
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}{table()}{_END}{after}"
+    return generated.between(page, _BEGIN, _END, table())
 
 
 if __name__ == "__main__":

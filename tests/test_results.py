@@ -22,5 +22,5 @@ def test_every_result_names_its_machine(path: Path) -> None:
 
 
 def test_a_result_without_a_place_is_told() -> None:
-    with pytest.raises(ValueError, match="has no place for speed-"):
+    with pytest.raises(ValueError, match="lacks <!-- speed-"):
         results.rendered("# Nothing\n")
