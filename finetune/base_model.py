@@ -8,7 +8,6 @@ Fetching and reading are `chat.weights`': safetensors preferred, code that a rep
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from dataclasses import dataclass
@@ -21,12 +20,12 @@ from chat.hub import Progress
 from chat.placement import Placement
 from errors import InputError, ModelError
 from finetune.config import Recipe
+from finetune.masking import check_format
+from finetune.place import check_numbers, has_bfloat16
 
 logger = logging.getLogger(__name__)
 
 _ADAPTER = "default"
-_PREFIX = "base_model.model."
-"""What every name in an adapter's file begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,7 @@ def open_base(recipe: Recipe, progress: Progress) -> Base:
     tokenizer = weights.open_tokenizer(folder, name)
     known = catalogue.find(name)
     format = recipe.model.format or (known.format if known else format_of(tokenizer, config.model_type))
-    if format == "chat-template" and not tokenizer.chat_template:
-        raise InputError(
-            f"The tokenizer of “{name}” has no chat template; set model.format to openchatkit or plain.",
-            zh=f"“{name}”的分词器没有聊天模板；请把 model.format 设为 openchatkit 或 plain。",
-        )
+    check_format(tokenizer, format, name)
     reads = getattr(config.get_text_config(), "max_position_embeddings", None)
     if reads and recipe.data.length > reads:
         raise InputError(
@@ -72,8 +67,7 @@ def open_base(recipe: Recipe, progress: Progress) -> Base:
 
 def _check_made_for(folder: Path, recipe: Recipe) -> None:
     """Raise `InputError` when an adapter names another base; a model's folder counts by its name."""
-    said = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    base = str(said.get("base_model_name_or_path") or "")
+    base = str(adapter.config_of(folder, recipe.model.adapter).get("base_model_name_or_path") or "")
     if base and Path(base).name.casefold() != Path(recipe.model.base).name.casefold():
         raise InputError(
             f"The adapter “{recipe.model.adapter}” was made for “{base}”, not for “{recipe.model.base}”; set "
@@ -81,6 +75,13 @@ def _check_made_for(folder: Path, recipe: Recipe) -> None:
             zh=f"适配器“{recipe.model.adapter}”是为“{base}”制作的，不是“{recipe.model.base}”；请把 "
             "model.base 设为前者，或换一个适配器。",
         )
+
+
+def is_sharded() -> bool:
+    """Whether the processes share one model's weights, instead of each having its own."""
+    from accelerate import PartialState
+
+    return PartialState().distributed_type.value in ("FSDP", "DEEPSPEED")
 
 
 def network(recipe: Recipe, base: Base, progress: Progress) -> Any:
@@ -92,7 +93,7 @@ def network(recipe: Recipe, base: Base, progress: Progress) -> Any:
     from accelerate import PartialState
 
     state = PartialState()
-    sharded = state.distributed_type.value in ("FSDP", "DEEPSPEED")
+    sharded = is_sharded()
     _check_device(recipe, state, sharded)
     placement = Placement(
         device="cpu" if sharded else str(state.device),
@@ -105,24 +106,13 @@ def network(recipe: Recipe, base: Base, progress: Progress) -> Any:
     if recipe.method.kind == "full":
         return net.requires_grad_(True)
     torch.manual_seed(recipe.training.seed)
-    return _new_adapter(net, recipe) if base.adapter is None else _given_adapter(net, recipe, base.adapter)
+    return new_adapter(net, recipe) if base.adapter is None else _given_adapter(net, recipe, base.adapter)
 
 
 def _check_device(recipe: Recipe, state: Any, sharded: bool) -> None:
     import torch
 
-    compute = recipe.model.compute or recipe.model.dtype
-    if state.device.type == "cpu" and compute == "float16":
-        raise InputError(
-            "Training in float16 needs a GPU; set model.dtype to bfloat16 or float32.",
-            zh="以 float16 训练需要 GPU；请把 model.dtype 设为 bfloat16 或 float32。",
-        )
-    native = state.device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
-    if compute == "bfloat16" and not native:
-        raise InputError(
-            "This GPU does not multiply in bfloat16; set model.dtype and model.compute to float16.",
-            zh="此 GPU 不支持 bfloat16 运算；请把 model.dtype 和 model.compute 设为 float16。",
-        )
+    check_numbers(recipe, state.device.type, has_bfloat16(state.device.type))
     gpus = torch.cuda.device_count()
     if gpus > 1 and state.num_processes == 1:
         raise InputError(
@@ -140,7 +130,11 @@ def _check_device(recipe: Recipe, state: Any, sharded: bool) -> None:
         )
 
 
-def _new_adapter(net: Any, recipe: Recipe) -> Any:
+def new_adapter(net: Any, recipe: Recipe, widened: bool = True) -> Any:
+    """`net` with a new LoRA adapter in its layers, in float32 where `widened`, else in the numbers of the weights.
+
+    Raises `InputError` where it has no layers of the names that the recipe gives.
+    """
     from peft import LoraConfig, get_peft_model
 
     targets = recipe.method.targets
@@ -152,17 +146,15 @@ def _new_adapter(net: Any, recipe: Recipe) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        adapted = get_peft_model(net, config)
+        return get_peft_model(net, config, autocast_adapter_dtype=widened)
     except ValueError as error:
         logger.warning("Adding the adapter failed: %s", error)
-        there = ", ".join(_linear(net))
+        asked, there = ", ".join(targets), ", ".join(_linear(net))
         raise InputError(
-            f"method.targets names layers that “{recipe.model.base}” lacks ({', '.join(targets)}); it has {there}, or "
-            "use all-linear.",
-            zh=f"method.targets 指定了“{recipe.model.base}”没有的层（{', '.join(targets)}）；它有 {there}，"
-            "也可用 all-linear。",
+            f"method.targets is {asked}, and “{recipe.model.base}” has no such layers; it has {there}, or use "
+            "all-linear.",
+            zh=f"method.targets 为 {asked}，而“{recipe.model.base}”没有这些层；它有 {there}，也可用 all-linear。",
         ) from error
-    return adapted
 
 
 def _linear(net: Any) -> list[str]:
@@ -180,21 +172,13 @@ def _given_adapter(net: Any, recipe: Recipe, folder: Path) -> Any:
     """The network with an adapter in its place that is trained further. Raises `ModelError` where it does not fit."""
     from peft import PeftConfig, PeftModelForCausalLM
     from peft.utils import set_peft_model_state_dict
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
+    tensors = adapter.read(folder, recipe.model.adapter).tensors
     unfit = ModelError(
         f"The adapter “{recipe.model.adapter}” does not fit “{recipe.model.base}”; set model.base to the model it was "
         "made for.",
         zh=f"适配器“{recipe.model.adapter}”不适用于“{recipe.model.base}”；请把 model.base 设为它对应的模型。",
     )
-    try:
-        tensors = load_file(folder / "adapter_model.safetensors")
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"The weights of the adapter “{recipe.model.adapter}” are damaged; take another copy.",
-            zh=f"适配器“{recipe.model.adapter}”的权重已损坏；请换一份完好的。",
-        ) from error
     try:
         config = PeftConfig.from_pretrained(folder)
         config.inference_mode = False

@@ -24,7 +24,8 @@ from finetune.config import Recipe
 from finetune.examples import Example
 from finetune.packing import Fields, Packed, Tokens, pack
 from finetune.rows import dataset, parted, taught
-from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
+from finetune.run_folder import RUNS
+from finetune.training import Job, Run, admitted, arguments, teach
 
 _COLUMNS = ("input_ids", "labels", "seq_lengths")
 
@@ -71,8 +72,6 @@ def train(
         held=len(measured),
         bar=bar,
     )
-    if resume:
-        folder.same_data(as_files(files))
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
 
 

@@ -61,6 +61,11 @@ class Model:
     compute: Compute = ""
     """Of what matrices are multiplied in, by autocast; empty: as `dtype`."""
 
+    @property
+    def multiplied_in(self) -> Dtype:
+        """`compute`, said out."""
+        return self.compute or self.dtype
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -155,6 +160,10 @@ class Card:
     """Of all machines together."""
     sharding: Sharding = "none"
     """`none`: each device holds the whole model; `fsdp`, `zero3`: they share weights, gradients and optimizer."""
+
+    @property
+    def sharded(self) -> bool:
+        return self.sharding != "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +320,7 @@ _RULES = (
         ),
     ),
     _Rule(
-        lambda r: r.card.devices == 1 and r.card.sharding != "none",
+        lambda r: r.card.devices == 1 and r.card.sharded,
         Bilingual(
             "card.sharding shares a model between devices, and card.devices is 1; set it to none, or give more devices",
             zh="card.sharding 让多个设备分担模型，而 card.devices 是 1；请设为 none，或增加设备",

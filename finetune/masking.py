@@ -76,18 +76,22 @@ def encode_pair(pair: Pair, tokenizer: Any, format: str, length: int) -> PairTok
 
 def encoder(tokenizer: Any, format: str) -> Encoder:
     """The encoder of a tokenizer as it now is. Raises `InputError` where it cannot write the format."""
+    check_format(tokenizer, format, getattr(tokenizer, "name_or_path", "") or "this model")
+    return _made(tokenizer, format, str(tokenizer.chat_template))
+
+
+def check_format(tokenizer: Any, format: str, name: str) -> None:
+    """Raise `InputError` where the tokenizer of the model `name` cannot write the format."""
     if format not in FORMATS:
         known = ", ".join(FORMATS)
         raise InputError(
             f"There is no format “{format}”; choose one of {known}.", zh=f"没有“{format}”格式；请从 {known} 中选择。"
         )
     if format == "chat-template" and not tokenizer.chat_template:
-        name = getattr(tokenizer, "name_or_path", "") or "this model"
         raise InputError(
-            f"The tokenizer of {name} has no chat template; set model.format to “openchatkit” or “plain”.",
-            zh=f"{name} 的分词器没有聊天模板；请把 model.format 设为“openchatkit”或“plain”。",
+            f"The tokenizer of “{name}” has no chat template; set model.format to “openchatkit” or “plain”.",
+            zh=f"“{name}”的分词器没有聊天模板；请把 model.format 设为“openchatkit”或“plain”。",
         )
-    return _made(tokenizer, format, str(tokenizer.chat_template))
 
 
 @lru_cache(maxsize=4)

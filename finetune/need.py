@@ -101,7 +101,7 @@ def sizes(config: Any, body: Anatomy, recipe: Recipe, kind: str = "cuda", pairs:
 
     `body` is the configuration's anatomy. Takes about a second. Raises `InputError` where an adapter finds no layer.
     """
-    devices, sharded = recipe.card.devices, recipe.card.sharding != "none"
+    devices, sharded = recipe.card.devices, recipe.card.sharded
     rows = recipe.training.batch * (2 if pairs else 1)
     acted = rehearse(config, recipe, rows, recipe.data.length, recipe.data.packing and not pairs, kind)
     frozen = _frozen(body, recipe, acted)
@@ -140,7 +140,7 @@ def _frozen(body: Anatomy, recipe: Recipe, acted: Rehearsal) -> int:
 
 def _dequantised(recipe: Recipe, acted: Rehearsal) -> int:
     """Bytes of the one layer that bitsandbytes unpacks to multiply with."""
-    computed = _SIZES[recipe.model.compute or recipe.model.dtype]
+    computed = _SIZES[recipe.model.multiplied_in]
     return acted.linear * computed if recipe.method.kind == "qlora" else 0
 
 
@@ -153,7 +153,7 @@ def _stepping(optimizer: Optimizer, kind: str, trained: int, largest_bytes: int,
 def _gathered(body: Anatomy, recipe: Recipe, acted: Rehearsal) -> int:
     """Bytes of what lies on a device as a whole although it is sharded, and of its gradients where it is trained."""
     layers = body.largest
-    computed = _SIZES[recipe.model.compute or recipe.model.dtype]
+    computed = _SIZES[recipe.model.multiplied_in]
     gradients = layers + acted.ends if recipe.method.kind == "full" else 0
     return (_GATHERED * layers + acted.ends + gradients) * computed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from chat.bilingual import Bilingual
+from chat.bilingual import Bilingual, told
 from chat.fit import look
 from chat.placement import Placement, kind_of_device
 from errors import InputError
@@ -76,11 +76,9 @@ def of_card(recipe: Recipe) -> Place:
 
 def here(recipe: Recipe) -> Place:
     """This machine: its accelerators with what is free on them, or its RAM, shared by the recipe's processes."""
-    import torch
-
     machine = look(Placement())
     kind = kind_of_device(Placement())
-    flops = _measured(recipe.model.compute or recipe.model.dtype, kind)
+    flops = _measured(recipe.model.multiplied_in, kind)
     if kind == "cpu":
         processes = recipe.card.devices
         return Place(
@@ -93,32 +91,19 @@ def here(recipe: Recipe) -> Place:
         )
     smallest = min(machine.gpus, key=lambda room: room.free)
     return Place(
-        name=Bilingual(str(smallest.name), zh=smallest.name.told("zh"))
-        if isinstance(smallest.name, Bilingual)
-        else Bilingual(smallest.name, zh=smallest.name),
+        name=Bilingual(smallest.name, zh=told(smallest.name, "zh")),
         kind=kind,
         memory=smallest.free,
         devices=len(machine.gpus),
         flops=_OF_A_PRODUCT * flops,
         basis=f"{_OF_A_PRODUCT:.0%} of the {flops / 1e12:.0f} TFLOPS measured here",
-        bfloat16=kind != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False),
+        bfloat16=has_bfloat16(kind),
     )
 
 
 def check(recipe: Recipe, place: Place) -> None:
     """Raises `InputError` where `place` cannot do what `recipe` asks for, whatever it needs."""
-    compute = recipe.model.compute or recipe.model.dtype
-    if place.kind == "cpu" and compute == "float16":
-        raise InputError(
-            "The recipe computes in float16, which no processor trains in, and there is no GPU here; "
-            "use --set model.compute=bfloat16.",
-            zh="配方以 float16 计算，处理器无法这样训练，而本机没有 GPU；请用 --set model.compute=bfloat16。",
-        )
-    if compute == "bfloat16" and not place.bfloat16:
-        raise InputError(
-            f"The recipe computes in bfloat16, which {place.name} cannot; use --set model.compute=float16.",
-            zh=f"配方以 bfloat16 计算，而 {place.name.told('zh')} 不支持；请用 --set model.compute=float16。",
-        )
+    check_numbers(recipe, place.kind, place.bfloat16)
     if place.devices < recipe.card.devices:
         raise InputError(
             f"The recipe wants {recipe.card.devices} devices and {place.devices} are here; "
@@ -126,6 +111,30 @@ def check(recipe: Recipe, place: Place) -> None:
             zh=f"配方需要 {recipe.card.devices} 个设备，而这里有 {place.devices} 个；"
             f"请用 --set card.devices={place.devices}，或换更大的机器。",
         )
+
+
+def check_numbers(recipe: Recipe, kind: str, bfloat16: bool) -> None:
+    """Raises `InputError` where a device of this `kind` cannot train in the numbers that `recipe` computes in.
+
+    `bfloat16`: whether it multiplies in these.
+    """
+    if kind == "cpu" and recipe.model.multiplied_in == "float16":
+        raise InputError(
+            "Training in float16 needs a GPU, and there is none here; use --set model.compute=bfloat16.",
+            zh="以 float16 训练需要 GPU，而本机没有；请用 --set model.compute=bfloat16。",
+        )
+    if recipe.model.multiplied_in == "bfloat16" and not bfloat16:
+        raise InputError(
+            "The recipe computes in bfloat16, which this GPU cannot; use --set model.compute=float16.",
+            zh="配方以 bfloat16 计算，而此 GPU 不支持；请用 --set model.compute=float16。",
+        )
+
+
+def has_bfloat16(kind: str) -> bool:
+    """Whether this machine's devices of a `kind` multiply in bfloat16 by themselves."""
+    import torch
+
+    return kind != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _measured(dtype: str, kind: str) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from errors import AppError, InputError
 from finetune.config import Recipe, read
 from finetune.need import Need, Sizes, sizes
 from finetune.place import Place, check, here, of_card
+from finetune.run_folder import RUNS, free_bytes
 
 Change = Mapping[str, Mapping[str, Any]]
 """Table → key → value."""
@@ -33,7 +33,6 @@ _REMEDIES = 3
 """Ways out that one sentence names."""
 _SHORTEST = 256
 """Tokens of the shortest row that is proposed."""
-_RUNS = Path("var/runs")
 _WORDS = {
     "weights": "权重",
     "gradients": "梯度",
@@ -115,7 +114,7 @@ def plan(
     rows: int = 0,
     pairs: bool = False,
     place: Place | None = None,
-    folder: Path = _RUNS,
+    folder: Path = RUNS,
     progress: Progress = silent,
 ) -> Plan:
     """What a run of `recipe` takes at `place` (None: this machine), for training texts of `tokens` tokens together.
@@ -135,7 +134,7 @@ def plan(
         checkpoint=taken.checkpoint,
         kept=recipe.training.keep + 1,
         result=taken.result,
-        free=shutil.disk_usage(next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())).free,
+        free=free_bytes(folder),
     )
     if disk.total > disk.free and place.near:
         raise _no_space(recipe, disk, folder)
@@ -191,7 +190,7 @@ def _operations(config: Any, recipe: Recipe, taken: Sizes, pairs: bool) -> float
 
 
 def _notes(recipe: Recipe) -> Iterator[Bilingual]:
-    if recipe.method.kind == "full" and recipe.model.dtype == "bfloat16" and recipe.card.sharding == "none":
+    if recipe.method.kind == "full" and recipe.model.dtype == "bfloat16" and not recipe.card.sharded:
         yield Bilingual(
             f"weights kept in bfloat16 lose changes smaller than 1/256 of them: a rate of {recipe.training.rate:g} may "
             "teach little; --set model.dtype=float32 --set model.compute=bfloat16 keeps them",
@@ -245,7 +244,7 @@ def _ways(config: Any, body: Anatomy, recipe: Recipe, place: Place, pairs: bool)
 
 def _changes(recipe: Recipe, place: Place) -> Iterator[Change]:
     training = recipe.training
-    if recipe.card.sharding == "none" and recipe.card.devices > 1:
+    if not recipe.card.sharded and recipe.card.devices > 1:
         yield {"card": {"sharding": "fsdp"}}
     if not training.checkpointing:
         yield {"training": {"checkpointing": True}}

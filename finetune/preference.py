@@ -18,15 +18,18 @@ from typing import Any
 from chat.hub import Progress, silent
 from errors import InputError
 from finetune import data, masking
-from finetune.base_model import network, open_base
+from finetune.base_model import is_sharded, network, open_base
 from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Pair
 from finetune.masking import PairTokens
 from finetune.rows import answered, dataset, parted
-from finetune.training import RUNS, Job, Run, admitted, arguments, as_files, teach
+from finetune.run_folder import RUNS
+from finetune.training import Job, Run, admitted, arguments, teach
 
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
+_SMOOTHING = {"exo_pair": 1e-3}
+"""Label smoothing of a loss that is nothing without it (https://arxiv.org/abs/2402.00856)."""
 
 
 def train(
@@ -72,16 +75,12 @@ def train(
         held=len(measured),
         bar=bar,
     )
-    if resume:
-        folder.same_data(as_files(files))
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
 
 
 def _check_whole() -> None:
     """Raise `InputError` where devices share the weights: the reference is the model as it is before it is cut up."""
-    from accelerate import PartialState
-
-    if PartialState().distributed_type.value in ("FSDP", "DEEPSPEED"):
+    if is_sharded():
         raise InputError(
             "Preference training needs the whole model on each device; use finetune/accelerate/ddp.yaml, with "
             "method.kind lora or qlora where memory is short.",
@@ -133,10 +132,6 @@ def _trainer(
         eval_dataset=_columns(held) if held else None,
         processing_class=deepcopy(job.base.tokenizer),  # the trainer gives it a padding token
     )
-
-
-_SMOOTHING = {"exo_pair": 1e-3}
-"""Label smoothing of a loss that is nothing without it (https://arxiv.org/abs/2402.00856)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

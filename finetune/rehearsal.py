@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from errors import InputError
+from finetune.base_model import new_adapter
 from finetune.config import Recipe
 
 _OUTPUTS = ("log_probs", "entropy", "is_top1")
@@ -112,7 +113,7 @@ def _acted(config: Any, recipe: Recipe, rows: int, length: int, packed: bool, ki
         with alive:
             alive.known(net)
             # Where weights are sharded, gradients are too: only a second pass tells them from activations.
-            for _ in range(2 if recipe.card.sharding != "none" else min(2, recipe.training.accumulate)):
+            for _ in range(2 if recipe.card.sharded else min(2, recipe.training.accumulate)):
                 alive.begin()
                 try:
                     _pass(base, net, recipe, rows, length, packed, kind, alive)
@@ -144,7 +145,8 @@ def _network(config: Any, recipe: Recipe) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    dtype = getattr(torch, weights_dtype(recipe))
+    # Sharded weights are gathered in the numbers that are computed in.
+    dtype = getattr(torch, recipe.model.multiplied_in if recipe.card.sharded else recipe.model.dtype)
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=dtype, attn_implementation="sdpa")
         net = base.train()
@@ -173,36 +175,12 @@ def _onto_the_processor(net: Any) -> None:
             setattr(part, name, torch.empty(buffer.shape, dtype=buffer.dtype))
 
 
-def weights_dtype(recipe: Recipe) -> str:
-    """The numbers of the weights in a forward pass: sharded ones are gathered in the numbers that are computed in."""
-    sharded = recipe.card.sharding != "none"
-    return (recipe.model.compute or recipe.model.dtype) if sharded else recipe.model.dtype
-
-
 def _adapted(net: Any, recipe: Recipe) -> Any:
-    """`net` with a LoRA adapter of the recipe's rank. Raises `InputError` where it has no layer of these names."""
+    """`net` with the adapter that is trained, in the numbers that TRL has it in. Raises as `new_adapter`."""
     import torch
-    from peft import LoraConfig, get_peft_model
 
-    method = recipe.method
-    targets = "all-linear" if method.targets == ("all-linear",) else list(method.targets)
-    lora = LoraConfig(
-        r=method.rank,
-        lora_alpha=method.alpha,
-        lora_dropout=method.dropout,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-    )
-    try:
-        adapted = get_peft_model(net, lora, autocast_adapter_dtype=recipe.card.sharding != "zero3")
-    except ValueError as error:
-        asked = ", ".join(method.targets)
-        there = sorted({name.rpartition(".")[2] for name, part in net.named_modules() if type(part) is torch.nn.Linear})
-        raise InputError(
-            f"method.targets is {asked}, and {recipe.model.base} has no such layers; it has {', '.join(there)}.",
-            zh=f"method.targets 为 {asked}，而 {recipe.model.base} 没有这些层；它有 {'、'.join(there)}。",
-        ) from error
-    if method.kind == "qlora":  # as TRL does beside quantised weights
+    adapted = new_adapter(net, recipe, widened=recipe.card.sharding != "zero3")
+    if recipe.method.kind == "qlora":  # as TRL does beside quantised weights
         for weight in adapted.parameters():
             if weight.requires_grad:
                 weight.data = weight.data.to(torch.bfloat16)
@@ -218,7 +196,7 @@ def _pass(base: Any, net: Any, recipe: Recipe, rows: int, length: int, packed: b
     ids = torch.zeros((rows, length), dtype=torch.long)
     mask = torch.ones((rows, 1, length, length), dtype=torch.bool)
     places = torch.arange(length).expand(rows, -1)
-    compute = recipe.model.compute or recipe.model.dtype
+    compute = recipe.model.multiplied_in
     mixed = nullcontext() if compute == "float32" else torch.autocast("cpu", dtype=getattr(torch, compute))
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": places, "use_cache": False}
     with mixed:

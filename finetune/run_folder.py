@@ -23,10 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat.runs import RECORD
 from errors import InputError
 from finetune.config import Recipe
 
-RUN, CARD, CURVES = "run.json", "README.md", "curves.png"
+CARD, CURVES = "README.md", "curves.png"
+RUNS = Path("var/runs")
+"""Where the app looks for runs unless it is told of another data folder."""
 _CHECKPOINTS, _UNFINISHED, _WHOLE = "checkpoints", "unfinished", "whole.json"
 _STEP = re.compile(r"step-(\d+)")
 _MAY_CHANGE = ("file", "card", "output", "training.keep")
@@ -57,7 +60,7 @@ class RunFolder:
     def said(self) -> dict[str, Any]:
         """What `run.json` says; empty where there is none."""
         try:
-            said = json.loads((self.path / RUN).read_text(encoding="utf-8"))
+            said = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return said if isinstance(said, dict) else {}
@@ -120,14 +123,13 @@ class RunFolder:
         """Put `says` into `run.json`, over what stands there under the same keys."""
         self.path.mkdir(parents=True, exist_ok=True)
         text = json.dumps({**self.said(), **says}, indent=1, ensure_ascii=False)
-        fresh = self.path / f"{RUN}.new"
+        fresh = self.path / f"{RECORD}.new"
         fresh.write_text(f"{text}\n", encoding="utf-8")
-        fresh.replace(self.path / RUN)
+        fresh.replace(self.path / RECORD)
 
     def check_space(self, needed: int) -> None:
         """Raise `InputError` when `needed` bytes are not free where the run is kept."""
-        there = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.is_dir())
-        free = shutil.disk_usage(there).free
+        free = free_bytes(self.path)
         if free < needed:
             raise InputError(
                 f"There is no room for the run “{self.name}”: its checkpoints and weights take {_gb(needed)} and "
@@ -172,7 +174,6 @@ class RunFolder:
 
     def full(self) -> InputError:
         """What is said when the disk fills up."""
-        shutil.rmtree(self.unfinished, ignore_errors=True)
         steps = self.steps()
         kept = f"the checkpoint of step {steps[-1]} is whole" if steps else "there is no whole checkpoint yet"
         zh = f"第 {steps[-1]} 步的检查点完好" if steps else "还没有完整的检查点"
@@ -181,6 +182,12 @@ class RunFolder:
             "same command with --resume.",
             zh=f"磁盘已满，无法写入训练“{self.name}”；{zh}。请腾出空间，再用同样的命令加 --resume。",
         )
+
+
+def free_bytes(path: Path) -> int:
+    """What is free on the disk of `path`, which need not be there yet."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    return shutil.disk_usage(there).free
 
 
 def is_full(error: BaseException) -> bool:

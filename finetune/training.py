@@ -26,8 +26,6 @@ from finetune.data import ReadFile
 from finetune.run_card import card, versions
 from finetune.run_folder import CARD, CURVES, RunFolder, as_json, is_full
 
-RUNS = Path("var/runs")
-"""Where the app looks for runs unless it is told of another data folder."""
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 _ROOM = 50_000_000
 """Bytes beside the weights: tokenizer, curves, logs."""
@@ -110,9 +108,7 @@ def arguments(job: Job, resumed: bool) -> dict[str, Any]:
     import torch
     from accelerate import PartialState
 
-    recipe, training = job.recipe, job.recipe.training
-
-    compute = recipe.model.compute or recipe.model.dtype
+    training, compute = job.recipe.training, job.recipe.model.multiplied_in
     return {
         "output_dir": str(job.folder.checkpoints),
         "run_name": job.folder.name,
@@ -149,9 +145,12 @@ def arguments(job: Job, resumed: bool) -> dict[str, Any]:
 def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
     """Train, and leave the finished run in its folder. `make(resumed)` gives the trainer.
 
-    Raises `AppError` for what goes wrong on the way: a full disk, too little memory, a loss that is no number, Ctrl-C.
+    Raises `AppError` for what goes wrong: other data than a run that goes on began with, a full disk, too little
+    memory, a loss that is no number, Ctrl-C.
     """
     folder = job.folder
+    if resume:
+        folder.same_data(as_files(job.files))
     steps = folder.steps() if resume else []
     try:
         with warnings.catch_warnings():
@@ -164,6 +163,7 @@ def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
         raise
     except Exception as error:
         if is_full(error):
+            shutil.rmtree(folder.unfinished, ignore_errors=True)
             raise folder.full() from error
         if is_out_of_memory(error):
             raise ModelError(
