@@ -1,4 +1,4 @@
-"""The command line that `finetune.chat` and `finetune.preference` share."""
+"""The command line that `finetune.chat` and `finetune.preference` share, and where the app keeps its data."""
 
 from __future__ import annotations
 
@@ -11,35 +11,40 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import settings
 from chat.hub import Progress
 from errors import AppError
 from finetune import config
 from finetune.config import Recipe
+from finetune.place import of_card
+from finetune.plan import plan
+from finetune.training import Run
 
 _ROOT = Path(__file__).parent.parent
 
 
 class Train(Protocol):
-    """What a command runs; it gives a `finetune.training.Run`."""
+    """What a command runs."""
 
     def __call__(
         self, recipe: Recipe, runs: Path, *, resume: bool, skip_bad: bool, bar: bool, progress: Progress
-    ) -> Any: ...
+    ) -> Run: ...
 
 
-def command(module: str, says: str | None, train: Train, given: Sequence[str] | None, *, pairs: bool) -> int:
+def data_folder() -> Path:
+    """The app's, by GROUNDCHAT_DATA_DIR and .env. Raises `SettingsError`."""
+    return settings.load([], os.environ, _ROOT / ".env").data_dir
+
+
+def command(module: str, says: str, train: Train, given: Sequence[str] | None, *, pairs: bool) -> int:
     """Read the flags, then plan or train; 0, 1 for what went wrong, 130 after Ctrl-C."""
     options = _parser(module, says).parse_args(given)
     _quieten()
     try:
         recipe = config.read(options.config, options.set)
-        runs = settings.load([], os.environ, _ROOT / ".env").data_dir / "runs"
-        from finetune.place import of_card
-        from finetune.plan import plan
-
+        runs = data_folder() / "runs"
         if options.plan:
             print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
             return 0
@@ -71,8 +76,8 @@ def _without_small_bars() -> None:
     shown.disable_progress_bar()
 
 
-def _parser(module: str, says: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=(says or "").splitlines()[0])
+def _parser(module: str, says: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=says.splitlines()[0])
     parser.add_argument("--config", type=Path, required=True, help="the recipe, a TOML file (finetune/configs)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one key; may be given again"
@@ -96,7 +101,7 @@ def _first() -> bool:
     return bool(PartialState().is_main_process)
 
 
-def _told(run: Any) -> str:
+def _told(run: Run) -> str:
     lines = [
         f"{run.steps:,} steps in {run.minutes:.1f} minutes, {run.tokens_per_s:,.0f} tokens/s; "
         f"{run.trained:,} of {run.parameters:,} parameters trained ({run.trained / run.parameters:.2%})"

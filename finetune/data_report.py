@@ -40,7 +40,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m finetune.data", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m finetune.data", description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, metavar="MIXTURE", help="like “a.jsonl:0.2, b.jsonl:0.5”")
     parser.add_argument("--pairs", action="store_true", help="preference pairs, not conversations")
     parser.add_argument("--model", default="", metavar="ID", help="hub id or folder: count the tokens of its tokenizer")

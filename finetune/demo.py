@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import shutil
 import sys
 import time
@@ -26,7 +25,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-import settings
 from chat.base import ChatRequest, Chunk, Message, Role, Sampling
 from chat.local import LocalModel
 from chat.placement import Placement
@@ -34,12 +32,12 @@ from chat.prompt import PromptBuilder
 from errors import AppError
 from finetune import config, demo_data, demo_model
 from finetune.chat import train
+from finetune.command import data_folder
 from finetune.config import Recipe
 from finetune.demo_data import Taught
 from finetune.demo_model import Shape
 from finetune.run_folder import RunFolder
 
-_ROOT = Path(__file__).parent.parent
 SHAPE = Shape()
 RECIPE = demo_data.FOLDER / "recipe.toml"
 _PASSES = 3
@@ -170,7 +168,7 @@ def _quieten() -> None:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m finetune.demo", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m finetune.demo", description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=RECIPE, help="the recipe (finetune/groundchat/recipe.toml)")
     parser.add_argument("--answers", type=int, default=0, metavar="N", help="teach only the first N answers; 0 for all")
     parser.add_argument(
@@ -179,8 +177,7 @@ def main(given: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     _quieten()
     try:
-        data_dir = settings.load([], os.environ, _ROOT / ".env").data_dir
-        outcome = run(data_dir, options.config, options.answers, options.set)
+        outcome = run(data_folder(), options.config, options.answers, options.set)
     except AppError as error:
         print(f"finetune.demo: {error}", file=sys.stderr)
         return 1

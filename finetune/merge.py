@@ -19,7 +19,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,12 @@ from chat.placement import DTYPES, QUANTISATIONS, Placement
 from chat.runs import PREFIX, RECORD, Runs, read
 from errors import AppError, InputError
 from finetune import merged_card, sameness
+from finetune.command import data_folder
 from finetune.push import push
+from finetune.run_folder import CARD, CURVES, free_bytes, is_full
 from finetune.sameness import Sameness
 
 _SHARD = "5GB"
-_CURVES = "curves.png"
 
 Report = Callable[[str], None]
 
@@ -100,74 +101,89 @@ def make(what: Source, out: Path, placement: Placement, report: Report = silent)
         )
     if placement.dtype == "auto":
         placement = replace(placement, dtype=_stored(config))
-    plain = replace(placement, quantisation="none")
-    report(told(weights.forecast(str(folder), plain, 1, sameness.LENGTH), "en"))
+    report(told(weights.forecast(str(folder), _plain(placement), 1, sameness.LENGTH), "en"))
     _check_room(config, out, placement, base)
-    unfinished = [out.with_name(f".{out.name}.{part}") for part in ("unfinished", "unfinished-whole")]
+    scratch = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(scratch, ignore_errors=True)
     try:
-        return _make(what, folder, base, config, out, plain, placement.quantisation, unfinished, report)
+        return _make(what, folder, config, out, placement, scratch, report)
     finally:
-        for left in unfinished:
-            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _make(
+    what: Source, folder: Path, config: Any, out: Path, placement: Placement, scratch: Path, report: Report
+) -> Made:
+    plain, model = _plain(placement), scratch / "whole"
+    tokenizer = weights.open_tokenizer(what.folder if _has_tokenizer(what.folder) else folder, what.name)
+    texts = sameness.texts(tokenizer)
+    expected = _merge(what, folder, config, plain, tokenizer, texts, model, report)
+
+    def read_back(kept: Placement, numbers: str) -> Sameness:
+        """How near the model is that was written last. Raises `ModelError` where it is not near enough."""
+        gc.collect()
+        report("Reading it back")
+        same = sameness.compare(expected, sameness.logits(_open(model, what.name, kept), texts), numbers)
+        sameness.insist(same, what.name)
+        return same
+
+    checks = {"merged": read_back(plain, plain.dtype)}
+    packages = ["torch", "transformers", "peft"]
+    if placement.quantised:
+        report(f"Quantising to {placement.quantisation}")
+        narrow = replace(plain, dtype=_narrow(plain.dtype))
+        # Saved before anything is computed: on the CPU bitsandbytes packs the weights anew then, and not without loss.
+        net = _open(model, what.name, replace(narrow, quantisation=placement.quantisation))
+        model = scratch / "quantised"
+        _save(net, tokenizer, model)
+        del net
+        checks["quantised"] = read_back(narrow, placement.quantisation)
+        packages.append("bitsandbytes")
+    facts = {
+        "of": what.name,
+        "base": what.base if what.adapter else "",
+        "dtype": plain.dtype,
+        "quantised": placement.quantisation,
+        "check": {name: asdict(same) for name, same in checks.items()},
+        "versions": {name: version(name) for name in packages},
+    }
+    _describe(what, model, facts)
+    model.rename(out)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    return Made(out, size, checks["merged"], checks.get("quantised"))
+
+
+def _merge(
     what: Source,
     folder: Path,
-    base: str,
     config: Any,
+    placement: Placement,
+    tokenizer: Any,
+    texts: Sequence[Sequence[int]],
     out: Path,
-    plain: Placement,
-    quantisation: str,
-    unfinished: Sequence[Path],
     report: Report,
-) -> Made:
-    own = what.folder if _has_tokenizer(what.folder) else folder
-    tokenizer = weights.open_tokenizer(own, what.name)
-    texts = sameness.texts(tokenizer)
+) -> Any:
+    """Write base and adapter as one into `out`; the logits that they gave apart."""
+    base = adapter.shown(what.base)
     report(f"Reading {base}")
-    net = weights.open_net(folder, base, config, plain)
+    net = weights.open_net(folder, base, config, placement)
     handle = adapter.put_on(net, what.adapter, base) if what.adapter else None
     expected = sameness.logits(net.eval(), texts)
     if handle is not None:
         report(f"Merging {what.name}")
         net = handle.merge_and_unload(safe_merge=True)
-    whole = unfinished[1] if quantisation != "none" else unfinished[0]
-    _save(net, tokenizer, whole)
-    del net, handle
-    gc.collect()
-    report("Reading it back")
-    got = sameness.logits(_open(whole, what.name, plain), texts)
-    merged = sameness.compare(expected, got, plain.dtype)
-    sameness.insist(merged, what.name)
-    quantised: Sameness | None = None
-    if quantisation != "none":
-        report(f"Quantising to {quantisation}")
-        # Quantised weights are multiplied in 16 bits, whatever they were made from.
-        narrow = "bfloat16" if plain.dtype == "float32" else plain.dtype
-        net = _open(whole, what.name, replace(plain, dtype=narrow, quantisation=quantisation))
-        # Saved before anything is computed: on the CPU bitsandbytes packs the weights anew then, and not without loss.
-        _save(net, tokenizer, unfinished[0])
-        del net
-        gc.collect()
-        report("Reading it back")
-        got = sameness.logits(_open(unfinished[0], what.name, replace(plain, dtype=narrow)), texts)
-        quantised = sameness.compare(expected, got, quantisation)
-        sameness.insist(quantised, what.name)
-    checks = {"merged": merged} | ({} if quantised is None else {"quantised": quantised})
-    packages = ("torch", "transformers", "peft", *(() if quantised is None else ("bitsandbytes",)))
-    facts = {
-        "of": what.name,
-        "base": what.base if what.adapter else "",
-        "dtype": plain.dtype,
-        "quantised": quantisation,
-        "check": {name: sameness.as_json(same) for name, same in checks.items()},
-        "versions": {name: version(name) for name in packages},
-    }
-    _describe(what, unfinished[0], facts)
-    unfinished[0].rename(out)
-    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    return Made(out, size, merged, quantised)
+    _save(net, tokenizer, out)
+    return expected
+
+
+def _plain(placement: Placement) -> Placement:
+    """The same without quantisation."""
+    return replace(placement, quantisation="none")
+
+
+def _narrow(dtype: str) -> str:
+    """What quantised weights are multiplied in, whatever they were made from: 16 bits."""
+    return "bfloat16" if dtype == "float32" else dtype
 
 
 def _open(folder: Path, name: str, placement: Placement) -> Any:
@@ -176,19 +192,18 @@ def _open(folder: Path, name: str, placement: Placement) -> Any:
 
 def _save(net: Any, tokenizer: Any, folder: Path) -> None:
     """Weights in shards, configuration, generation settings, tokenizer with its chat template."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     try:
+        folder.mkdir(parents=True)
         net.save_pretrained(folder, max_shard_size=_SHARD)
         tokenizer.save_pretrained(folder)
-    except Exception as error:  # safetensors tells of a full disk by its own errors
-        if "space" in str(error).lower() or isinstance(error, OSError):
-            raise InputError(
-                f"The model cannot be written to {folder.parent} ({error}); free some space there, or name another "
-                "folder with --out.",
-                zh=f"无法把模型写入 {folder.parent}（{error}）；请在那里腾出空间，或用 --out 另指定文件夹。",
-            ) from error
-        raise
+    except Exception as error:  # each library tells of a full disk in its own way
+        if not isinstance(error, OSError) and not is_full(error):
+            raise
+        raise InputError(
+            f"The model cannot be written to {folder} ({error}); free some space there, or name another folder with "
+            "--out.",
+            zh=f"无法把模型写入 {folder}（{error}）；请在那里腾出空间，或用 --out 另指定文件夹。",
+        ) from error
 
 
 def _describe(what: Source, folder: Path, facts: dict[str, Any]) -> None:
@@ -200,10 +215,10 @@ def _describe(what: Source, folder: Path, facts: dict[str, Any]) -> None:
     (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
     before = ""
     with suppress(OSError, ValueError):
-        before = (what.folder / "README.md").read_text(encoding="utf-8")
-    (folder / "README.md").write_text(merged_card.card(what.name, facts, before), encoding="utf-8")
-    if (what.folder / _CURVES).is_file():
-        shutil.copy(what.folder / _CURVES, folder / _CURVES)
+        before = (what.folder / CARD).read_text(encoding="utf-8")
+    (folder / CARD).write_text(merged_card.card(what.name, facts, before), encoding="utf-8")
+    if (what.folder / CURVES).is_file():
+        shutil.copy(what.folder / CURVES, folder / CURVES)
 
 
 def _has_tokenizer(folder: Path) -> bool:
@@ -218,19 +233,16 @@ def _stored(config: Any) -> str:
 
 def _check_room(config: Any, out: Path, placement: Placement, name: str) -> None:
     """Raise `InputError` when the disk has no room for the model, and for the whole one before it is quantised."""
-    there = next(folder for folder in out.absolute().parents if folder.is_dir())
     counted = anatomy(config)
-    dtype = placement.dtype
-    needed = counted.need(Load(1, 1, dtype)).weights
+    needed = counted.need(Load(1, 1, placement.dtype)).weights
     if placement.quantised:
-        narrow = "bfloat16" if dtype == "float32" else dtype
-        needed += counted.need(Load(1, 1, narrow, placement.quantisation)).weights
-    free = shutil.disk_usage(there).free
+        needed += counted.need(Load(1, 1, _narrow(placement.dtype), placement.quantisation)).weights
+    free = free_bytes(out)
     if free < needed:
         raise InputError(
             f"“{name}” takes {needed / 1e9:.1f} GB on disk while it is made, and {free / 1e9:.1f} GB are free in "
-            f"{there}; free some space, or name another folder with --out.",
-            zh=f"制作“{name}”需要 {needed / 1e9:.1f} GB 磁盘空间，{there} 可用 {free / 1e9:.1f} GB；"
+            f"{out.parent}; free some space, or name another folder with --out.",
+            zh=f"制作“{name}”需要 {needed / 1e9:.1f} GB 磁盘空间，{out.parent} 可用 {free / 1e9:.1f} GB；"
             "请腾出空间，或用 --out 另指定文件夹。",
         )
 
@@ -242,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", help="run:NAME, the folder of a run or model, or an adapter's hub id")
     parser.add_argument("--base", default="", help="hub id or folder to merge into, instead of the one it was made for")
     parser.add_argument("--out", type=Path, help="folder to make; it must not be there yet")
-    parser.add_argument("--runs", type=Path, default=Path("var/runs"), help="folder of the runs (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, help="folder of the runs (default: the app's)")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="number format; auto: the base's own")
     parser.add_argument("--quantise", choices=QUANTISATIONS, default="none", help="smaller weights, by bitsandbytes")
     parser.add_argument("--device", default="cpu", help="where it is computed: cpu (default), cuda or cuda:1")
@@ -274,16 +286,16 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     def report(says: str) -> None:
         print(says if says.endswith(".") else f"{says}…", file=sys.stderr, flush=True)
 
-    what = source(options.source, options.base, options.runs)
+    what = source(options.source, options.base, options.runs or data_folder() / "runs")
     result: dict[str, Any] = {"source": what.name, "base": what.base}
     folder = what.folder
     if options.out is not None:
         made = make(what, options.out, Placement(options.device, options.dtype, options.quantise), report)
         folder = made.folder
-        result |= {"folder": str(folder), "bytes": made.bytes, "merged": sameness.as_json(made.merged)}
+        result |= {"folder": str(folder), "bytes": made.bytes, "merged": asdict(made.merged)}
         print(f"{folder}: {made.bytes / 1e6:,.1f} MB. {sameness.sentence(made.merged)}", flush=True)
         if made.quantised is not None:
-            result["quantised"] = sameness.as_json(made.quantised)
+            result["quantised"] = asdict(made.quantised)
             print(f"Quantised: {sameness.sentence(made.quantised)}", flush=True)
     if options.push:
         report(f"Uploading to {options.push}")

@@ -12,7 +12,7 @@ rounding alone does not come and a fault does: on the model of the tests bf16 gi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from errors import ModelError
@@ -99,7 +99,3 @@ def insist(same: Sameness, name: str) -> None:
             zh=f"由“{name}”生成的模型给出的 logits 与应有的不符（{sentence(same)}）；没有保留任何文件："
             "请试试 --dtype float32，或此模型不宜量化。",
         )
-
-
-def as_json(same: Sameness) -> dict[str, Any]:
-    return asdict(same)

@@ -166,6 +166,7 @@ def test_a_run_is_pushed_as_it_is_or_merged(
         (("run:captain",), "Name the folder to make with --out"),
         (("run:gone", "--out", "{tmp}/out"), "There is no run “gone”"),
         (("run:captain", "--out", "{tmp}"), "is there already; name another folder"),
+        (("run:captain", "--out", "{tmp}/runs/captain/run.json/out"), "cannot be written to"),
         (("{base}", "--base", "a/b", "--out", "{tmp}/out"), "--base says nothing"),
         (("run:wide", "--out", "{tmp}/out"), "does not fit"),
         (("run:captain", "--out", "{tmp}/out", "--device", "cuda:7"), "There is no device “cuda:7”"),

@@ -30,7 +30,6 @@ _ENTRIES = {
     "app.py": set[str](),
     "chat/__main__.py": {"settings", "wiring"},
     "finetune/command.py": set[str](),
-    "finetune/demo.py": set[str](),
 }
 """Where the program starts, and what only they may import or touch beyond their package."""
 _HEAVY = ("torch", "transformers", "tantivy", "accelerate", "pymilvus", "grpc")
