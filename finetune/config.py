@@ -11,7 +11,6 @@ finetune/configs.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from chat.bilingual import Bilingual
 from errors import InputError
-from finetune.strict import Between, Faults, Given, fill, merge, table
+from finetune.strict import Between, Faults, Given, fill, merge, table, toml
 
 Kind = Literal["lora", "qlora", "full"]
 Schedule = Literal["cosine", "linear", "constant"]
@@ -237,11 +236,7 @@ def _file(file: Path, faults: Faults, depth: int = 0) -> dict[str, Any]:
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file.name} is not valid TOML: {error}; mend it.", zh=f"{file.name} 不是有效的 TOML：{error}；请改正。"
-        ) from error
+        return toml(file)
     except OSError as error:
         names = sorted(path.name for path in CONFIGS.glob("*.toml"))
         close = difflib.get_close_matches(file.name, names, n=1)
@@ -264,7 +259,7 @@ def _change(change: str, faults: Faults) -> Mapping[str, Any]:
             )
         )
         return {}
-    return {names[0]: {names[1]: Given(f"{'.'.join(names)} (--set)", value.strip(), bare=True)}}
+    return {names[0]: {names[1]: Given(".".join(names), "--set", value.strip(), bare=True)}}
 
 
 @dataclass(frozen=True, slots=True)

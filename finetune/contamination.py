@@ -12,7 +12,6 @@ Not covered: paraphrases and translations.
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +24,12 @@ from errors import InputError
 from finetune.examples import Example, Pair
 from finetune.faults import Fault
 from finetune.reading import SUFFIXES, File, records
+from finetune.strict import toml
 
 _EAST_ASIAN = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _UNIT = re.compile(rf"[{_EAST_ASIAN}]|[^\W_{_EAST_ASIAN}]+")
 _SINGLE = re.compile(f"[{_EAST_ASIAN}]")
-SEED = 8
+_RUN = 8
 """Units of the runs that are looked up."""
 _WORDS, _CHARACTERS = (8, 13), (13, 20)
 """Units that a short text and a long one must have in common, in words and in characters."""
@@ -119,8 +119,7 @@ def _files(path: Path) -> list[Path]:
 def _texts(file: File) -> Iterator[Reference]:
     """Every text of a file, whatever its form."""
     if file.name.endswith(".toml"):
-        with file.path.open("rb") as opened:
-            yield from _strings(tomllib.load(opened), file.name, "", asked=True)
+        yield from _strings(toml(file.path), file.name, "", asked=True)
         return
     if not file.name.lower().endswith(SUFFIXES):
         for line, text in enumerate(file.path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
@@ -160,11 +159,6 @@ def check(items: Sequence[Example | Pair], against: Sequence[Reference]) -> Cont
     return Contamination(len(against), tuple(hits.values()))
 
 
-def without(items: Sequence[Example], found: Contamination) -> tuple[Example, ...]:
-    """The items that hold nothing of an evaluation set."""
-    return tuple(item for item in items if item.source not in found.items)
-
-
 def _said(item: Example | Pair) -> Iterator[tuple[list[str], bool]]:
     """The units of each turn and answer, and whether a question stands there."""
     for turn in item.turns:
@@ -174,7 +168,7 @@ def _said(item: Example | Pair) -> Iterator[tuple[list[str], bool]]:
 
 
 class _Index:
-    """Runs of `SEED` units of the evaluation texts, and where they stand."""
+    """Runs of `_RUN` units of the evaluation texts, and where they stand."""
 
     def __init__(self, against: Sequence[Reference]) -> None:
         self._same: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -187,8 +181,8 @@ class _Index:
                 self._same[tuple(said)].append(number)
             self._sizes.append(len(said))
             self._least.append(_CHARACTERS if _is_east_asian(said) else _WORDS)
-            for at in range(len(said) - SEED + 1):
-                places[tuple(said[at : at + SEED])].append((number, at))
+            for at in range(len(said) - _RUN + 1):
+                places[tuple(said[at : at + _RUN])].append((number, at))
         self._places = {run: there for run, there in places.items() if len({n for n, _ in there}) <= _COMMON}
 
     def matches(self, said: Sequence[str], asks: bool) -> Iterator[tuple[int, bool, str]]:
@@ -199,12 +193,12 @@ class _Index:
         longest: Counter[int] = Counter()
         ends: dict[int, int] = {}
         runs: dict[tuple[int, int], int] = {}
-        for at in range(len(said) - SEED + 1):
+        for at in range(len(said) - _RUN + 1):
             going = {}
-            for number, place in self._places.get(tuple(said[at : at + SEED]), ()):
-                going[number, place] = length = runs.get((number, place - 1), SEED - 1) + 1
+            for number, place in self._places.get(tuple(said[at : at + _RUN]), ()):
+                going[number, place] = length = runs.get((number, place - 1), _RUN - 1) + 1
                 if length > longest[number]:
-                    longest[number], ends[number] = length, at + SEED
+                    longest[number], ends[number] = length, at + _RUN
             runs = going
         for number, length in longest.items():
             short, long = self._least[number]

@@ -19,7 +19,7 @@ from finetune import contamination, data, token_counts
 from finetune.config import Data
 from finetune.contamination import OWN, Contamination
 from finetune.examples import Example, Pair
-from finetune.faults import SHOWN, counted
+from finetune.faults import SHOWN, Fault, counted
 from finetune.masking import Encoder, encoder
 from finetune.token_counts import Counts
 
@@ -138,7 +138,7 @@ def _as_text(said: dict[str, Any]) -> str:
     lines += [f"  {file['count']:>8,}  {file['name']}  sha256 {file['sha256'][:12]}" for file in said["files"]]
     if said["skipped"]:
         lines.append(f"{counted(said['skipped'], 'record')} left out:")
-        lines += [f"  {_fault(fault)}" for fault in said["faults"][:SHOWN]]
+        lines += [f"  {Fault(**fault)}" for fault in said["faults"][:SHOWN]]
         if len(said["faults"]) > SHOWN:
             lines.append(f"  and {len(said['faults']) - SHOWN:,} more")
     if "tokens" in said:
@@ -148,11 +148,6 @@ def _as_text(said: dict[str, Any]) -> str:
     if "written" in said:
         lines.append(f"{counted(said['written'], 'record')} without them written")
     return "\n".join(lines)
-
-
-def _fault(fault: dict[str, Any]) -> str:
-    field = f"{fault['field']}: " if fault["field"] else ""
-    return f"{fault['file']}:{fault['line']}: {field}{fault['reason']}"
 
 
 def _tokens(counts: dict[str, Any]) -> list[str]:

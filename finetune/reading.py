@@ -51,8 +51,12 @@ class File:
     name: str
 
     def sha256(self) -> str:
-        with self.path.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        """Empty where the file cannot be read, which `records` tells of."""
+        try:
+            with self.path.open("rb") as opened:
+                return hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError:
+            return ""
 
 
 def files_in(path: Path) -> tuple[File, ...]:

@@ -1,11 +1,11 @@
 """Tables of a TOML file as frozen dataclasses, strictly: every key known, every value of its type and in its range.
 
-    given = {"training": {"steps": Given("training.steps", "200", bare=True)}}
+    given = {"training": {"steps": Given("training.steps", "--set", "200", bare=True)}}
     recipe = fill(Recipe, given, faults)
 
 What may be given follows from the dataclass alone: `Literal`, `str`, `bool`, `int`, `float`, `tuple[…, …]`, another
-dataclass for a table, and `Annotated[int, Between(1, 64)]` for a range. Nothing is raised: each fault is one clause in
-`faults`, so that all are told at once.
+dataclass for a table, and `Annotated[int, Between(1, 64)]` for a range. `fill` raises nothing: each fault is one clause
+in `faults`, so that all are told at once.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from chat.bilingual import Bilingual, told
+from errors import InputError
 
 T = TypeVar("T")
 Faults = list[Bilingual]
@@ -39,10 +41,15 @@ class Given:
     """A value as it was found."""
 
     key: str
-    """`table.key`, and the file or the option that it stands in."""
+    """`table.key`."""
+    place: str
+    """The file or the option that it stands in."""
     value: object
     bare: bool = False
     """Whether it is text from a command line, which may stand without quotation marks."""
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.place})"
 
 
 Homes = Mapping[str, list[str]]
@@ -50,12 +57,20 @@ Homes = Mapping[str, list[str]]
 _MISSING = object()
 
 
+def toml(file: Path) -> dict[str, Any]:
+    """What a file says. Raises `InputError` where it is not TOML, `OSError` where it cannot be read."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{file.name} is not valid TOML: {error}; mend it.", zh=f"{file.name} 不是有效的 TOML：{error}；请改正。"
+        ) from error
+
+
 def table(found: Mapping[str, object], place: str, above: str = "") -> dict[str, Any]:
     """What TOML's reader made of a file, with each value's key and place."""
     return {
-        key: table(value, place, f"{above}{key}.")
-        if isinstance(value, dict)
-        else Given(f"{above}{key} ({place})", value)
+        key: table(value, place, f"{above}{key}.") if isinstance(value, dict) else Given(f"{above}{key}", place, value)
         for key, value in found.items()
     }
 
@@ -115,7 +130,7 @@ def _takes(hint: Any) -> bool:
 def _unknown(key: str, found: object, known: list[str], above: str, homes: Homes) -> Bilingual:
     name = key.removeprefix(above)
     close = [f"{above}{match}" for match in difflib.get_close_matches(name, known, n=1)] or homes.get(name, [])
-    place = f" ({found.key.partition(' (')[2]}" if isinstance(found, Given) else ""
+    place = f" ({found.place})" if isinstance(found, Given) else ""
     what, zh = ("key", "键") if above else ("table", "表")
     if close:
         return Bilingual(
@@ -135,8 +150,8 @@ def _value(hint: Any, key: str, found: Any, faults: Faults, homes: Homes) -> Any
             return _fill(hint, found, faults, f"{key}.", homes)  # type: ignore[arg-type]
         faults.append(
             Bilingual(
-                f"{found.key} is {_shown(found)}; it is a table: write [{key}] and its keys below",
-                zh=f"{found.key} 是 {_shown(found)}；它是表：请写 [{key}]，其下列出各键",
+                f"{found} is {_shown(found)}; it is a table: write [{key}] and its keys below",
+                zh=f"{found} 是 {_shown(found)}；它是表：请写 [{key}]，其下列出各键",
             )
         )
         return None
@@ -155,8 +170,8 @@ def _value(hint: Any, key: str, found: Any, faults: Faults, homes: Homes) -> Any
             return value
     faults.append(
         Bilingual(
-            f"{found.key} is {_shown(found)}; it takes {_taken(hint)}",
-            zh=f"{found.key} 是 {_shown(found)}；应为{_taken(hint).told('zh')}",
+            f"{found} is {_shown(found)}; it takes {_taken(hint)}",
+            zh=f"{found} 是 {_shown(found)}；应为{_taken(hint).told('zh')}",
         )
     )
     return None

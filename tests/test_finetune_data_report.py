@@ -210,3 +210,18 @@ def test_the_command_tells_what_is_wrong_and_fails(data: Path, capsys: pytest.Ca
     plain = make_tiny_model(data.parent / "plain", chat_template=False, steps=0)
     assert main(["--data", str(data), "--skip-bad", "--model", str(plain), "--format", "chat-template"]) == 1
     assert "has no chat template" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that exists and cannot be read")
+def test_a_file_that_cannot_be_read_is_named_without_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": "Who?", "completion": "She."}), encoding="utf-8")
+    (tmp_path / "b.jsonl").symlink_to("/proc/self/mem")
+    assert main(["--data", str(tmp_path), "--skip-bad"]) == 0
+    assert f"\n  {tmp_path / 'b.jsonl'}: it cannot be read (" in capsys.readouterr().out
+
+
+def test_an_evaluation_set_that_is_no_toml_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": "Who?", "completion": "She."}), encoding="utf-8")
+    (tmp_path / "set.toml").write_text("[site", encoding="utf-8")
+    assert main(["--data", str(tmp_path / "a.jsonl"), "--against", str(tmp_path / "set.toml")]) == 1
+    assert "set.toml is not valid TOML" in capsys.readouterr().err
