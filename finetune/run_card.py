@@ -1,6 +1,7 @@
 """The card of a run, in the front matter and Markdown that the Hub reads: what run.json says, for people.
 
 A model, an adapter or a file that was given as a path is named by its last part: a card goes elsewhere with the run.
+What came from the hub or a URL is named whole.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from chat import catalogue
+from finetune import mixture
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
 _METHODS = {
@@ -45,11 +48,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def named(model: str) -> str:
-    """A hub id as it is; a path by its last part."""
-    path = Path(model).expanduser()
-    local = path.is_absolute() or model.startswith((".", "~")) or path.is_dir() or model.count("/") > 1
-    return path.name if local else model
+def named(source: str) -> str:
+    """A hub id as it is, a URL without what may be secret in it; a path by its last part."""
+    url = urlsplit(source)
+    if url.scheme in ("http", "https"):
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+    path = Path(source).expanduser()
+    local = path.is_absolute() or source.startswith((".", "~")) or path.exists() or source.count("/") > 1
+    return path.name if local and not source.startswith("hub:") else source
 
 
 def card(said: Mapping[str, Any]) -> str:
@@ -128,9 +134,10 @@ def _settings(recipe: Mapping[str, Mapping[str, Any]]) -> str:
     return "```toml\n" + "\n".join(lines) + "\n```"
 
 
-def _files(mixture: str) -> str:
-    """The files of a mixture by their names."""
-    return ", ".join(named(part.strip()) for part in mixture.split(",")) if mixture else ""
+def _files(data: str) -> str:
+    """The sources of a mixture by their names, with their weights."""
+    parts = mixture.parse(data) if data else ()
+    return ", ".join(named(part.name) + ("" if part.weight is None else f":{part.weight:g}") for part in parts)
 
 
 def _licence(base: str, said: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from chat.placement import Placement
 from errors import AppError, InputError
 from finetune import chat, data, masking, watching
 from finetune.config import Recipe
+from finetune.run_card import card
 from finetune.run_folder import RunFolder
 from finetune.training import Run
 from tests.tiny_model import one_thread
@@ -90,6 +91,19 @@ def test_a_card_says_what_a_reader_asks_and_nothing_of_this_machine(run: Run, fo
         assert told in card
     assert f"| {run.scores['loss_before']:.4g} | {run.scores['loss_after']:.4g} |" in card
     assert str(folder) not in card and str(Path.home()) not in card
+
+
+def test_a_card_names_data_of_the_hub_and_of_urls_whole(run: Run) -> None:
+    said = _said(run)
+    names = ("hub:owner/chats/data/train.parquet", "https://me:secret@example.org/a/b.jsonl?key=k1", "/home/me/c.jsonl")
+    said["data"] = [{"part": "train", "name": name, "sha256": "00", "count": 1} for name in names]
+    said["recipe"]["data"]["train"] = f"hub:owner/chats/en@train:0.5, {names[1]}:2, {names[2]}, finetune/slices.json"
+    text = card(said)
+    assert "| hub:owner/chats/data/train.parquet |" in text
+    assert "| https://example.org/a/b.jsonl |" in text and "| c.jsonl |" in text
+    shown = "hub:owner/chats/en@train:0.5, https://example.org/a/b.jsonl:2, c.jsonl, slices.json"
+    assert f'train = "{shown}"' in text
+    assert not re.search("secret|k1|/home/me", text)
 
 
 def test_the_curves_are_a_picture_with_both_lines(run: Run) -> None:
