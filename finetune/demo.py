@@ -36,7 +36,7 @@ from finetune.command import data_folder
 from finetune.config import Recipe
 from finetune.demo_data import Taught
 from finetune.demo_model import Shape
-from finetune.run_folder import RunFolder
+from finetune.training import folder_of
 
 SHAPE = Shape()
 RECIPE = demo_data.FOLDER / "recipe.toml"
@@ -85,7 +85,7 @@ def exact(model: LocalModel, asked: Sequence[Taught]) -> float:
 def run(
     data_dir: Path, file: Path = RECIPE, answers: int = 0, changes: Sequence[str] = (), shape: Shape = SHAPE
 ) -> Outcome:
-    """Make the model and its data, teach it, and measure. The run that was there before is replaced.
+    """Make the model and its data, teach it, and measure. What an earlier demo left is replaced.
 
     `answers`: only the first so many are taught, 0 for all. `changes` are laid over the recipe in `file`.
     Raises `AppError` for a recipe that cannot be followed.
@@ -102,15 +102,26 @@ def run(
         ],
     )
     taught, paraphrases = (demo_data.pairs(name, answers) for name in ("taught", "paraphrases"))
+    runs = data_dir / "runs"
+    _make_room(recipe, runs)
     _prepare(made, taught, paraphrases, shape)
     before = exact(engine(str(made / "base")), taught)
     _say(f"Before: {before:.1%} of {len(taught):,} taught questions are answered right, word for word.")
-    finished = _taught(recipe, data_dir / "runs")
+    finished = _taught(recipe, runs)
     model = _answering(recipe, finished)
     after, other = exact(model, taught), exact(model, paraphrases)
     _say(f"After: {after:.1%} of them, and {other:.1%} of {len(paraphrases):,} paraphrases that it never saw.")
     minutes = (time.perf_counter() - began) / 60
     return Outcome(round(before, 4), round(after, 4), round(other, 4), round(minutes, 2), str(finished))
+
+
+def _make_room(recipe: Recipe, runs: Path) -> None:
+    """Remove what an earlier demo left. Raises `InputError` where another run, or anything else, is in the way."""
+    folder = folder_of(recipe, runs)
+    base = folder.said().get("base")
+    if base and Path(base).resolve() == Path(recipe.model.base).resolve():
+        shutil.rmtree(folder.path)
+    folder.admit(recipe, processes=1, resume=False)
 
 
 def _prepare(made: Path, taught: Sequence[Taught], paraphrases: Sequence[Taught], shape: Shape) -> None:
@@ -130,9 +141,6 @@ def _prepare(made: Path, taught: Sequence[Taught], paraphrases: Sequence[Taught]
 
 def _taught(recipe: Recipe, runs: Path) -> Path:
     """Train; the folder of the run."""
-    earlier = RunFolder(runs / recipe.output.name)
-    if earlier.said().get("name") == recipe.output.name:
-        shutil.rmtree(earlier.path)
     done = train(recipe, runs, bar=sys.stderr.isatty())
     _say(
         f"Taught: {done.steps:,} steps in {done.minutes:.1f} minutes, {done.tokens_per_s:,.0f} tokens a second, "

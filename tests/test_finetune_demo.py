@@ -16,6 +16,7 @@ import pytest
 from chat.base import Message, Role
 from chat.command_texts import HELP
 from chat.prompt import PromptBuilder
+from errors import InputError
 from finetune import demo, demo_data, demo_model, masking
 from finetune.examples import Turn
 from settings import Settings
@@ -131,3 +132,12 @@ def test_a_run_leaves_a_model_that_the_app_can_load(learnt: demo.Outcome) -> Non
     taught = demo_data.pairs("taught", answers=3)
     with one_thread():
         assert demo.exact(demo.engine(learnt.model), taught[:12]) >= 0.9
+
+
+def test_only_an_earlier_demo_is_replaced(tmp_path: Path) -> None:
+    mine = tmp_path / "runs" / "groundchat-demo"
+    mine.mkdir(parents=True)
+    (mine / "run.json").write_text(json.dumps({"name": mine.name, "base": "owner/mine"}), encoding="utf-8")
+    with pytest.raises(InputError, match="“groundchat-demo” holds another run"):
+        demo.run(tmp_path, answers=1, shape=_SMALL)
+    assert (mine / "run.json").is_file() and not (tmp_path / "demo").exists()
