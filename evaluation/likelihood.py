@@ -19,7 +19,8 @@ from chat.prompt import grounded_turn
 from evaluation.engines import passages_of
 from evaluation.suite import Item
 from finetune.examples import Turn
-from finetune.masking import Tokens, encode
+from finetune.masking import encode
+from finetune.packing import Tokens
 
 _MOST_TOKENS = 2048
 """Of one forward pass, padding included."""

@@ -114,7 +114,7 @@ def plain(told: Recipe, folder: Path) -> float:
 def _rows(told: Recipe) -> list[Fields]:
     base = open_base(told, silent)
     shown, _, _ = parted(data.examples, told, skip_bad=False)
-    return [row.fields for row in pack(chat._encoded(shown, base, told), told.data.length)]
+    return [row.fields for row in pack(chat.encoded(shown, base, told), told.data.length)]
 
 
 def compare(base: Path, kind: str, steps: int, length: int, rounds: int) -> dict[str, float]:

@@ -46,10 +46,10 @@ def train(
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
     shown, held, files = parted(data.examples, recipe, skip_bad)
-    learnt = _encoded(shown, base, recipe)
+    learnt = encoded(shown, base, recipe)
     packed = pack(learnt, recipe.data.length) if recipe.data.packing else _alone(learnt)
     rows = [one.fields for one in packed]
-    measured = [one.fields for one in _alone(_encoded(held, base, recipe))]
+    measured = [one.fields for one in _alone(encoded(held, base, recipe))]
     if not rows:
         raise InputError(
             f"No conversation of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
@@ -80,7 +80,7 @@ def _alone(texts: Sequence[Tokens]) -> list[Packed]:
     return [Packed((text,)) for text in texts]
 
 
-def _encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[Tokens]:
+def encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[Tokens]:
     """The rows of conversations that teach something within the length."""
     rows = [
         tokens

@@ -35,11 +35,10 @@ from chat.formats import FORMATS
 from chat.prompt import PromptBuilder
 from errors import InputError
 from finetune.examples import Pair, Turn
-from finetune.packing import IGNORED, Tokens, pack
+from finetune.packing import Tokens
 
-__all__ = ["IGNORED", "Encoder", "PairTokens", "Tokens", "encode", "encode_all", "encode_pair", "encoder", "pack"]
-
-_ENDLESS = 2**31
+ENDLESS = 2**31
+"""A length that nothing is cut to."""
 _TRIED = ("Yes, in 2 words.", "1", "- a\n- b\n", "好的。", "😀")
 _FIRST_DAY, _DAYS = datetime(2023, 1, 1, tzinfo=UTC), 4 * 365
 
@@ -104,7 +103,7 @@ class Encoder:
 
     def __init__(self, tokenizer: Any, format: str) -> None:
         self._tokenizer = tokenizer
-        self._prompts = PromptBuilder(tokenizer, format, _ENDLESS)
+        self._prompts = PromptBuilder(tokenizer, format, ENDLESS)
         before, self._lead, after = self._prompts.around_answer()
         self._anchor = self._anchor_of(before)
         special = frozenset(i for i, token in tokenizer.added_tokens_decoder.items() if token.special)

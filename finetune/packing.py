@@ -61,15 +61,6 @@ class Packed:
     parts: tuple[Tokens, ...]
 
     @property
-    def length(self) -> int:
-        return sum(len(part.ids) for part in self.parts)
-
-    @property
-    def positions(self) -> list[int]:
-        """Of each token, its place in its own conversation."""
-        return [at for part in self.parts for at in range(len(part.ids))]
-
-    @property
     def fields(self) -> Fields:
         return Fields(
             input_ids=[id_ for part in self.parts for id_ in part.ids],

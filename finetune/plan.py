@@ -111,7 +111,6 @@ class Plan:
 def plan(
     recipe: Recipe,
     tokens: int = 0,
-    rows: int = 0,
     pairs: bool = False,
     place: Place | None = None,
     folder: Path = RUNS,
@@ -119,9 +118,8 @@ def plan(
 ) -> Plan:
     """What a run of `recipe` takes at `place` (None: this machine), for training texts of `tokens` tokens together.
 
-    `rows`: how many there are where they do not share rows; `pairs`: preference training; `folder`: where the run is
-    kept. Raises `InputError` for what cannot fit into memory or on the disk, with what would, and `ModelError` where
-    there is no such model.
+    `pairs`: preference training; `folder`: where the run is kept. Raises `InputError` for what cannot fit into memory or
+    on the disk, with what would, and `ModelError` where there is no such model.
     """
     place = place or here(recipe)
     check(recipe, place)
@@ -148,7 +146,7 @@ def plan(
         memory=taken.need,
         disk=disk,
         tokens_per_step=per_step * length,
-        steps=_steps(recipe, tokens, rows, per_step, packed=recipe.data.packing and not pairs),
+        steps=_steps(recipe, tokens, per_step),
         seconds_per_step=per_step
         * length
         * _operations(config, recipe, taken, pairs)
@@ -164,11 +162,11 @@ def _config(recipe: Recipe, progress: Progress) -> Any:
     return known.configuration() if known else config_of(base, progress)
 
 
-def _steps(recipe: Recipe, tokens: int, rows: int, per_step: int, packed: bool) -> int | None:
+def _steps(recipe: Recipe, tokens: int, per_step: int) -> int | None:
+    """Rows are taken to be full, packed or not."""
     if recipe.training.steps:
         return recipe.training.steps
-    if packed or not rows:
-        rows = math.ceil(tokens / recipe.data.length)
+    rows = math.ceil(tokens / recipe.data.length)
     return math.ceil(recipe.training.epochs * math.ceil(rows / per_step)) if rows else None
 
 

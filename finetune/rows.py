@@ -42,24 +42,22 @@ def parted(
     if recipe.data.held:
         other = read(recipe.data.held, skip_bad, recipe.training.seed)
         return loaded.items, other.items, files + tuple(("held", file) for file in other.files)
-    shown, held = held_out(loaded.items, recipe.data.held_share, asked, recipe.training.seed)
+    shown, held = held_out(loaded.items, recipe.data.held_share, recipe.training.seed)
     return shown, held, files
 
 
-def asked(item: Item) -> str:
+def _asked(item: Item) -> str:
     """What the user says first."""
     return next(turn.text for turn in item.turns if turn.role is Role.USER)
 
 
-def held_out(
-    items: Sequence[Item], share: float, asked: Callable[[Item], str], seed: int
-) -> tuple[list[Item], list[Item]]:
+def held_out(items: Sequence[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """What is taught, and about `share` of it that only measures.
 
     By the hash of what was asked first: the same question is never on both sides, and whether it is held out hardly
     depends on what else there is. At least one question is held out where there are two.
     """
-    keys = {item: hashlib.sha256(f"{seed} {asked(item)}".encode()).hexdigest() for item in items}
+    keys = {item: hashlib.sha256(f"{seed} {_asked(item)}".encode()).hexdigest() for item in items}
     ranked = sorted(set(keys.values()))
     count = min(max(1, round(share * len(ranked))), len(ranked) - 1) if share > 0 else 0
     held = set(ranked[:count])

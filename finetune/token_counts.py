@@ -10,8 +10,8 @@ import numpy as np
 
 from errors import InputError
 from finetune.examples import Example, Pair
-from finetune.masking import Encoder, Tokens
-from finetune.packing import pack
+from finetune.masking import ENDLESS, Encoder
+from finetune.packing import Tokens, pack
 
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 
@@ -53,14 +53,11 @@ class _Encoded:
     cut: bool
 
 
-_ENDLESS = 2**31
-
-
 def _rows_of(item: Example, encoder: Encoder, length: int) -> _Encoded | None:
     try:
         rows = encoder.rows(item.turns, length)
         fits = not any(row.dropped or row.cut or not row.ids for row in rows)
-        whole = rows if fits else encoder.rows(item.turns, _ENDLESS)
+        whole = rows if fits else encoder.rows(item.turns, ENDLESS)
     except InputError:  # the text of a turn cannot be told from control tokens
         return None
     return _Encoded(tuple(row for row in rows if row.ids), max(len(row.ids) for row in whole), not fits)
@@ -70,7 +67,7 @@ def _rows_of_pair(item: Pair, encoder: Encoder, length: int) -> _Encoded | None:
     try:
         found = encoder.pair(item, length)
         fits = bool(found.prompt) and not (found.dropped or found.cut)
-        whole = found if fits else encoder.pair(item, _ENDLESS)
+        whole = found if fits else encoder.pair(item, ENDLESS)
     except InputError:
         return None
     rows = [

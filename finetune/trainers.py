@@ -14,6 +14,7 @@ import itertools
 import math
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,7 @@ class Order(Sampler[int]):
         return order
 
 
-class Steady:
+class Steady(ABC):
     """Mixed into a trainer of TRL's."""
 
     args: Any
@@ -87,7 +88,7 @@ class Steady:
     def start(self, keeping: Keeping) -> None:
         self.keeping, self.aside_s = keeping, 0.0
 
-    def _send_telemetry(self) -> None:
+    def _send_telemetry(self) -> None:  # noqa: B027  # doing nothing is what it is for
         """TRL tells its makers what is trained on what; here nobody is told."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
@@ -147,8 +148,9 @@ class Steady:
         self.aside_s += time.perf_counter() - began
         return metrics
 
+    @abstractmethod
     def scores(self) -> dict[str, float]:
-        raise NotImplementedError
+        """Of the held-out texts, by their names."""
 
     def likelihoods(self, rows: Sequence[Fields]) -> torch.Tensor:
         """Of each row the log-probability of what it teaches, and its taught tokens; shape (rows, 2), on the CPU."""

@@ -17,7 +17,8 @@ from chat.base import Message, Role
 from chat.prompt import PromptBuilder
 from errors import InputError
 from finetune.examples import Pair, Turn
-from finetune.masking import IGNORED, Tokens, encode, encode_all, encode_pair
+from finetune.masking import encode, encode_all, encode_pair
+from finetune.packing import IGNORED, Tokens
 from tests.chat_templates import FAMILIES, tokenizer_for
 from tests.tiny_model import END, _tokenizer
 

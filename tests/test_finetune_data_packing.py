@@ -41,7 +41,7 @@ def test_it_is_first_fit_decreasing_and_loses_nothing(count: int, length: int) -
         [len(row.ids) for row in rows], length
     )
     assert sorted(part.ids for row in packed for part in row.parts) == sorted(row.ids for row in rows)
-    assert all(row.length <= length for row in packed)
+    assert all(len(row.fields["input_ids"]) <= length for row in packed)
 
 
 def test_empty_rows_fall_out_and_one_that_is_too_long_is_a_mistake() -> None:
@@ -50,14 +50,13 @@ def test_empty_rows_fall_out_and_one_that_is_too_long_is_a_mistake() -> None:
         pack([tokens(9, random.Random(0))], 8)
 
 
-def test_a_rows_fields_and_positions() -> None:
+def test_a_rows_fields() -> None:
     row = Packed((Tokens((5, 6, 7), (False, True, True)), Tokens((8, 9), (False, True))))
     assert row.fields == {
         "input_ids": [5, 6, 7, 8, 9],
         "labels": [IGNORED, 6, 7, IGNORED, 9],
         "seq_lengths": [3, 2],
     }
-    assert row.positions == [0, 1, 2, 0, 1]
 
 
 def gpt_neox(attention: str) -> Any:
@@ -90,7 +89,9 @@ def test_the_logits_of_packed_conversations_are_those_of_each_alone(make: Any, a
         torch.manual_seed(0)
         net = make(attention).eval()
         batch = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)([row.fields for row in packed])
-        assert batch["position_ids"].tolist() == [[at for row in packed for at in row.positions]]
+        assert batch["position_ids"].tolist() == [
+            [at for row in packed for part in row.parts for at in range(len(part.ids))]
+        ]
         assert "attention_mask" not in batch
         together = net(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits[0]
         parts = [part for row in packed for part in row.parts]

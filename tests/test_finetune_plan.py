@@ -200,20 +200,19 @@ def test_a_plan_tells_everything(base: str, place: Place, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("training", "tokens", "rows", "packing", "steps"),
+    ("training", "tokens", "steps"),
     [
-        ({"steps": 7}, 0, 0, True, 7),
-        ({"epochs": 1.0}, 0, 0, True, None),
-        ({"epochs": 1.0, "accumulate": 1}, 64 * 9 + 1, 0, True, 10),
-        ({"epochs": 1.5, "accumulate": 4}, 64 * 10, 0, True, 5),
-        ({"epochs": 1.0, "accumulate": 1}, 64, 30, False, 30),
+        ({"steps": 7}, 0, 7),
+        ({"epochs": 1.0}, 0, None),
+        ({"epochs": 1.0, "accumulate": 1}, 64 * 9 + 1, 10),
+        ({"epochs": 1.5, "accumulate": 4}, 64 * 10, 5),
     ],
 )
 def test_steps_follow_from_rows(
-    base: str, place: Place, training: dict[str, Any], tokens: int, rows: int, packing: bool, steps: int | None
+    base: str, place: Place, training: dict[str, Any], tokens: int, steps: int | None
 ) -> None:
-    recipe = _recipe(model={"base": base}, training=training, data={"packing": packing})
-    assert plan(recipe, tokens=tokens, rows=rows, place=place).steps == steps
+    recipe = _recipe(model={"base": base}, training=training)
+    assert plan(recipe, tokens=tokens, place=place).steps == steps
 
 
 def test_operations_are_six_for_each_weight_and_token_and_eight_with_checkpointing(base: str, place: Place) -> None:
