@@ -29,7 +29,10 @@ def load_closed(path: Path) -> Dataset:
             try:
                 asked, answer = (message["content"].strip() for message in json.loads(line)["messages"])
             except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{path}, line {number}, is not a question with a text and its answer.") from error
+                raise InputError(
+                    f"{path}, line {number}, is not a question with a text and its answer; mend the line.",
+                    zh=f"{path} 第 {number} 行不是带文本的问题及其回答；请改正该行。",
+                ) from error
             question, _, text = asked.partition("\n")
             sentence = _said(text, answer)
             key = str(number)

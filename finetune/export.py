@@ -99,7 +99,10 @@ def cases(folder: Path, since: float, left_out: Counter[str]) -> Iterator[Record
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
     except OSError as error:
-        raise InputError(f"The cases in {path} cannot be read ({error.strerror}).") from error
+        raise InputError(
+            f"The cases in {path} cannot be read ({error.strerror}); check the file.",
+            zh=f"无法读取 {path} 中的案例（{error.strerror}）；请检查该文件。",
+        ) from error
     for case in filter(None, map(Case.read, filter(None, lines))):
         if case.time < since:
             continue
@@ -164,7 +167,10 @@ def _written(path: Path, records: Sequence[Record]) -> None:
             file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         new.replace(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name another file with --out.") from error
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); name another file with --out.",
+            zh=f"无法写入 {path}（{error.strerror}）；请用 --out 另指定文件。",
+        ) from error
 
 
 def _since(text: str) -> float:
@@ -193,7 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left_out: Counter[str] = Counter()
     try:
         if not given.data_folder.is_dir():
-            raise InputError(f"There is no folder {given.data_folder}; name the app's with --data-folder.")
+            raise InputError(
+                f"There is no folder {given.data_folder}; name the app's with --data-folder.",
+                zh=f"没有文件夹 {given.data_folder}；请用 --data-folder 指定应用的数据文件夹。",
+            )
         records = list(_records(given, left_out))
         found: Counter[str] = Counter()
         hidden = [masked(record, found) for record in records]

@@ -359,7 +359,10 @@ def _bare(text: str) -> str:
 
 def _read(path: Path) -> list[Json]:
     if not path.is_file():
-        raise InputError(f"{path} is missing; give --data the folder that holds the moderation sets.")
+        raise InputError(
+            f"{path} is missing; give --data the folder that holds the moderation sets.",
+            zh=f"缺少 {path}；请用 --data 指定存放审核数据集的文件夹。",
+        )
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 

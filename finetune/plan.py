@@ -118,8 +118,8 @@ def plan(
 ) -> Plan:
     """What a run of `recipe` takes at `place` (None: this machine), for training texts of `tokens` tokens together.
 
-    `pairs`: preference training; `folder`: where the run is kept. Raises `InputError` for what cannot fit into memory or
-    on the disk, with what would, and `ModelError` where there is no such model.
+    `pairs`: preference training; `folder`: where the run is kept. Raises `InputError` for what cannot fit into memory
+    or on the disk, with what would, and `ModelError` where there is no such model.
     """
     place = place or here(recipe)
     check(recipe, place)

@@ -204,4 +204,7 @@ def read_background(path: Path) -> Iterator[str]:
                 row = json.loads(line)
                 yield str(row["text"] if "text" in row else row["messages"][0]["content"])
             except (ValueError, KeyError, IndexError, TypeError) as error:
-                raise InputError(f"{path}, line {number}, has neither “text” nor “messages”.") from error
+                raise InputError(
+                    f"{path}, line {number}, has neither “text” nor “messages”; mend the line.",
+                    zh=f"{path} 第 {number} 行既没有“text”也没有“messages”；请改正该行。",
+                ) from error

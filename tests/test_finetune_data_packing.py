@@ -89,9 +89,8 @@ def test_the_logits_of_packed_conversations_are_those_of_each_alone(make: Any, a
         torch.manual_seed(0)
         net = make(attention).eval()
         batch = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)([row.fields for row in packed])
-        assert batch["position_ids"].tolist() == [
-            [at for row in packed for part in row.parts for at in range(len(part.ids))]
-        ]
+        lengths = [length for row in packed for length in row.fields["seq_lengths"]]
+        assert batch["position_ids"].tolist() == [[at for length in lengths for at in range(length)]]
         assert "attention_mask" not in batch
         together = net(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits[0]
         parts = [part for row in packed for part in row.parts]
