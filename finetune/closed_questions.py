@@ -1,7 +1,8 @@
 """Everyday questions with the text that answers them, as a data set: {"messages": [question and text, answer]} lines.
 
 People wrote these answers in their own words. The sentence of the text that says most of an answer stands for it; a
-question whose answer no sentence says half of, or whose sentence asks something itself, is left out.
+question whose answer no sentence comes near (F1 of their words below 0.4), or whose sentence asks something itself, is
+left out.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from encoder import SentenceEncoder
 from errors import InputError
+from finetune import logistic
 from finetune import moderation_card as card
 from finetune.moderation_data import Row, all_rows
 from finetune.moderation_windows import CATEGORIES, Ints, Windows, cut
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     import torch
 
 _BATCH, _RATE, _DECAY, _DROPOUT = 512, 3e-3, 1e-3, 0.3
+_PENALTY = 1e-6
+"""On the squares of the weights of a mix: enough that there is one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +153,6 @@ def mixed(weights: Weights, data: Windows, chosen: Ints, ngram: Floats, other: F
     return np.where(known, weights.encoded(ngram, other)[:, 0], weights.in_chinese(ngram, other)[:, 0])
 
 
-def regress(x: Floats, target: Floats, weight: Floats, steps: int = 30) -> Floats:
-    """Weights of a logistic regression on the columns of x and 1, by Newton's method (Platt scaling)."""
-    x = np.column_stack((x, np.ones(len(x)))).astype(np.float64)
-    beta = np.zeros(x.shape[1])
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-x @ beta))
-        hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(len(beta))
-        beta -= np.linalg.solve(hessian, x.T @ (weight * (p - target)))
-    return beta.astype(np.float32)
-
-
 def worst_of(scores: Floats, owner: Ints, rows: int) -> Floats:
     """Each row's highest window; minus infinity where a row has none."""
     found = np.full(rows, -np.inf, dtype=np.float32)
@@ -205,7 +197,8 @@ def calibrate(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
 
     def fitted(part: NDArray[np.bool_], *inputs: Floats) -> Floats:
         columns = np.column_stack([x[part] for x in inputs])
-        return regress(columns, data.target[chosen[part]], data.weight[chosen[part]])
+        bias, *slopes = logistic.fit(columns, data.target[chosen[part]], data.weight[chosen[part]], _PENALTY)
+        return np.array([*slopes, bias], dtype=np.float32)
 
     weights = replace(
         weights,

@@ -42,7 +42,7 @@ class _Card:
     """Dense products in 16 bits, as its maker states them."""
 
 
-_CARDS = (
+_CARDS = (  # smaller ones first
     _Card(16, "NVIDIA RTX A4000", 76.7),
     _Card(24, "NVIDIA A10", 125.0),
     _Card(48, "NVIDIA A40", 149.7),
@@ -61,8 +61,7 @@ def of_card(recipe: Recipe) -> Place:
     card = recipe.card
     if card.memory_gb == 0:
         return here(recipe)
-    like = max((one for one in _CARDS if one.memory_gb <= card.memory_gb), key=lambda one: one.memory_gb, default=None)
-    like = like or _CARDS[0]
+    like = next((one for one in reversed(_CARDS) if one.memory_gb <= card.memory_gb), _CARDS[0])
     return Place(
         name=Bilingual(f"a card of {card.memory_gb} GB", zh=f"{card.memory_gb} GB 的显卡"),
         kind="cuda",

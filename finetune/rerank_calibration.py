@@ -22,11 +22,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from encoder import SentenceEncoder
 from evaluation.dataset import Dataset, load_dataset, parts
 from evaluation.retrieval import SOURCE, indexed
+from finetune.logistic import Floats, fit, probabilities
 from retrieval.base import SearchRequest
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -34,18 +34,17 @@ from retrieval.rerank import CALIBRATION, Reranker
 from retrieval.unit_vectors import UnitVectors
 
 _BEST = 5
-_RIDGE = 1e-3
 _REGIMES = {"all": 1.0, "passage": 0.5, "article": 0.5}
 """Texts hidden from the search, and the weight: as many questions with an answer as without."""
 
 _WITH_SPACES = frozenset({"cosine", "cosine, judged", "words", "words, judged"})
 _PAIRS = frozenset({"pairs", "pairs, judged"})
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Example:
+    """A passage that was found for a question, and whether it answers."""
+
     article: str
     regime: str
     rank: int
@@ -75,26 +74,6 @@ def examples(dataset: Dataset, index: DocumentIndex, reranker: Reranker, questio
                     yield Example(article, regime, rank, right, bare.kind, bare.features)
                     if half[min(gold)]:
                         yield Example(article, regime, rank, right, evidence.kind, evidence.features)
-
-
-def fit(features: Floats, answers: Floats, weights: Floats, penalty: float = _RIDGE) -> Floats:
-    """Bias and weights of a logistic regression, by Newton's method (iteratively reweighted least squares)."""
-    design = np.column_stack([np.ones(len(features)), features])
-    ridge = penalty * np.eye(design.shape[1])
-    found = np.zeros(design.shape[1])
-    for _ in range(50):
-        chance = 1 / (1 + np.exp(-design @ found))
-        gradient = design.T @ (weights * (answers - chance)) - ridge @ found
-        curvature = (design * (weights * chance * (1 - chance))[:, None]).T @ design + ridge
-        step = np.linalg.solve(curvature, gradient)
-        found += step
-        if np.abs(step).max() < 1e-8:
-            break
-    return np.asarray(found)
-
-
-def probabilities(weights: Floats, features: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-weights[0] - features @ weights[1:])))
 
 
 def figures(chances: Floats, held: Sequence[Example]) -> dict[str, float]:

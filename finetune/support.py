@@ -22,7 +22,7 @@ import numpy as np
 from encoder import SentenceEncoder
 from evaluation.citations import Example, examples
 from evaluation.dataset import load_dataset
-from finetune.rerank_calibration import Floats, fit
+from finetune.logistic import Floats, fit
 from retrieval.judge import ADAPTERS, SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors

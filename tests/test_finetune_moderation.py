@@ -16,6 +16,7 @@ import pytest
 from encoder import SentenceEncoder
 from errors import InputError
 from finetune import moderation as recipe
+from finetune.logistic import fit
 from finetune.moderation_data import OWN, SETS, Row, all_rows, frame_rows, own_rows
 from finetune.moderation_encoder import adapt
 from finetune.moderation_windows import Windows, cut
@@ -138,7 +139,7 @@ def test_regression_finds_the_weights_that_made_the_labels() -> None:
     x = np.random.default_rng(0).normal(size=(4000, 2)).astype(np.float32)
     chance = 1 / (1 + np.exp(-(2 * x[:, 0] - x[:, 1] + 0.5)))
     target = (np.random.default_rng(1).random(4000) < chance).astype(np.float32)
-    assert recipe.regress(x, target, np.ones(4000, dtype=np.float32)) == pytest.approx([2, -1, 0.5], abs=0.2)
+    assert fit(x, target, np.ones(4000, dtype=np.float32)) == pytest.approx([0.5, 2, -1], abs=0.2)
 
 
 def test_thresholds_rise_and_the_strictest_kind_of_text_sets_them() -> None:

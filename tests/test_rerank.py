@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from encoder import SentenceEncoder, Vectors
-from finetune.rerank_calibration import fit, probabilities
+from finetune.logistic import fit, probabilities
 from retrieval.base import Passage
 from retrieval.judge import SentenceJudge
 from retrieval.rerank import CALIBRATION, THRESHOLD, Reranker
