@@ -11,8 +11,10 @@ Not covered: paraphrases and translations.
 
 from __future__ import annotations
 
+import gzip
 import re
 import unicodedata
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,13 +124,25 @@ def _texts(file: File) -> Iterator[Reference]:
         yield from _strings(toml(file.path), file.name, "", asked=True)
         return
     if not file.name.lower().endswith(SUFFIXES):
-        for line, text in enumerate(file.path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        for line, text in enumerate(_plain(file.path).splitlines(), start=1):
             for cell in text.split("\t"):
                 yield Reference(f"{file.name}:{line}", cell, asked=True)
         return
     for found in records(file):
         if not isinstance(found, Fault):  # what cannot be read cannot be compared; the evaluation itself refuses it
             yield from _strings(found.value, f"{file.name}:{found.line}", "", asked=False)
+
+
+def _plain(path: Path) -> str:
+    """The text of a file, plain or `.gz`. Raises `InputError` where it cannot be read."""
+    try:
+        raw = path.read_bytes()
+        return (gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"The evaluation set {path} cannot be read ({error}); check the file.",
+            zh=f"无法读取评测集 {path}（{error}）；请检查该文件。",
+        ) from error
 
 
 def _strings(value: Any, source: str, field: str, asked: bool) -> Iterator[Reference]:

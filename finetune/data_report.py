@@ -14,7 +14,7 @@ from typing import Any
 from chat import catalogue, weights
 from chat.formats import FORMATS, format_of
 from chat.hub import download
-from errors import AppError
+from errors import AppError, InputError
 from finetune import contamination, data, token_counts
 from finetune.config import Data
 from finetune.contamination import OWN, Contamination
@@ -114,11 +114,17 @@ def _contamination(found: Contamination) -> dict[str, Any]:
 
 
 def _write(items: Sequence[Example | Pair], found: Contamination, out: Path) -> int:
-    """Write the items without contamination, each once; how many."""
+    """Write the items without contamination, each once; how many. Raises `InputError` where `out` cannot be written."""
     kept = {item.source: item for item in items if item.source not in found.items}
-    with out.open("w", encoding="utf-8") as opened:
-        for item in kept.values():
-            opened.write(json.dumps(_record(item), ensure_ascii=False) + "\n")
+    try:
+        with out.open("w", encoding="utf-8") as opened:
+            for item in kept.values():
+                opened.write(json.dumps(_record(item), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written ({error.strerror}); name another file with --clean.",
+            zh=f"无法写入 {out}（{error.strerror}）；请用 --clean 另指定文件。",
+        ) from error
     return len(kept)
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from encoder import SentenceEncoder
+from errors import AppError
 from evaluation.dataset import Dataset, load_dataset, parts
 from evaluation.retrieval import SOURCE, indexed
 from finetune.logistic import Floats, fit, probabilities
@@ -133,8 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--questions", type=int, default=3000, help="of each data set (default 3000)")
     parser.add_argument("--out", type=Path, default=CALIBRATION)
     options = parser.parse_args(arguments)
-    data = [(load_dataset(folder), _WITH_SPACES) for folder in options.words]
-    data += [(load_dataset(folder), _PAIRS) for folder in options.pairs]
+    try:
+        data = [(load_dataset(folder), _WITH_SPACES) for folder in options.words]
+        data += [(load_dataset(folder), _PAIRS) for folder in options.pairs]
+    except AppError as error:
+        print(error, file=sys.stderr)
+        return 1
     result = calibrate(data, options.questions)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from encoder import SentenceEncoder
+from errors import AppError
 from evaluation.citations import Example, examples
 from evaluation.dataset import load_dataset
 from finetune.logistic import Floats, fit
@@ -65,15 +66,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--questions", type=int, default=_QUESTIONS, help=f"of each (default {_QUESTIONS})")
     parser.add_argument("--out", type=Path, default=ADAPTERS / "support.json")
     options = parser.parse_args(arguments)
+    try:
+        english, chinese = [load_dataset(options.words)], [load_dataset(folder) for folder in options.pairs]
+    except AppError as error:
+        print(error, file=sys.stderr)
+        return 1
     kinds = {
-        "vectors": (SentenceEncoder(), [options.words]),
-        "words": (SentenceEncoder(languages=frozenset()), [options.words]),
-        "pairs": (SentenceEncoder(), options.pairs),
+        "vectors": (SentenceEncoder(), english),
+        "words": (SentenceEncoder(languages=frozenset()), english),
+        "pairs": (SentenceEncoder(), chinese),
     }
     result = {}
-    for kind, (encoder, folders) in kinds.items():
+    for kind, (encoder, datasets) in kinds.items():
         support = Support(SentenceJudge(UnitVectors(encoder)))
-        found = [e for folder in folders for e in examples(load_dataset(folder), support, options.questions)]
+        found = [e for dataset in datasets for e in examples(dataset, support, options.questions)]
         result[kind] = weights(found)
         print(f"{kind}: {len(found):,} statements", file=sys.stderr)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

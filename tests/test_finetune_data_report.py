@@ -112,9 +112,10 @@ def test_evaluation_sets_are_read_whatever_their_form(tmp_path: Path) -> None:
     (tmp_path / "c.tsv").write_text("en\tQ3\n", encoding="utf-8")
     (tmp_path / "d.toml").write_text('[site]\nasks = ["Q4"]\n', encoding="utf-8")
     (tmp_path / "e.jsonl.gz").write_bytes(gzip.compress(json.dumps({"text": "Q5"}).encode()))
+    (tmp_path / "f.tsv.gz").write_bytes(gzip.compress(b"en\tQ7\n"))
     found = references([tmp_path])
     asked = {reference.text for reference in found if reference.asked}
-    assert {"Q1", "Q2", "S2", "Q3", "Q4", "Q5"} <= asked and "A1" not in asked
+    assert {"Q1", "Q2", "S2", "Q3", "Q4", "Q5", "Q7"} <= asked and "A1" not in asked
     assert "never" not in {reference.text for reference in found}
     assert {r.source for r in found if r.text == "Q2"} == {f"{tmp_path / 'a.jsonl'}:3"}
     beir = tmp_path / "beir"
@@ -220,8 +221,10 @@ def test_a_file_that_cannot_be_read_is_named_without_a_line(tmp_path: Path, caps
     assert f"\n  {tmp_path / 'b.jsonl'}: it cannot be read (" in capsys.readouterr().out
 
 
-def test_an_evaluation_set_that_is_no_toml_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_cannot_be_used_are_told_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": "Who?", "completion": "She."}), encoding="utf-8")
     (tmp_path / "set.toml").write_text("[site", encoding="utf-8")
     assert main(["--data", str(tmp_path / "a.jsonl"), "--against", str(tmp_path / "set.toml")]) == 1
     assert "set.toml is not valid TOML" in capsys.readouterr().err
+    assert main(["--data", str(tmp_path / "a.jsonl"), "--clean", str(tmp_path / "none" / "out.jsonl")]) == 1
+    assert "out.jsonl cannot be written (No such file or directory)" in capsys.readouterr().err
