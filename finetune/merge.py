@@ -114,30 +114,30 @@ def make(what: Source, out: Path, placement: Placement, report: Report = silent)
 def _make(
     what: Source, folder: Path, config: Any, out: Path, placement: Placement, scratch: Path, report: Report
 ) -> Made:
-    plain, model = _plain(placement), scratch / "whole"
+    plain, whole = _plain(placement), scratch / "whole"
     tokenizer = weights.open_tokenizer(what.folder if _has_tokenizer(what.folder) else folder, what.name)
     texts = sameness.texts(tokenizer)
-    expected = _merge(what, folder, config, plain, tokenizer, texts, model, report)
+    expected = _merge(what, folder, config, plain, tokenizer, texts, whole, report)
 
-    def read_back(kept: Placement, numbers: str) -> Sameness:
-        """How near the model is that was written last. Raises `ModelError` where it is not near enough."""
+    def read_back(model: Path, kept: Placement, numbers: str) -> Sameness:
+        """How near a model that was written is. Raises `ModelError` where it is not near enough."""
         gc.collect()
         report("Reading it back")
         same = sameness.compare(expected, sameness.logits(_open(model, what.name, kept), texts), numbers)
         sameness.insist(same, what.name)
         return same
 
-    checks = {"merged": read_back(plain, plain.dtype)}
-    packages = ["torch", "transformers", "peft"]
+    model, packages = whole, ["torch", "transformers", "peft"]
+    checks = {"merged": read_back(whole, plain, plain.dtype)}
     if placement.quantised:
         report(f"Quantising to {placement.quantisation}")
         narrow = replace(plain, dtype=_narrow(plain.dtype))
         # Saved before anything is computed: on the CPU bitsandbytes packs the weights anew then, and not without loss.
-        net = _open(model, what.name, replace(narrow, quantisation=placement.quantisation))
+        net = _open(whole, what.name, replace(narrow, quantisation=placement.quantisation))
         model = scratch / "quantised"
         _save(net, tokenizer, model)
         del net
-        checks["quantised"] = read_back(narrow, placement.quantisation)
+        checks["quantised"] = read_back(model, narrow, placement.quantisation)
         packages.append("bitsandbytes")
     facts = {
         "of": what.name,
