@@ -25,7 +25,7 @@ from typing import Any
 
 from chat.runs import RECORD
 from errors import InputError
-from finetune.config import Recipe
+from finetune.config import Model, Recipe
 
 CARD, CURVES = "README.md", "curves.png"
 RUNS = Path("var/runs")
@@ -83,7 +83,9 @@ class RunFolder:
             )
 
     def _same(self, said: Mapping[str, Any], recipe: Recipe, processes: int) -> None:
-        before, now = _flat(said.get("recipe", {})), _flat(as_json(recipe))
+        # A key that recipes got since then had its default.
+        before = _flat(as_json(Recipe(Model(base="")))) | _flat(said.get("recipe", {}))
+        now = _flat(as_json(recipe))
         changed = [
             key
             for key in sorted(before.keys() | now.keys())

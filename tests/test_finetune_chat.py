@@ -26,7 +26,7 @@ from errors import AppError, InputError
 from finetune import chat, data, masking, watching
 from finetune.config import Recipe
 from finetune.run_card import card
-from finetune.run_folder import RunFolder
+from finetune.run_folder import RunFolder, as_json
 from finetune.training import Run
 from tests.tiny_model import one_thread
 from tests.tuning import STEPS, recipe, shelf
@@ -284,6 +284,16 @@ def test_a_checkpoint_that_was_damaged_is_passed_over(tmp_path: Path) -> None:
     (folder.checkpoint(15) / "optimizer.pt").write_bytes(bytes(400))
     (folder.checkpoint(10) / "whole.json").unlink()
     assert folder.steps() == [5]
+
+
+def test_a_run_goes_on_after_recipes_got_a_key_more(tmp_path: Path) -> None:
+    told, folder = recipe(tmp_path, "lora", "older"), RunFolder(tmp_path / "older")
+    before = as_json(told)
+    del before["model"]["sources"]
+    folder.write({"recipe": before, "processes": 1})
+    folder.admit(told, 1, resume=True)
+    with pytest.raises(InputError, match=r"model\.sources was True and is False"):
+        folder.admit(_with(told, model={"sources": False}), 1, resume=True)
 
 
 def test_help_and_a_wrong_key_take_no_time(tmp_path: Path) -> None:
