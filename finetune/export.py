@@ -32,6 +32,7 @@ from chat.base import Message, Role
 from chat.rating import Thumb
 from chat.ratings import Rated, read
 from errors import AppError, InputError
+from finetune.command import data_folder
 from finetune.personal import mask
 from moderation.cases import FILE as CASES
 from moderation.cases import Case
@@ -194,10 +195,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--since", type=_since, default=0.0, help="only what was rated from this day on (UTC)")
     parser.add_argument("--mask-personal", action="store_true", help="hide e-mail addresses, phone and card numbers")
     parser.add_argument("--unscreened", action="store_true", help="answers too that moderation did not see")
-    parser.add_argument("--data-folder", "--data-dir", type=Path, default=Path("var"), help="the app's (default var)")
+    parser.add_argument("--data-folder", "--data-dir", type=Path, help="the app's; default: as it is set")
     given = parser.parse_args(arguments)
     left_out: Counter[str] = Counter()
     try:
+        given.data_folder = given.data_folder or data_folder()
         if not given.data_folder.is_dir():
             raise InputError(
                 f"There is no folder {given.data_folder}; name the app's with --data-folder.",

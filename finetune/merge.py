@@ -254,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", help="run:NAME, the folder of a run or model, or an adapter's hub id")
     parser.add_argument("--base", default="", help="hub id or folder to merge into, instead of the one it was made for")
     parser.add_argument("--out", type=Path, help="folder to make; it must not be there yet")
-    parser.add_argument("--runs", type=Path, help="folder of the runs (default: the app's)")
+    parser.add_argument("--runs", type=Path, help="folder of the runs; default: the app's")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="number format; auto: the base's own")
     parser.add_argument("--quantise", choices=QUANTISATIONS, default="none", help="smaller weights, by bitsandbytes")
     parser.add_argument("--device", default="cpu", help="where it is computed: cpu (default), cuda or cuda:1")
