@@ -43,7 +43,7 @@ def card(name: str, facts: Mapping[str, Any], before: str) -> str:
         "|---|---|---|---|---|",
         *rows,
         "",
-        f"Made with {versions}; run.json has all of it.",
+        f"Made with {versions}.",
         "",
     ]
     own = _FRONT.sub("", before).strip()

@@ -15,8 +15,8 @@ from errors import InputError
 
 logger = logging.getLogger(__name__)
 
-_LEFT_HERE = ["checkpoints/**", "tensorboard/**", ".*", "**/.*", "*.new", "*.unfinished"]
-"""What belongs to the training, not to the model."""
+_LEFT_HERE = ["checkpoints/**", "tensorboard/**", "run.json", ".*", "**/.*", "*.new", "*.unfinished"]
+"""What belongs to the training, not to the model. run.json names places on this machine; the card says the rest."""
 
 
 def push(folder: Path, repository: str, *, private: bool = False, update: bool = False) -> str:

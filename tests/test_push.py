@@ -31,6 +31,7 @@ def run(model: Path, tmp_path: Path) -> Path:
 
     folder = Path(shutil.copytree(model, tmp_path / "run"))
     (folder / "README.md").write_text("---\nlibrary_name: transformers\n---\n# run\n")
+    (folder / "run.json").write_text('{"recipe": {"model": {"base": "/home/ada/models/secret"}}}')
     (folder / "checkpoints" / "step-1").mkdir(parents=True)
     (folder / "checkpoints" / "step-1" / "optimizer.pt").write_bytes(b"1" * 100)
     return folder
@@ -43,7 +44,7 @@ def test_what_is_pushed_can_be_loaded_back(run: Path, tmp_path: Path, monkeypatc
         assert hub.private == {"owner/bot": True}
         there = {file.name for file in (hub.folder / "owner" / "bot").rglob("*")}
         assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja", "README.md"} <= there
-        assert not there & {"checkpoints", "optimizer.pt"}
+        assert not there & {"checkpoints", "optimizer.pt", "run.json"}
         loaded = LocalModel("owner/bot", Placement(device="cpu", dtype="float32"))
         loaded.load()
         assert answer(loaded, DIALOGUES[1][0]) == DIALOGUES[1][1]
