@@ -133,9 +133,11 @@ def _check_device(recipe: Recipe, state: Any, sharded: bool) -> None:
 def new_adapter(net: Any, recipe: Recipe, widened: bool = True) -> Any:
     """`net` with a new LoRA adapter in its layers, in float32 where `widened`, else in the numbers of the weights.
 
-    Raises `InputError` where it has no layers of the names that the recipe gives.
+    Raises `InputError` where it has no layers of the names that the recipe gives, or one is the output layer: the
+    losses multiply by that layer's weights themselves, and would leave an adapter of it out.
     """
     from peft import LoraConfig, get_peft_model
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
     targets = recipe.method.targets
     config = LoraConfig(
@@ -146,7 +148,7 @@ def new_adapter(net: Any, recipe: Recipe, widened: bool = True) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(net, config, autocast_adapter_dtype=widened)
+        adapted = get_peft_model(net, config, autocast_adapter_dtype=widened)
     except ValueError as error:
         logger.warning("Adding the adapter failed: %s", error)
         asked, there = ", ".join(targets), ", ".join(_linear(net))
@@ -155,6 +157,13 @@ def new_adapter(net: Any, recipe: Recipe, widened: bool = True) -> Any:
             "all-linear.",
             zh=f"method.targets 为 {asked}，而“{recipe.model.base}”没有这些层；它有 {there}，也可用 all-linear。",
         ) from error
+    if isinstance(adapted.get_output_embeddings(), BaseTunerLayer):
+        raise InputError(
+            f"method.targets is {', '.join(targets)}, and one of these is the output layer, which takes no adapter; "
+            "leave it out.",
+            zh=f"method.targets 为 {', '.join(targets)}，其中之一是输出层，不能加适配器；请去掉它。",
+        )
+    return adapted
 
 
 def _linear(net: Any) -> list[str]:

@@ -288,6 +288,12 @@ def test_layers_that_a_model_lacks_are_named_with_those_it_has(base: str, place:
         plan(recipe, place=place)
 
 
+def test_the_output_layer_takes_no_adapter(base: str, place: Place) -> None:
+    recipe = _recipe(model={"base": base}, method={"kind": "lora", "targets": ("dense", "lm_head")})
+    with pytest.raises(InputError, match=r"is the output layer, which takes no adapter; leave it out"):
+        plan(recipe, place=place)
+
+
 def test_a_base_that_is_no_model_is_told(tmp_path: Path, place: Place) -> None:
     with pytest.raises(ModelError, match=r"config\.json is missing"):
         plan(_recipe(model={"base": str(tmp_path)}), place=place)
