@@ -29,9 +29,10 @@ from chat.placement import DTYPES, QUANTISATIONS, Placement
 from encoder import SentenceEncoder
 from errors import AppError, InputError
 from evaluation.engines import READER, Named, answers, names, opened, say
+from evaluation.items import Item
 from evaluation.measures import MEASURES, Judge, Judged, paired, sums
 from evaluation.significance import LEVEL, RESAMPLES, difference, estimate, holm, p_value
-from evaluation.suite import DEFAULT, Item, load_suite, sample
+from evaluation.suite import DEFAULT, load_suite, sample
 from retrieval.judge import SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors

@@ -22,7 +22,7 @@ from chat.placement import Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
 from errors import InputError, ModelError
-from evaluation.suite import Item
+from evaluation.items import Item
 from retrieval.base import Passage
 from retrieval.documents import About
 from retrieval.judge import SentenceJudge

@@ -17,7 +17,7 @@ from chat.formats import format_of
 from chat.local import LocalModel
 from chat.prompt import grounded_turn
 from evaluation.engines import passages_of
-from evaluation.suite import Item
+from evaluation.items import Item
 from finetune.examples import Turn
 from finetune.masking import Tokens, encode
 

@@ -27,10 +27,10 @@ from chat.claims import CitationChecks
 from chat.repetition import LoopDetector
 from evaluation.checks import mentioned, score, without_citations
 from evaluation.engines import Answer, passages_of
+from evaluation.items import Item
 from evaluation.refusals import refuses
 from evaluation.significance import Sums
 from evaluation.squad import exact, f1, normalise, tokens
-from evaluation.suite import Item
 from retrieval.base import Passage
 from retrieval.sentences import sentences
 from retrieval.support import Support

@@ -132,7 +132,7 @@ def mcnemar(lost: int, won: int) -> float:
     for k in range(min(lost, won)):
         term = term * (n - k) // (k + 1)
         tail += term
-    return min(1.0, 2 * tail / 2**n)  # of whole numbers: they pass the range of floats
+    return min(1.0, 2 * tail / (1 << n))  # of whole numbers: they pass the range of floats
 
 
 def randomised(one: Sums, other: Sums, seed: int = 0, resamples: int = RESAMPLES) -> float:

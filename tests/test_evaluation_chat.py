@@ -21,9 +21,10 @@ from errors import AppError, InputError, ModelError
 from evaluation.chat import Outcome, figures, main
 from evaluation.chat_report import report
 from evaluation.engines import Answer, Contestant, Named, answers, names, opened, request_of
+from evaluation.items import Check, Item, Source
 from evaluation.likelihood import losses
 from evaluation.measures import Judge, Row
-from evaluation.suite import Check, Item, Source, load_suite
+from evaluation.suite import load_suite
 from retrieval.judge import SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
