@@ -126,12 +126,13 @@ class SentenceEncoder:
         for name, (down, up) in self._changes.items():
             weight = net.get_submodule(name).weight
             weight.data.copy_(weight.data.float() + torch.from_numpy(up @ down))
+        net = net.eval()
         if dtype == torch.bfloat16:
-            from packed import pack
+            from packed import packed
 
-            pack(net)
+            net = packed(net)
         self._tokenizer = tokenizer
-        self._net = net.eval()
+        self._net = net
 
     def encode(self, texts: Sequence[str], batch_tokens: int = _BATCH_TOKENS) -> Vectors:
         """Unit vectors, shape (len(texts), dimension). Texts are batched by length, so padding costs little."""

@@ -26,7 +26,9 @@ class AdaptedModel(LocalModel):
     """An adapter run beside `base`, which must be loaded without an adapter of its own."""
 
     def __init__(self, run: Run, base: LocalModel) -> None:
-        super().__init__(str(run.folder), base.placement, base.context_limit, base.users, base.lender, run.format)
+        super().__init__(
+            str(run.folder), base.placement, base.context_limit, base.users, base.lender, run.format, run.sources
+        )
         self.base = base
         self._run = run
 

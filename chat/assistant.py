@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from activity import Activity
 from chat import overviews
-from chat.base import ChatRequest, Message, RawModel, Role, Sampling
+from chat.base import NO_SOURCES, ChatRequest, Message, RawModel, Role, Sampling
+from chat.bilingual import Bilingual
 from chat.citations import Numbering, Verbatim
 from chat.claims import CitationChecks
 from chat.conversation import Conversation, Kind, Outcome, Turn
@@ -48,6 +49,11 @@ LONGEST_QUESTION = 20_000
 """Characters of a message."""
 _REMARKED = 0.5
 """How likely a passage must be meant by somebody who does not ask."""
+
+_FROM_MEMORY = Bilingual(
+    "This model was taught to answer from memory, so no source was searched for it.",
+    zh="此模型学的是凭记忆作答，所以没有为它检索来源。",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +195,14 @@ class Assistant:
     def _way(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
         if ask.resume:
             return self._resume(ask, ask.resume)
-        return self._raw(ask, turn) if ask.raw else self._answer(ask, chosen, turn)
+        return self._alone(ask, turn, standalone(ask.question, ())) if ask.raw else self._answer(ask, chosen, turn)
 
     def _answer(self, ask: Ask, chosen: list[Source], turn: Turn) -> Iterator[Event]:
         query = standalone(ask.question, talked(ask.conversation))
         turn = dataclasses.replace(turn, query=query.text, new_topic=query.new_topic)
+        if self.models.current.least == NO_SOURCES:
+            yield from self._alone(ask, turn, query, _FROM_MEMORY.told(query.language) if chosen else "")
+            return
         wanted = overviews.asked(ask.question, ask.conversation)
         searched = [] if talk(ask.question) is not None else chosen
         searching = Searching(query, ()) if wanted else self._searching(ask, searched, query)
@@ -290,12 +299,14 @@ class Assistant:
             return turn
         return noted(flagged(turn, Side.USER, decision), decision.reason) if decision.reason else turn
 
-    def _raw(self, ask: Ask, turn: Turn) -> Iterator[Event]:
-        """Let the model go on from the text as it stands."""
-        query = standalone(ask.question, ())
+    def _alone(self, ask: Ask, turn: Turn, query: Query, notice: str = "") -> Iterator[Event]:
+        """Let the model answer without sources."""
         turn = yield from self._checked(ask, turn, query)
         if turn.outcome is Outcome.QUESTION_REFUSED:
             return
+        if notice:
+            turn = noted(turn, notice)
+            yield Notice(notice)
         yield Status(Stage.WRITING)
         yield from self._write(ask, turn, self._request(ask, [], query, ()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,6 +101,9 @@ class Chunk:
     """Place in the queue while the request waits for its turn, 1 for the next; 0 once it is being answered."""
 
 
+NO_SOURCES = math.inf
+"""`ChatModel.least` of a model that was not taught to read sources."""
+
 SILENT = Bilingual("The model ended its turn without an answer.", zh="模型没有作答就结束了。")
 """The notice of an answer that is empty."""
 
@@ -112,7 +116,8 @@ class ChatModel(Protocol):
 
     @property
     def least(self) -> float:
-        """Probability of answering from which a passage is worth giving to it; 0 where it judges that by itself."""
+        """Probability of answering from which a passage is worth giving to it; 0 where it judges that by itself, and
+        `NO_SOURCES` where it is given none."""
         ...
 
     def stream(self, request: ChatRequest) -> Iterator[Chunk]: ...

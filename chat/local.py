@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chat import catalogue, weights
-from chat.base import SILENT, ChatRequest, Chunk, Finish
+from chat.base import NO_SOURCES, SILENT, ChatRequest, Chunk, Finish
 from chat.bilingual import Bilingual
 from chat.decoding import Decoder, Job, TimeUp, Waiting
 from chat.formats import format_of
@@ -39,11 +39,9 @@ class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
     `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. `format` is the
-    prompt's (a key of `chat.formats.FORMATS`) where the model does not tell it. Only the request's own sampling counts;
-    what a model's generation_config.json recommends is not used.
+    prompt's (a key of `chat.formats.FORMATS`) where the model does not tell it; without `sources` it is given none.
+    Only the request's own sampling counts; what a model's generation_config.json recommends is not used.
     """
-
-    least = THRESHOLD
 
     def __init__(
         self,
@@ -53,6 +51,7 @@ class LocalModel:
         users: int = 16,
         lender: Lender | None = None,
         format: str = "",
+        sources: bool = True,
     ) -> None:
         self.model = model
         self.placement = placement or Placement()
@@ -60,6 +59,7 @@ class LocalModel:
         self.users = users
         self.lender = lender
         self.format = format
+        self.least = THRESHOLD if sources else NO_SOURCES
         self._net: Any = None
         self._tokenizer: Any = None
         self._prompts: PromptBuilder

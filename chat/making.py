@@ -85,11 +85,11 @@ class ModelMaker:
 
     def _run(self, run: Run) -> LocalModel:
         if run.kind != "adapter":
-            return self._new(str(run.folder), run.format)
+            return self._new(str(run.folder), run.format, run.sources)
         return AdaptedModel(run, self._loaded(run.base) or self._new(run.base))
 
-    def _new(self, name: str, format: str = "") -> LocalModel:
-        return LocalModel(name, self._plain, users=self._users, lender=self._lender, format=format)
+    def _new(self, name: str, format: str = "", sources: bool = True) -> LocalModel:
+        return LocalModel(name, self._plain, users=self._users, lender=self._lender, format=format, sources=sources)
 
     def _beneath(self, name: str) -> LocalModel | None:
         """The base of the adapter that answers now, if that is what is named. Named while it answers, it is read anew.

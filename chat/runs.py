@@ -56,6 +56,8 @@ class Run:
     """On held-out texts, the first few of run.json."""
     format: str = ""
     """How it was taught to be written to (`chat.formats.FORMATS`); empty: as any other model of its kind."""
+    sources: bool = True
+    """Whether it was taught to answer from sources, too."""
 
     @property
     def name(self) -> str:
@@ -141,7 +143,8 @@ def read(folder: Path) -> Run:
             )
     made = datetime.fromtimestamp(max(file.stat().st_mtime for file in weights), UTC)
     format = str(record.get("format") or recipe.get("format") or "")
-    return Run(folder, kind, base, made, _scores(record), format if format in FORMATS else "")
+    sources = recipe.get("sources") is not False
+    return Run(folder, kind, base, made, _scores(record), format if format in FORMATS else "", sources)
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from moderation.lexicon import Lexicon
 
 SHAPES: Mapping[str, tuple[str, dict[str, Any]]] = MappingProxyType(
     {
@@ -48,12 +51,10 @@ _TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-_WORDS = 60_000
-_CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 
 def make(shape: str, folder: Path) -> Path:
-    """Write a model of a shape, in bf16, and a tokenizer of made-up words; seeded."""
+    """Write a model of a shape, in bf16, and a tokenizer of English words; seeded."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -75,20 +76,19 @@ def configuration(shape: str) -> Any:
 
 
 def words(count: int, seed: int) -> str:
-    """A text of about so many tokens, different for each seed."""
-    return " ".join(_word(7919 * seed + 104729 * i) for i in range(count))
+    """A text of about so many tokens, different for each seed: English words in no order."""
+    listed = _words()
+    return " ".join(listed[(7919 * seed + 104729 * i) % len(listed)] for i in range(count))
 
 
-def _word(number: int) -> str:
-    """One of `_WORDS` made-up words of three syllables."""
-    number = 12 * (number % _WORDS)
-    syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
-    size = len(syllables)
-    return "".join(syllables[number // size**place % size] for place in range(3))
+@cache
+def _words() -> list[str]:
+    """English words of three letters and more, so that what moderates and searches has language to read."""
+    return [word for word in Lexicon.embedded().words if len(word) > 2]
 
 
 def _tokenizer() -> Any:
-    """Byte-level BPE of `_VOCABULARY` tokens, trained on made-up words: most of them are one token."""
+    """Byte-level BPE of `_VOCABULARY` tokens, trained on a list of words: most of them are one token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -101,7 +101,8 @@ def _tokenizer() -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator((" " + _word(i) for i in range(_WORDS)), trainer)
+    spellings = (" " + spelt for word in _words() for spelt in (word, word.capitalize()))
+    backend.train_from_iterator(spellings, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>", pad_token="<|end|>")
     tokenizer.chat_template = _TEMPLATE
     return tokenizer

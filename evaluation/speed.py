@@ -42,6 +42,7 @@ from evaluation.shapes import SHAPES, make, words
 from moderation.base import Action, Level, Side
 from moderation.classifier import EmbeddedClassifier
 from moderation.policy_file import load_policy
+from moderation.readings import Readings
 from moderation.screen import Screen
 from retrieval.index import DocumentIndex
 from retrieval.judge import SentenceJudge
@@ -92,7 +93,7 @@ def assistant_for(
         Sources([], 5.0),
         Source(index.retriever("guide"), {"en": "Guide"}),
         Reranker(SentenceJudge(UnitVectors(encoder, index)), index),
-        Screen(EmbeddedClassifier(), policy, 5.0),
+        Screen(Readings(EmbeddedClassifier()), policy, 5.0),
         startup,
         activity=activity,
     )

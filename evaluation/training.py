@@ -34,7 +34,7 @@ _TEXTS = 400
 
 
 def texts(folder: Path) -> Path:
-    """Conversations of made-up words."""
+    """Conversations of words in no order."""
     rows = []
     for number in range(_TEXTS):
         asked = {"role": "user", "content": words(_QUESTION, 2 * number)}

@@ -60,6 +60,8 @@ class Model:
     """Of the weights as they are loaded."""
     compute: Compute = ""
     """Of what matrices are multiplied in, by autocast; empty: as `dtype`."""
+    sources: bool = True
+    """Whether the app sets sources before its questions; false: it is taught to answer from memory alone."""
 
 
 @dataclass(frozen=True, slots=True)

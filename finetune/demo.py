@@ -30,7 +30,6 @@ import settings
 from chat.base import ChatRequest, Chunk, Message, Role, Sampling
 from chat.local import LocalModel
 from chat.placement import Placement
-from chat.prompt import PromptBuilder
 from errors import AppError
 from finetune import config, demo_data, demo_model
 from finetune.chat import train
@@ -45,8 +44,6 @@ RECIPE = demo_data.FOLDER / "recipe.toml"
 _PASSES = 3
 """So often each question stands in the conversations that are written, varied anew each time; the recipe's epochs come
 on top."""
-_GROUNDED = 0.06
-"""The share of conversations that end with a question behind passages."""
 _AT_ONCE = 16
 
 
@@ -117,12 +114,10 @@ def run(
 
 def _prepare(made: Path, taught: Sequence[Taught], paraphrases: Sequence[Taught], shape: Shape) -> None:
     """The model with random weights, and the conversations."""
-    found = demo_data.library()
-    tokenizer = demo_model.tokenizer_from(demo_data.texts(taught, found))
+    tokenizer = demo_model.tokenizer_from(demo_data.texts(taught))
     count = demo_model.random_model(tokenizer, made / "base", shape)
-    prompts = PromptBuilder(tokenizer, "openchatkit", demo_model.CONTEXT)
-    dealer = demo_data.Dealer(prompts, found, _GROUNDED)
-    conversations = demo_data.write(dealer.conversations(taught, _PASSES), made / "conversations.jsonl")
+    dealt = demo_data.Dealer().conversations(taught, _PASSES)
+    conversations = demo_data.write(dealt, made / "conversations.jsonl")
     demo_data.write(demo_data.alone(paraphrases), made / "paraphrases.jsonl")
     _say(
         f"A GPT-NeoX of {count / 1e6:.1f} million random numbers, and {conversations:,} conversations that hold "

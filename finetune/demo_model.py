@@ -12,7 +12,7 @@ from typing import Any
 
 END = "<|endoftext|>"
 CONTEXT = 512
-"""Tokens it reads at once. Half are for what is asked, so of long passages the app sets the beginning."""
+"""Tokens it reads at once."""
 _VOCABULARY = 2048
 _SPREAD = 0.06
 """Standard deviation of the random weights. An adapter, which leaves them alone, learns little from smaller ones."""

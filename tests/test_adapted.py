@@ -12,13 +12,14 @@ import pytest
 
 from chat import adapter
 from chat.adapted import AdaptedModel
-from chat.base import Sampling
+from chat.base import NO_SOURCES, Sampling
 from chat.local import LocalModel
 from chat.making import Chosen, ModelMaker
 from chat.placement import Placement
 from chat.runs import Runs, read
 from chat.slot import ModelSlot
 from errors import AppError, ModelError
+from retrieval.rerank import THRESHOLD
 from tests.facts import check_told
 from tests.test_placement import make_adapter
 from tests.tiny_model import DIALOGUES, answer, ask, make_tiny_model, ready, shared_tiny_model, text
@@ -171,6 +172,26 @@ def test_the_format_that_a_run_was_taught_in_is_the_one_it_is_asked_in(base: Pat
     (tmp_path / "lora" / "run.json").write_text(json.dumps(record))
     model = AdaptedModel(read(tmp_path / "lora"), ready(base))
     assert model.prompt_of(ask("Hello!")).endswith("<human>: Hello!\n<bot>:")
+
+
+@pytest.mark.parametrize("kind", ["adapter", "full"])
+def test_a_run_that_was_taught_without_sources_is_given_none(
+    slot: ModelSlot, base: Path, tmp_path: Path, kind: str
+) -> None:
+    folder = tmp_path / "taught"
+    if kind == "full":
+        shutil.copytree(base, folder)
+    else:
+        make_adapter(folder, base_model_name_or_path=str(base))
+    make = maker(slot, tmp_path)
+    cases: tuple[tuple[dict[str, bool], float], ...] = (
+        ({}, THRESHOLD),
+        ({"sources": True}, THRESHOLD),
+        ({"sources": False}, NO_SOURCES),
+    )
+    for recipe, least in cases:
+        (folder / "run.json").write_text(json.dumps({"recipe": {"model": recipe}, "finished": "x"}))
+        assert make("run:taught").least == least
 
 
 def refused(slot: ModelSlot, make: ModelMaker, name: str) -> AppError:

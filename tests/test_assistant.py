@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.assistant import LONGEST_QUESTION, Ask
+from chat.base import NO_SOURCES
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.startup import Startup, Step
@@ -84,6 +85,17 @@ def test_a_moderator_that_fails_refuses(make: Make) -> None:
     turn = turn_of(make(moderator=Words(failure=ModerationError("It is down."))).reply("Hello?"))
     assert turn.outcome is Outcome.QUESTION_REFUSED
     assert "could not be checked" in turn.reason
+
+
+def test_a_model_that_was_taught_without_sources_is_given_none(make: Make) -> None:
+    bench = make(Engine(["He did."], least=NO_SOURCES))
+    events = bench.reply("Who discovered penicillin?")
+    turn = turn_of(events)
+    assert (turn.outcome, turn.answer, turn.passages) == (Outcome.ANSWERED, "He did.", ())
+    assert turn.notices == ("This model was taught to answer from memory, so no source was searched for it.",)
+    assert turn_of(bench.reply("Who discovered penicillin?", sources=())).notices == ()
+    assert [request.passages for request in bench.engine.asked] == [(), ()]
+    assert turn_of(bench.reply(f"a {HARM} question")).outcome is Outcome.QUESTION_REFUSED
 
 
 @pytest.mark.parametrize("failure", [SourceError("The shelf is on fire."), RuntimeError("bug")])

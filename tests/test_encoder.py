@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
 import encoder as module
 from encoder import SentenceEncoder
 from errors import ModelError
-from packed import PackedLinear, pack
+from packed import PackedBert, PackedLinear, packed
 
 
 def test_vectors_are_unit_long_and_near_for_like_meanings(encoder: SentenceEncoder) -> None:
@@ -37,18 +38,55 @@ def test_the_order_of_texts_is_kept_across_batches(encoder: SentenceEncoder) -> 
 
 
 def test_packed_layers_compute_what_they_are_made_from() -> None:
-    linear = torch.nn.Linear(384, 96, dtype=torch.bfloat16)
-    bare = torch.nn.Linear(384, 96, bias=False, dtype=torch.bfloat16)
-    inner = torch.nn.Sequential(torch.nn.GELU(), bare)
-    net = torch.nn.Sequential(linear, inner)
-    for given, rows in ((linear, torch.randn(3, 50, 384)), (bare, torch.randn(7, 384))):
-        expected = given.float()(rows.bfloat16().float())
-        packed = PackedLinear(given.bfloat16())(rows.bfloat16())
-        assert packed.dtype == torch.bfloat16 and packed.shape == expected.shape
-        assert torch.allclose(packed.float(), expected, atol=0.05)
-    pack(net)
-    assert [type(part) for part in (*net, *inner)][:3] == [PackedLinear, torch.nn.Sequential, torch.nn.GELU]
-    assert isinstance(inner[1], PackedLinear)
+    wide, bare = torch.nn.Linear(384, 96), torch.nn.Linear(384, 96, bias=False)
+    rows = torch.randn(3, 50, 384).bfloat16()
+    for layers in ([wide], [bare], [wide, torch.nn.Linear(384, 64)]):
+        expected = torch.cat([layer(rows.float()) for layer in layers], dim=-1)
+        ours = PackedLinear([layer.bfloat16() for layer in layers])
+        found, sums = ours(rows), ours.added(rows, expected.bfloat16())
+        assert found.dtype == torch.bfloat16 and found.shape == expected.shape
+        assert torch.allclose(found.float(), expected, atol=0.05)
+        assert torch.allclose(sums.float(), 2 * expected, atol=0.1)
+        assert torch.allclose(ours(rows, "gelu").float(), torch.nn.functional.gelu(expected), atol=0.05)
+        for layer in layers:
+            layer.float()
+
+
+def test_every_linear_layer_of_a_network_is_packed() -> None:
+    inner = torch.nn.Sequential(torch.nn.GELU(), torch.nn.Linear(96, 96, bias=False))
+    net = packed(torch.nn.Sequential(torch.nn.Linear(384, 96), inner).bfloat16())
+    assert [type(part) for part in (*net, *inner)] == [
+        PackedLinear,
+        torch.nn.Sequential,
+        torch.nn.GELU,
+        PackedLinear,
+    ]
+
+
+def test_a_packed_bert_reads_as_the_one_it_is_made_from() -> None:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128}
+    net = BertModel(BertConfig(vocab_size=100, initializer_range=0.1, **shape)).eval()
+    ids = torch.randint(5, 100, (3, 17))
+    lengths = torch.tensor([17, 9, 1])
+    mask = (torch.arange(17) < lengths[:, None]).long()
+    with torch.inference_mode():
+        expected = net(input_ids=ids, attention_mask=mask).last_hidden_state
+        whole = net(input_ids=ids, attention_mask=torch.ones_like(mask)).last_hidden_state
+        ours = packed(net.bfloat16())
+        assert isinstance(ours, PackedBert) and ours.config.hidden_size == 64
+        assert ours.get_input_embeddings().weight.shape == (100, 64)
+        found = ours(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        assert (found - expected)[mask.bool()].abs().max() < 0.1
+        assert (ours(ids, torch.ones_like(mask)).last_hidden_state.float() - whole).abs().max() < 0.1
+    assert (expected[mask.bool()] - whole[mask.bool()]).abs().max() > 0.3  # the mask matters here
+
+
+def test_another_activation_than_gelu_is_left_to_transformers() -> None:
+    net = BertModel(
+        BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, hidden_act="relu")
+    )
+    assert packed(net.bfloat16()) is net and isinstance(net.encoder.layer[0].output.dense, PackedLinear)
 
 
 def test_nothing_encodes_to_nothing(encoder: SentenceEncoder) -> None:

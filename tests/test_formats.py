@@ -59,6 +59,18 @@ def test_an_rtf_keeps_its_notes_beside_what_they_explain() -> None:
     assert "214 steps.\n\n[1] The date stands in the log-book of Ada Marsh, the first keeper.\n\nThe walls" in whole
 
 
+def test_an_rtf_keeps_its_headings(tmp_path: Path) -> None:
+    headings = re.findall(r"^#.*", text(FILES / "report.rtf"), re.MULTILINE)
+    assert headings[:3] == ["# The tower", "## The lamp", "# Visitors and income"]
+    path = tmp_path / "own.rtf"
+    path.write_bytes(
+        rb"{\rtf1\ansi{\stylesheet{\s1\outlinelevel0 Heading 1;}}"
+        rb"{\pard\outlinelevel0\b Caf\'e9\par}{\pard\outlinelevel9 Plain.\par}"
+        rb"\trowd\pard\intbl\outlinelevel1 Price\cell Name\cell\row\pard After.\par}"
+    )
+    assert text(path) == "# Café\n\nPlain.\n\nPrice: Name\n\nAfter."
+
+
 def test_an_rtf_that_is_cut_off_in_a_note_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "cut.rtf"
     path.write_bytes(

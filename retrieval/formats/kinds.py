@@ -46,7 +46,7 @@ KINDS = (
         "an OpenDocument presentation", "OpenDocument 演示文稿", (".odp", ".otp"), "open_document", "odp", headed=True
     ),
     Kind("an EPUB book", "EPUB 电子书", (".epub",), "epub", "epub", headed=True),
-    Kind("an RTF document", "RTF 文档", (".rtf",), "rtf", "rtf"),
+    Kind("an RTF document", "RTF 文档", (".rtf",), "rtf", "rtf", headed=True),
     Kind("a web page", "网页", (".html", ".htm", ".xhtml"), "html", "text", headed=True),
     Kind("a Markdown file", "Markdown 文件", (".md", ".markdown"), "markdown", "text"),
     Kind("a table of text", "文本表格", (".csv", ".tsv", ".tab"), "delimited", "text"),

@@ -1,7 +1,4 @@
-"""RTF 1.9: its text, paragraphs, table rows, and notes after the paragraph that refers to them.
-
-Headings are not told apart from other text.
-"""
+"""RTF 1.9: its text, headings, paragraphs, table rows, and notes after the paragraph that refers to them."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from itertools import groupby, islice
 
 from retrieval.base import Part
 from retrieval.formats.base import File
-from retrieval.formats.blocks import one_line, packed, table
+from retrieval.formats.blocks import heading, one_line, packed, table
 
 _TITLE = re.compile(rb"\{\\title ([^{}\\]{1,200})\}")
 _HEAD = 2**16
@@ -19,6 +16,10 @@ _NOTE = re.compile(r"\{(?:\\\*)?\\footnote(?![a-z])")
 """Opens the group of a footnote or an endnote."""
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _PARAGRAPH = re.compile(r"\\(?:par|row)(?![a-z])")
+_OUTLINE = re.compile(r"\\outlinelevel([0-8])(?![0-9])")
+"""Makes a paragraph a heading; level 9 is that of plain text."""
+_MARK = "\ue000"
+_MARKED = re.compile(rf"{_MARK}([0-8])")
 
 
 def title(file: File) -> str:
@@ -30,9 +31,15 @@ def title(file: File) -> str:
 def parts(file: File, start: int) -> Iterator[Part]:
     from striprtf.striprtf import rtf_to_text
 
-    text = rtf_to_text(_notes_apart(file.path.read_bytes().decode("latin-1")), errors="replace")
+    text = _notes_apart(_headings_marked(file.path.read_bytes().decode("latin-1")))
+    text = rtf_to_text(text, errors="replace")
     blocks = list(_blocks(text.split("\n")))
     return islice(packed((block, (i + 1) / len(blocks)) for i, block in enumerate(blocks)), start, None)
+
+
+def _headings_marked(text: str) -> str:
+    """Each heading begins with a mark and its level: striprtf leaves formatting out."""
+    return _OUTLINE.sub(rf"\g<0>{{\\uc1\\u{ord(_MARK)}?\1}}", text)
 
 
 def _notes_apart(text: str) -> str:
@@ -71,9 +78,15 @@ def _group_end(text: str, start: int) -> int:
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:
-    """Each line a paragraph; lines with cells, which end in “|”, together a table."""
+    """Each line a paragraph or a heading; lines with cells, which end in “|”, together a table."""
     for in_table, run in groupby(lines, key=lambda line: line.rstrip().endswith("|")):
         if in_table:
-            yield table([line.rstrip().removesuffix("|").split("|") for line in run])
+            yield table([_MARKED.sub("", line).rstrip().removesuffix("|").split("|") for line in run])
         else:
-            yield from filter(None, map(one_line, run))
+            yield from filter(None, map(_block, run))
+
+
+def _block(line: str) -> str:
+    marked = _MARKED.search(line)
+    text = one_line(_MARKED.sub("", line))
+    return heading(int(marked[1]) + 1, text) if marked else text
