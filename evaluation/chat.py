@@ -28,7 +28,7 @@ from typing import Any
 from chat.placement import DTYPES, QUANTISATIONS, Placement
 from encoder import SentenceEncoder
 from errors import AppError, InputError
-from evaluation.engines import READER, Named, answers, names, opened, say
+from evaluation.engines import READER, Named, answers, names, opened
 from evaluation.items import Item
 from evaluation.measures import MEASURES, Judge, Judged, paired, sums
 from evaluation.significance import LEVEL, RESAMPLES, difference, estimate, holm, p_value
@@ -64,7 +64,7 @@ def run(
 ) -> Outcome:
     """Put a suite to one model. Raises `ModelError` and `InputError`."""
     contestant = opened(named, name, placement, judge, server)
-    said = answers(contestant, items, say)
+    said = answers(contestant, items, _tell)
     losses: Sequence[Any] = [None] * len(items)
     if contestant.local is not None:
         from evaluation.likelihood import losses as losses_of
@@ -220,6 +220,11 @@ def _outcomes(options: argparse.Namespace) -> list[Outcome]:
         run(named, name, items, placement, judge, (options.remote_model, key))
         for named, name in zip(options.named, names(options.named), strict=True)
     ]
+
+
+def _tell(text: str) -> None:
+    """How far it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _runs(item: Item) -> bool:
