@@ -82,6 +82,13 @@ def test_citations_of_more_than_the_gold_source_cost_precision(judge: Judge) -> 
     assert (found["cites_precision"], found["cites_recall"]) == (0.5, 1)
 
 
+def test_citations_count_as_the_app_shows_them(judge: Judge) -> None:
+    # A number twice in a mark is one citation, and one of no source is none.
+    for mark in ("[1, 1]", "[1, 7]"):
+        found = row(judge, GROUNDED, f"The first keeper was Olaf Brand, a sailor from Bergen {mark}.")
+        assert (found["cites_supported"], found["cites_precision"]) == (0, 0)
+
+
 def test_citations_do_not_spoil_an_exact_match(judge: Judge) -> None:
     found = row(judge, GROUNDED, "Agnes Tolland [2]")
     assert (found["exact"], found["f1"]) == (1, 1)
