@@ -210,16 +210,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outcomes(options: argparse.Namespace) -> list[Outcome]:
+    key = _key(options.remote_key_file)
+    if options.out is not None:
+        _make(options.out)
     items = sample([item for item in load_suite(options.suite) if not (options.no_code and _runs(item))], options.limit)
     if not items:
         raise InputError(f"{options.suite} holds nothing but code, which --no-code leaves out; leave that out.")
-    key = options.remote_key_file.read_text(encoding="utf-8").strip() if options.remote_key_file else ""
     placement = Placement(options.device, options.dtype, options.quantisation)
     judge = SentenceJudge(UnitVectors(SentenceEncoder()))
     return [
         run(named, name, items, placement, judge, (options.remote_model, key))
         for named, name in zip(options.named, names(options.named), strict=True)
     ]
+
+
+def _key(file: Path | None) -> str:
+    """The key in a file; none without one."""
+    try:
+        return file.read_text(encoding="utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--remote-key-file {file} cannot be read ({type(error).__name__}); name a text file that holds the key."
+        ) from error
+
+
+def _make(folder: Path) -> None:
+    """Before anything is asked, which may take hours."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out {folder} cannot be made ({error.strerror}); name a folder that can be written to."
+        ) from error
 
 
 def _tell(text: str) -> None:

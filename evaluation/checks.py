@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat.citations import marks
+from chat.citations import ALWAYS, renumbered
 from evaluation.code_run import passes
 from evaluation.items import Check, Item
 from evaluation.refusals import refuses
@@ -98,13 +98,7 @@ def fault(check: Check) -> str:
 
 def without_citations(text: str, sources: int) -> str:
     """A text without its `[n]` and the space before them; all of it where nothing could be cited."""
-    if not sources:
-        return text
-    pieces, at = [], 0
-    for mark in marks(text, sources):
-        pieces.append(text[at : mark.start].rstrip(" \t"))
-        at = mark.end
-    return "".join([*pieces, text[at:]])
+    return renumbered(text, dict.fromkeys(range(max(sources, ALWAYS) + 1), 0)) if sources else text
 
 
 def mentioned(text: str, wordings: Sequence[str]) -> bool:

@@ -276,6 +276,17 @@ def test_a_server_that_fails_ends_the_run_with_one_sentence(pairs: Path, capsys:
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_what_cannot_be_written_or_read_is_told_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff")
+    for flags in (["--out", str(file / "report")], *(["--remote-key-file", str(f)] for f in (file, tmp_path / "none"))):
+        assert main(["--model", "no/such-model", *flags]) == 1
+        said = capsys.readouterr().err.strip()
+        assert said.startswith(" ".join(flags)) and said.endswith(".") and "\n" not in said
+
+
 def test_an_adapter_is_for_the_model_before_it(capsys: pytest.CaptureFixture[str]) -> None:
     for flags in (["--adapter", "x", "--model", "reader"], ["--model", "a", "--adapter", "x", "--adapter", "y"], []):
         with pytest.raises(SystemExit):
