@@ -17,9 +17,10 @@ from pathlib import Path
 
 import settings as configuration
 from chat import catalogue
-from chat.commands import COMMANDS, Offer, Session
+from chat.commands import available
 from chat.console import Console, Keyboard
 from chat.conversation import begin
+from chat.session import Offer, Session
 from chat.terminal import Terminal
 from errors import AppError, SettingsError
 from heap import keep_little
@@ -86,7 +87,7 @@ def _terminal(core: Core, settings: Settings, environ: Mapping[str, str]) -> Ter
         offer,
         core.reader,
         core.make_model,
-        Keyboard(sys.stdin, [f"/{name}" for name in COMMANDS]),
+        Keyboard(sys.stdin, [f"/{name}" for name in available(ratings=offer.ratings, terminal=True)]),
         Console(sys.stdout, sys.stderr, live, colours=not environ.get("NO_COLOR")),
         lambda: tuple(run.id for run in core.runs.all()),
         core.ratings,

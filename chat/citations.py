@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _NUMBERS = r"\d{1,4}(?:\s*[,，、;；]\s*\d{1,4})*"
-_ALWAYS = 99
+ALWAYS = 99
 """Numbers up to this one are citations even without such a source: invented ones."""
 _MARK = re.compile(
     rf"(?<![\\\[])\[\s*(?P<square>{_NUMBERS})\s*\](?![(\]])"
@@ -68,7 +68,7 @@ def marks(text: str, count: int) -> Iterator[Mark]:
             continue
         if count == 0 and len(numbers) > 1:
             continue
-        if max(numbers) > max(count, _ALWAYS):
+        if max(numbers) > max(count, ALWAYS):
             continue
         yield Mark(start, end, numbers)
 

@@ -19,111 +19,19 @@ from functools import partial
 from types import MappingProxyType
 
 from chat import command_texts
-from chat.assistant import Ask, check_question
-from chat.base import Sampling
-from chat.conversation import Conversation, Outcome, Turn, begin, continued, new_id
-from chat.rating import Rating, Thumb, typed
+from chat.assistant import Ask
+from chat.conversation import Outcome, Turn, begin, continued
+from chat.rating import Thumb, typed
 from chat.ratings import rateable
 from chat.runs import PREFIX
 from chat.sampling_limits import LIMITS, changed
+from chat.session import Contest, LoadModel, Offer, Quit, Rate, Response, Session, ShowPrompt
 from chat.sources import Source
 from errors import InputError
 
 _NAME = re.compile(r"[/／](?P<name>\?|[A-Za-z][A-Za-z0-9_]*)(?P<argument>\s.*|)\Z", re.DOTALL)
 _SETTING = re.compile(r"(?P<name>\w+)\s*=\s*(?P<value>[^\s,;]+)[\s,;]*")
 _SWITCH: Mapping[str, bool] = MappingProxyType({"on": True, "off": False})
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One person's conversation and switches."""
-
-    conversation: Conversation
-    sources: tuple[str, ...]
-    """Names of the sources that are searched."""
-    moderation: bool = True
-    sampling: Sampling = Sampling()
-    language: str = "en"
-
-    def say(self, key: str, **values: object) -> str:
-        return command_texts.say(self.language, key, **values)
-
-    def ask(self, question: str, *, raw: bool = False) -> Ask:
-        """The question, to be answered the way the switches stand."""
-        return Ask(
-            turn_id=new_id(),
-            question=check_question(question),
-            conversation=self.conversation,
-            sources=() if raw else self.sources,
-            moderation=self.moderation,
-            sampling=self.sampling,
-            raw=raw,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What there is to choose from, and what the operator decides."""
-
-    sources: tuple[Source, ...]
-    model: str
-    """Name of the model that answers now."""
-    reader: str
-    """Name of the built-in reader."""
-    models: tuple[str, ...] = ()
-    """Models that are suggested; others load too."""
-    models_allowed: bool = True
-    moderation_forced: bool = False
-    ratings: bool = False
-    """Whether answers can be rated."""
-    terminal: bool = True
-    """Whether a terminal shows it: there columns line up, and there is something to leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadModel:
-    """Load this model and use it; the reader's name means the reader."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShowPrompt:
-    """Show the prompt of this turn (`Assistant.prompt_of`)."""
-
-    turn: Turn
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """Record that what moderation said of this turn is wrong (`Assistant.contest`)."""
-
-    turn: Turn
-    keep_text: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Record what the person thinks of this turn (`Ratings.rate`); None takes it back."""
-
-    turn: Turn
-    rating: Rating | None
-
-
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """The person leaves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What a line led to."""
-
-    session: Session
-    text: str = ""
-    effect: Ask | LoadModel | ShowPrompt | Contest | Rate | Quit | None = None
-    draft: str = ""
-    """What returns to the input line."""
 
 
 Handler = Callable[[Session, str, Offer], Response]
@@ -150,6 +58,12 @@ def is_command(line: str) -> bool:
     return line.lstrip().startswith(("/", "／"))
 
 
+def available(*, ratings: bool, terminal: bool) -> dict[str, Command]:
+    """The commands that work here, by name: those that rate where answers can be rated, /quit in a terminal."""
+    left_out = {*(() if ratings else _RATE), *(() if terminal else ("quit",))}
+    return {name: command for name, command in COMMANDS.items() if name not in left_out}
+
+
 def run(line: str, session: Session, offer: Offer) -> Response:
     """What a typed line leads to. Raises `InputError`."""
     line = line.strip()
@@ -162,7 +76,7 @@ def run(line: str, session: Session, offer: Offer) -> Response:
     name, argument = match["name"].lower(), match["argument"].strip()
     command = COMMANDS.get(_ALIASES.get(name, name))
     if command is None:
-        raise _unknown(name, line)
+        raise _unknown(name, line, offer)
     if command.needs and not argument:
         raise _refusal("needs", usage=f"/{command.name} TEXT")
     return command.handler(session, argument, offer)
@@ -180,8 +94,8 @@ def finished(session: Session, ask: Ask, turn: Turn) -> Session:
 
 
 def _help(session: Session, argument: str, offer: Offer) -> Response:
-    commands = [command for command in COMMANDS.values() if offer.terminal or command.handler is not _quit]
-    usages = {command.usage(session.language): command.help[_language(session)] for command in commands}
+    commands = available(ratings=offer.ratings, terminal=offer.terminal)
+    usages = {command.usage(session.language): command.help[_language(session)] for command in commands.values()}
     width = max(map(len, usages))
     lines = [f"{usage:<{width}}  {says}" if offer.terminal else f"{usage} — {says}" for usage, says in usages.items()]
     return Response(session, "\n".join([*lines, session.say("help_else")]))
@@ -221,7 +135,8 @@ def _hyperparameters(session: Session, argument: str, offer: Offer) -> Response:
 def _model(session: Session, argument: str, offer: Offer) -> Response:
     if not argument:
         names = "".join(f"\n  {name}" for name in (offer.reader, *offer.models))
-        return Response(session, session.say("model", name=offer.model) + session.say("models") + names)
+        others = session.say("models") + names if offer.models_allowed else ""
+        return Response(session, session.say("model", name=offer.model) + others)
     if not offer.models_allowed:
         raise _refusal("model_fixed")
     run = PREFIX + argument
@@ -295,8 +210,10 @@ def _rate(session: Session, argument: str, offer: Offer, thumb: Thumb) -> Respon
 def rated(session: Session, turn: Turn) -> Response:
     """The session once its turn was rated, and the thanks for it."""
     rating = turn.rating
-    key = "rated_off" if rating is None else "rated_text" if rating.keep else "rated"
-    key = "rated_barred" if rating is not None and rating.barred else key
+    if rating is None:
+        key = "rated_off"
+    else:
+        key = "rated_barred" if rating.barred else "rated_text" if rating.keep else "rated"
     return Response(dataclasses.replace(session, conversation=session.conversation.put(turn)), session.say(key))
 
 
@@ -338,8 +255,10 @@ def _refusal(key: str, **values: object) -> InputError:
     return InputError(command_texts.say("en", key, **values), zh=command_texts.say("zh", key, **values))
 
 
-def _unknown(name: str, line: str) -> InputError:
-    close = difflib.get_close_matches(name, [*COMMANDS, *_ALIASES], n=1)
+def _unknown(name: str, line: str, offer: Offer) -> InputError:
+    known = available(ratings=offer.ratings, terminal=offer.terminal)
+    aliases = [alias for alias, meant in _ALIASES.items() if meant in known]
+    close = difflib.get_close_matches(name, [*known, *aliases], n=1)
     if not close:
         return _refusal("unknown", name=name[:40], line=_short(line))
     return _refusal("mistyped", name=name[:40], command=_ALIASES.get(close[0], close[0]), line=_short(line))
@@ -384,6 +303,7 @@ _HANDLERS: Mapping[str, Handler] = MappingProxyType(
     }
 )
 _NEED_TEXT = frozenset({"say", "raw_say"})
+_RATE = ("good", "bad")
 _ALIASES: Mapping[str, str] = MappingProxyType({"?": "help", "exit": "quit"})
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(

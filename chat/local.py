@@ -39,8 +39,9 @@ class LocalModel:
     """A transformers model as a chat engine. `context_limit` caps the tokens it reads at once, to bound memory.
 
     `users` answers are written at the same time; with a `lender`, each on a GPU that is lent for it. `format` is the
-    prompt's (a key of `chat.formats.FORMATS`) where the model does not tell it; without `sources` it is given none.
-    Only the request's own sampling counts; what a model's generation_config.json recommends is not used.
+    prompt's (a key of `chat.formats.FORMATS`); where it is empty, the model tells it once it is loaded. Without
+    `sources` it is given none. Only the request's own sampling counts; what a model's generation_config.json recommends
+    is not used.
     """
 
     def __init__(
@@ -112,8 +113,8 @@ class LocalModel:
         net, tokenizer = self._open(progress)
         known = self.known
         context = min(self.context_limit, context_of(net.config, tokenizer), known.context if known else 2**31)
-        format = self.format or (known.format if known else format_of(tokenizer, net.config.model_type))
-        prompts = PromptBuilder(tokenizer, format, context)
+        self.format = self.format or (known.format if known else format_of(tokenizer, net.config.model_type))
+        prompts = PromptBuilder(tokenizer, self.format, context)
         declared = _declared_ends(net, tokenizer)
         self._tokenizer, self._prompts = tokenizer, prompts
         self._ends = declared | prompts.end_of_turn(declared)

@@ -102,9 +102,11 @@ def read_of(turns: Turns, history: Sequence[Message], sources: Sequence[Passage]
     return (*history, Message(Role.USER, grounded_turn(turns.question, sources, brief)))
 
 
-def all_of(turns: Turns, passages: Sequence[Passage], brief: bool) -> Kept | None:
-    """What is kept where there is room for all; None where there is only for the brief instructions."""
-    return Kept(turns.history, tuple(passages)) if not (brief and passages) else None
+def read_where_cut(turns: Turns, passages: Sequence[Passage], kept: Kept, brief: bool) -> tuple[Message, ...]:
+    """The messages as a model reads them; none where it reads all of them, the passages and the long instructions."""
+    if kept == Kept(turns.history, tuple(passages)) and not (brief and passages):
+        return ()
+    return read_of(turns, kept.history, kept.sources, brief)
 
 
 def whole(messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
@@ -192,7 +194,7 @@ class PromptBuilder:
             lead="" if tail else self.format.lead,
             room=min(max_new_tokens, self.context - len(ids) - len(tail)),
             begun=tail,
-            read=() if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief),
+            read=read_where_cut(turns, passages, kept, brief),
             notices=(
                 *(() if turns.history else self.format.caution),
                 *what_was_left_out(kept, passages, self.context),

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chat.base import Message, Role
-from chat.citations import renumbered
+from chat.citations import ALWAYS, renumbered
 from chat.conversation import Conversation, Kind, Outcome, Turn
 from chat.prompt import whole
 from chat.rating import Keep, Rating, Reason, Thumb
@@ -43,8 +43,6 @@ MOST = 20_000
 _LONGEST = 200_000
 """Characters of the messages that are kept of one turn: the oldest leave first."""
 _BUSY_S = 10.0
-_ANYWHERE = 99
-"""Numbers up to this one are read as citations in an ideal answer."""
 _NOT_RATED = frozenset({Outcome.PENDING, Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED, Outcome.FAILED})
 _WHOLE = frozenset({Outcome.ANSWERED, Outcome.UNANSWERED})
 _SCHEMA = """
@@ -135,7 +133,7 @@ class Ratings:
             kept = agreed and not barred
             rating = dataclasses.replace(rating, keep=kept, barred=barred, ideal=rating.ideal if kept else "")
         else:
-            with self._write() as base:
+            with self._transaction() as base:
                 base.execute("DELETE FROM ratings WHERE turn = ?", (turn.id,))
         return dataclasses.replace(turn, rating=rating)
 
@@ -144,7 +142,7 @@ class Ratings:
         if not self._path.exists():
             return
         try:
-            with self._write() as base:
+            with self._transaction() as base:
                 base.execute(f"{_LET_GO} AND conversation = ?", (conversation.id,))
         except InputError:
             logger.exception("Ratings could not be let go of")
@@ -153,14 +151,14 @@ class Ratings:
         """How many of a visitor's ratings are kept with their text. Raises `InputError` where that cannot be read."""
         if not self._path.exists():
             return 0
-        with self._write() as base:
+        with self._transaction() as base:
             asked = "SELECT count(*) FROM ratings WHERE owner = ? AND messages IS NOT NULL"
             return int(base.execute(asked, (_hashed(owner),)).fetchone()[0])
 
     def forget(self, owner: str) -> None:
         """Delete every rating of a visitor that is still known to be theirs. Raises `InputError`."""
         if owner and self._path.exists():
-            with self._write() as base:
+            with self._transaction() as base:
                 base.execute("DELETE FROM ratings WHERE owner = ?", (_hashed(owner),))
 
     def counts(self) -> list[Count]:
@@ -170,7 +168,7 @@ class Ratings:
         thumbs: Counter[tuple[str, str]] = Counter()
         reasons: Counter[tuple[str, str]] = Counter()
         texts: Counter[str] = Counter()
-        with self._write() as base:
+        with self._transaction() as base:
             found = base.execute("SELECT model, thumb, reasons, messages IS NOT NULL FROM ratings").fetchall()
         for model, thumb, words, text in found:
             thumbs[model, thumb] += 1
@@ -204,7 +202,7 @@ class Ratings:
             turn.outcome in _WHOLE,
             *text,
         )
-        with self._write() as base:
+        with self._transaction() as base:
             base.execute(
                 "INSERT OR REPLACE INTO ratings (turn, conversation, owner, time, model, thumb, reasons, agreed, "
                 f"flagged, screened, ended, messages, answer, ideal) VALUES ({', '.join('?' * len(row))})",
@@ -216,7 +214,7 @@ class Ratings:
             )
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         """The file, within one transaction. Raises `InputError` where it cannot be used."""
         with self._lock:
             try:
@@ -226,8 +224,8 @@ class Ratings:
             except (OSError, sqlite3.Error) as error:
                 logger.error("The ratings in %s cannot be used: %s", self._path, error)
                 raise InputError(
-                    "This could not be recorded, because the app cannot write to its data folder; tell the operator.",
-                    zh="无法记录：应用不能写入数据文件夹；请告知管理员。",
+                    "The ratings cannot be used, because the app cannot write to its data folder; tell the operator.",
+                    zh="评价无法使用：应用不能写入数据文件夹；请告知管理员。",
                 ) from error
 
     def _make_ready(self) -> None:
@@ -326,7 +324,7 @@ def _messages(conversation: Conversation, turn: Turn) -> Sequence[Message]:
 def _placed(turn: Turn, text: str) -> str:
     """A text that cites by the numbers that are shown, with places instead; citations of nothing are left out."""
     numbers = turn.numbers or range(1, len(turn.passages) + 1)
-    places = dict.fromkeys(range(1, _ANYWHERE + 1), 0)
+    places = dict.fromkeys(range(1, ALWAYS + 1), 0)
     places |= {number: place for place, number in enumerate(numbers, start=1) if number}
     return renumbered(text, places)
 

@@ -19,7 +19,7 @@ from chat.base import Message, Role
 from chat.budget import Ruler
 from chat.budget import fit as budget_fit
 from chat.left_out import what_was_left_out
-from chat.prompt import HEAD_SHARE, SOURCES_HEAD, all_of, read_of, turns_of
+from chat.prompt import HEAD_SHARE, SOURCES_HEAD, read_of, read_where_cut, turns_of
 from chat.role_tags import LINE_START
 from errors import InputError
 from retrieval.base import Passage
@@ -129,8 +129,7 @@ def fit(
     kept = budget_fit(turns.history, passages, budget, reserved, Ruler(length, tokens_of, _cut))
     room = min(max_new_tokens, context - length(kept.history, kept.sources))
     told = what_was_left_out(kept, passages, context)
-    read = () if all_of(turns, passages, brief) == kept else read_of(turns, kept.history, kept.sources, brief)
-    return Fitted(_sent(chat(kept.history, kept.sources)), room, told, read)
+    return Fitted(_sent(chat(kept.history, kept.sources)), room, told, read_where_cut(turns, passages, kept, brief))
 
 
 def _sent(spoken: Sequence[Message]) -> tuple[dict[str, str], ...]:

@@ -12,25 +12,13 @@ from types import FrameType
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
 from chat.bilingual import told
-from chat.commands import (
-    Contest,
-    LoadModel,
-    Offer,
-    Quit,
-    Rate,
-    Response,
-    Session,
-    ShowPrompt,
-    contested,
-    finished,
-    rated,
-    run,
-)
+from chat.commands import contested, finished, rated, run
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, Turn
 from chat.events import Delta, Done, Event, Stage, Status
 from chat.flags import in_brackets
 from chat.ratings import Ratings
+from chat.session import Contest, LoadModel, Offer, Quit, Rate, Response, Session, ShowPrompt
 from chat.slot import MakeModel
 from errors import AppError
 from retrieval.base import Passage

@@ -28,10 +28,11 @@ from typing import Any
 from chat.placement import DTYPES, QUANTISATIONS, Placement
 from encoder import SentenceEncoder
 from errors import AppError, InputError
-from evaluation.engines import READER, Named, answers, names, opened, say
+from evaluation.engines import READER, Named, answers, names, opened
+from evaluation.items import Item
 from evaluation.measures import MEASURES, Judge, Judged, paired, sums
 from evaluation.significance import LEVEL, RESAMPLES, difference, estimate, holm, p_value
-from evaluation.suite import DEFAULT, Item, load_suite, sample
+from evaluation.suite import DEFAULT, load_suite, sample
 from retrieval.judge import SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
@@ -63,7 +64,7 @@ def run(
 ) -> Outcome:
     """Put a suite to one model. Raises `ModelError` and `InputError`."""
     contestant = opened(named, name, placement, judge, server)
-    said = answers(contestant, items, say)
+    said = answers(contestant, items, _tell)
     losses: Sequence[Any] = [None] * len(items)
     if contestant.local is not None:
         from evaluation.likelihood import losses as losses_of
@@ -209,16 +210,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outcomes(options: argparse.Namespace) -> list[Outcome]:
+    key = _key(options.remote_key_file)
+    if options.out is not None:
+        _make(options.out)
     items = sample([item for item in load_suite(options.suite) if not (options.no_code and _runs(item))], options.limit)
     if not items:
         raise InputError(f"{options.suite} holds nothing but code, which --no-code leaves out; leave that out.")
-    key = options.remote_key_file.read_text(encoding="utf-8").strip() if options.remote_key_file else ""
     placement = Placement(options.device, options.dtype, options.quantisation)
     judge = SentenceJudge(UnitVectors(SentenceEncoder()))
     return [
         run(named, name, items, placement, judge, (options.remote_model, key))
         for named, name in zip(options.named, names(options.named), strict=True)
     ]
+
+
+def _key(file: Path | None) -> str:
+    """The key in a file; none without one."""
+    try:
+        return file.read_text(encoding="utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--remote-key-file {file} cannot be read ({type(error).__name__}); name a text file that holds the key."
+        ) from error
+
+
+def _make(folder: Path) -> None:
+    """Before anything is asked, which may take hours."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out {folder} cannot be made ({error.strerror}); name a folder that can be written to."
+        ) from error
+
+
+def _tell(text: str) -> None:
+    """How far it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _runs(item: Item) -> bool:

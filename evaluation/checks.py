@@ -28,16 +28,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat.citations import marks
+from chat.citations import ALWAYS, renumbered
 from evaluation.code_run import passes
+from evaluation.items import Check, Item
 from evaluation.refusals import refuses
 from evaluation.squad import exact, f1, normalise, tokens
-from evaluation.suite import Check, Item
-from evaluation.tables import cells_f1, table_in
+from evaluation.tables import cells_f1, in_block, table_in
 from retrieval.sentences import sentences
 from retrieval.text import CJK, HAN
 
-_FENCE = re.compile(r"```[^\n]*\n(.*?)```", re.DOTALL)
 _BULLET = re.compile(r"[ \t]*[-*•][ \t]+\S")
 _NUMBERED = re.compile(r"[ \t]*(\d+)[.)、]\s*\S")
 _HYPHEN = re.compile(r"[-‐‑–—/]")
@@ -51,12 +50,22 @@ Score = Callable[[Item, Told, str], float]
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """What a check is told: in words, and whether a value is that."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of check: how it scores, and the fields that it must and may be told."""
 
     score: Score
-    needs: Mapping[str, type] = field(default_factory=dict)
-    may: Mapping[str, type] = field(default_factory=dict)
+    needs: Mapping[str, Field] = field(default_factory=dict)
+    may: Mapping[str, Field] = field(default_factory=dict)
+    compares: bool = False
+    """Whether it compares with the item's answers."""
 
 
 def score(item: Item, answer: str) -> float:
@@ -76,24 +85,20 @@ def fault(check: Check) -> str:
     if kind is None:
         return f"there is no check “{check.kind}”; use one of {', '.join(sorted(KINDS))}."
     for name, wanted in kind.needs.items():
-        if not isinstance(check.told.get(name), wanted):
-            return f"the check “{check.kind}” needs “{name}” ({wanted.__name__})."
+        if name not in check.told:
+            return f"the check “{check.kind}” needs “{name}” ({wanted.words})."
     fields = {**kind.needs, **kind.may}
     for name, value in check.told.items():
-        if name not in fields or not isinstance(value, fields[name]):
-            return f"the check “{check.kind}” cannot use “{name}”: {value!r}."
+        if name not in fields:
+            return f"the check “{check.kind}” knows no “{name}”."
+        if not fields[name].fits(value):
+            return f"the check “{check.kind}” cannot use “{name}”: {value!r}; give {fields[name].words}."
     return ""
 
 
 def without_citations(text: str, sources: int) -> str:
     """A text without its `[n]` and the space before them; all of it where nothing could be cited."""
-    if not sources:
-        return text
-    pieces, at = [], 0
-    for mark in marks(text, sources):
-        pieces.append(text[at : mark.start].rstrip(" \t"))
-        at = mark.end
-    return "".join([*pieces, text[at:]])
+    return renumbered(text, dict.fromkeys(range(max(sources, ALWAYS) + 1), 0)) if sources else text
 
 
 def mentioned(text: str, wordings: Sequence[str]) -> bool:
@@ -146,9 +151,8 @@ def _json(item: Item, told: Told, answer: str) -> float:
 
 def _parsed(answer: str) -> Any:
     """The JSON that an answer is or holds in its first code block; None where there is none."""
-    block = _FENCE.search(answer)
     try:
-        return json.loads(block[1] if block else answer)
+        return json.loads(in_block(answer))
     except (ValueError, RecursionError):
         return None
 
@@ -166,8 +170,7 @@ def _table(item: Item, told: Told, answer: str) -> float:
 
 
 def _python(item: Item, told: Told, answer: str) -> float:
-    block = _FENCE.search(answer)
-    return float(passes(block[1] if block else answer, told["tests"]))
+    return float(passes(in_block(answer), told["tests"]))
 
 
 def _refuses(item: Item, told: Told, answer: str) -> float:
@@ -256,7 +259,7 @@ def _keys(item: Item, told: Told, answer: str) -> float:
     found, types = _parsed(answer), told.get("types", {})
     if not isinstance(found, dict) or set(found) != set(told["keys"]):
         return 0.0
-    return float(all(_is(found[key], kind) for key, kind in types.items()))
+    return float(all(key in found and _is(found[key], kind) for key, kind in types.items()))
 
 
 def _is(value: object, kind: str) -> bool:
@@ -269,32 +272,60 @@ def _language(item: Item, told: Told, answer: str) -> float:
     return float(bool(said) and (chinese >= _CHINESE * len(said) if told["is"] == "zh" else not _IS_CJK.search(answer)))
 
 
-_COUNT = {"count": int}
-_RANGE = {"least": int, "most": int}
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+
+
+def _are_lists(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_are_texts, value))
+
+
+def _is_pattern(value: object) -> bool:
+    try:
+        return isinstance(value, str) and re.compile(value) is not None
+    except re.error:
+        return False
+
+
+def _one_of(*words: str) -> Field:
+    return Field(" or ".join(words), lambda value: value in words)
+
+
+_NUMBER = Field("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+_TEXT = Field("text", lambda value: isinstance(value, str))
+_TEXTS = Field("a list of texts", _are_texts)
+_LISTS = Field("a list of lists of texts", _are_lists)
+_PATTERN = Field("a regular expression", _is_pattern)
+_TYPED = Field(
+    f"by key one of {', '.join(_TYPES)}",
+    lambda value: isinstance(value, dict) and all(isinstance(kind, str) and kind in _TYPES for kind in value.values()),
+)
+_ANYTHING = Field("JSON", lambda value: True)
+_COUNT, _RANGE = {"count": _NUMBER}, {"least": _NUMBER, "most": _NUMBER}
 KINDS: Mapping[str, Kind] = {
-    "exact": Kind(_exact),
-    "f1": Kind(_f1),
-    "holds": Kind(_holds),
-    "label": Kind(_label, {"labels": list, "label": str}),
-    "points": Kind(_points, {"points": list}, {"most_words": int, "most_characters": int}),
-    "json": Kind(_json, {"equals": object}),
-    "table": Kind(_table, {"columns": list, "rows": list}),
-    "python": Kind(_python, {"tests": list}),
+    "exact": Kind(_exact, compares=True),
+    "f1": Kind(_f1, compares=True),
+    "holds": Kind(_holds, compares=True),
+    "label": Kind(_label, {"labels": _TEXTS, "label": _TEXT}),
+    "points": Kind(_points, {"points": _LISTS}, {"most_words": _NUMBER, "most_characters": _NUMBER}),
+    "json": Kind(_json, {"equals": _ANYTHING}),
+    "table": Kind(_table, {"columns": _TEXTS, "rows": _LISTS}),
+    "python": Kind(_python, {"tests": _TEXTS}),
     "refuses": Kind(_refuses),
-    "bears": Kind(_bears, {"new": list, "old": list}),
+    "bears": Kind(_bears, {"new": _TEXTS, "old": _TEXTS}),
     "bullets": Kind(_bullets, _COUNT),
     "numbered": Kind(_numbered, _COUNT),
     "sentences": Kind(_sentences, _COUNT),
     "paragraphs": Kind(_paragraphs, _COUNT),
     "words": Kind(_words, may=_RANGE),
     "characters": Kind(_characters, may=_RANGE),
-    "lines": Kind(_line_count, may={**_RANGE, "each": str}),
-    "regex": Kind(_regex, {"pattern": str}),
-    "begins": Kind(_begins, {"text": str}),
-    "ends": Kind(_ends, {"text": str}),
-    "case": Kind(_case, {"is": str}),
-    "mentions": Kind(_mentions, {"all": list}),
-    "lacks": Kind(_lacks, {"any": list}),
-    "keys": Kind(_keys, {"keys": list}, {"types": dict}),
-    "language": Kind(_language, {"is": str}),
+    "lines": Kind(_line_count, may={**_RANGE, "each": _PATTERN}),
+    "regex": Kind(_regex, {"pattern": _PATTERN}),
+    "begins": Kind(_begins, {"text": _TEXT}),
+    "ends": Kind(_ends, {"text": _TEXT}),
+    "case": Kind(_case, {"is": _one_of("upper", "lower")}),
+    "mentions": Kind(_mentions, {"all": _TEXTS}),
+    "lacks": Kind(_lacks, {"any": _TEXTS}),
+    "keys": Kind(_keys, {"keys": _TEXTS}, {"types": _TYPED}),
+    "language": Kind(_language, {"is": _one_of("zh", "en")}),
 }

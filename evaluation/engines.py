@@ -1,28 +1,29 @@
 """The models that a suite is put to, by their names, and what they answer: through the engines that the app uses.
 
-`reader`; a hub id, a model's folder, or a run's folder, be it a whole model or a LoRA adapter (then on the base that
-its adapter_config.json names); the address of a server. Each is asked as the app asks: the same prompt, the item's
-sources as what was found, an overview where one is asked for. Answers are greedy, and written many at a time.
+`reader`; a hub id, or a model's folder; `run:NAME` or the folder of a fine-tuned one, be it a whole model or a LoRA
+adapter (then on the base that it names); the address of a server. Each is asked as the app asks: the same prompt, the
+item's sources as what was found, an overview where one is asked for. Answers are greedy, and written many at a time.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chat.base import ChatModel, ChatRequest, Finish, Role, Sampling
+from chat.base import NO_SOURCES, ChatModel, ChatRequest, Finish, Role, Sampling
+from chat.hub import Progress, silent
 from chat.local import LocalModel
 from chat.placement import Placement
 from chat.reader import Reader
 from chat.remote import RemoteModel, is_address
-from errors import InputError, ModelError
-from evaluation.suite import Item
+from chat.runs import Runs
+from errors import InputError
+from evaluation.items import Item
+from finetune.training import RUNS
 from retrieval.base import Passage
 from retrieval.documents import About
 from retrieval.judge import SentenceJudge
@@ -35,7 +36,7 @@ READER = "reader"
 _SOURCE = "suite"
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """OpenChatKit's prompt states a time; a fixed one gives the same prompts every time."""
-_ADAPTER, _CONFIG = "adapter_config.json", "config.json"
+_RUNS = Runs(RUNS)
 _AT_ONCE = 16
 _TELL_S = 5.0
 
@@ -104,51 +105,51 @@ def opened(named: Named, name: str, placement: Placement, judge: SentenceJudge, 
         remote = RemoteModel(named.model, *server)
         remote.load()
         return Contestant(name, remote, _AT_ONCE)
-    resolved = _with_base(named)
-    local = LocalModel(resolved.model, replace(placement, adapter=resolved.adapter), users=_AT_ONCE)
+    local = _local(named, placement)
     local.load()
     return Contestant(name, local, _AT_ONCE)
 
 
-def _with_base(named: Named) -> Named:
-    """A run's folder that holds an adapter alone, as the base and its adapter."""
-    folder = Path(named.model).expanduser()
-    if not (folder / _ADAPTER).is_file() or (folder / _CONFIG).is_file():
-        return named
-    if named.adapter:
+def _local(named: Named, placement: Placement) -> LocalModel:
+    """A model on this machine; a fine-tuned one is written to as it was taught."""
+    run, laid = _RUNS.find(named.model), _RUNS.find(named.adapter)
+    if run is not None and run.kind == "adapter" and named.adapter:
         raise InputError(f"“{named.model}” is an adapter itself and --adapter {named.adapter} follows it; name one.")
-    try:
-        base = json.loads((folder / _ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
-    except (ValueError, AttributeError):
-        base = None
-    if not isinstance(base, str) or not base:
-        raise ModelError(
-            f"The adapter “{named.model}” does not say what model it is for; give that with --model, and it with "
-            "--adapter."
-        )
-    return Named(base, named.model)
+    taught = laid or run
+    if taught is None:
+        return LocalModel(named.model, replace(placement, adapter=named.adapter), users=_AT_ONCE)
+    return LocalModel(
+        named.model if run is None else run.base if run.kind == "adapter" else str(run.folder),
+        replace(placement, adapter=str(taught.folder) if taught.kind == "adapter" else named.adapter),
+        users=_AT_ONCE,
+        format=taught.format,
+        sources=taught.sources,
+    )
 
 
-def request_of(item: Item) -> ChatRequest:
-    """An item as the app would ask it."""
+def request_of(item: Item, found: tuple[Passage, ...]) -> ChatRequest:
+    """An item as the app would ask it, had it found these passages."""
     earlier = [message for message in item.messages[:-1] if message.role is not Role.SYSTEM]
     turns = [
         Turn(question.content, answer.content, "")
         for question, answer in zip(earlier[::2], earlier[1::2], strict=False)
     ]
     query = standalone(item.question, turns)
-    found = passages_of(item)
-    overviews = _overviews(item.question, found)
     return ChatRequest(
         messages=item.messages,
         passages=found,
         query=query.text,
         language=query.language,
         searched=(_SOURCE,) if found else (),
-        overviews=overviews,
+        overviews=_overviews(item.question, found),
         sampling=Sampling(max_new_tokens=item.tokens, temperature=0),
         started=STARTED,
     )
+
+
+def sources_for(engine: ChatModel, item: Item) -> tuple[Passage, ...]:
+    """What the app would give this engine of an item's sources: none where it was taught without."""
+    return () if engine.least == NO_SOURCES else passages_of(item)
 
 
 def passages_of(item: Item) -> tuple[Passage, ...]:
@@ -195,9 +196,8 @@ def _overviews(question: str, found: Sequence[Passage]) -> tuple[Overview, ...]:
     )
 
 
-def answers(contestant: Contestant, items: Sequence[Item], tell: Callable[[str], None] | None = None) -> list[Answer]:
+def answers(contestant: Contestant, items: Sequence[Item], tell: Progress = silent) -> list[Answer]:
     """What a model says to each item, in their order. Raises `ModelError` when it cannot go on."""
-    told = tell or _say_nothing
     found: list[Answer] = []
     last = time.monotonic()
     with ThreadPoolExecutor(contestant.at_once, thread_name_prefix="suite") as threads:
@@ -207,7 +207,7 @@ def answers(contestant: Contestant, items: Sequence[Item], tell: Callable[[str],
                 found.append(done.result())
                 if time.monotonic() - last > _TELL_S:
                     last = time.monotonic()
-                    told(f"{contestant.name}: {len(found):,} of {len(items):,} answered")
+                    tell(f"{contestant.name}: {len(found):,} of {len(items):,} answered")
         finally:
             for each in waiting:
                 each.cancel()
@@ -217,19 +217,10 @@ def answers(contestant: Contestant, items: Sequence[Item], tell: Callable[[str],
 def _answer(engine: ChatModel, item: Item) -> Answer:
     began = time.perf_counter()
     try:
-        chunks = list(engine.stream(request_of(item)))
+        chunks = list(engine.stream(request_of(item, sources_for(engine, item))))
     except InputError as error:
         return Answer("", failed=str(error))
     text = "".join(chunk.text for chunk in chunks).strip()
     finish = chunks[-1].finish if chunks else None
     ms = 1000 * (time.perf_counter() - began)
     return Answer(text, finish is Finish.UNANSWERED, finish is Finish.LENGTH, ms=ms)
-
-
-def _say_nothing(_: str) -> None:
-    """Progress that nobody asked for."""
-
-
-def say(text: str) -> None:
-    """Tell on standard error how far it is."""
-    print(text, file=sys.stderr, flush=True)

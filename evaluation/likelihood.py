@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat import catalogue
 from chat.base import Role
-from chat.formats import format_of
 from chat.local import LocalModel
 from chat.prompt import grounded_turn
-from evaluation.engines import passages_of
-from evaluation.suite import Item
+from errors import InputError
+from evaluation.engines import sources_for
+from evaluation.items import Item
 from finetune.examples import Turn
 from finetune.masking import encode
 from finetune.packing import Tokens
@@ -36,7 +35,10 @@ class Loss:
 
 
 def losses(model: LocalModel, items: Sequence[Item]) -> list[Loss | None]:
-    """By item; None where prompt and answer do not fit the model's context. The model must be loaded."""
+    """By item; None where prompt and answer do not fit the model's context, or no prompt can be written.
+
+    The model must be loaded.
+    """
     rows = [_row(model, item) for item in items]
     kept = sorted((i for i, row in enumerate(rows) if row is not None), key=lambda i: len(_ids(rows[i])))
     found: list[Loss | None] = [None] * len(items)
@@ -48,19 +50,16 @@ def losses(model: LocalModel, items: Sequence[Item]) -> list[Loss | None]:
     return found
 
 
-def format_name(model: LocalModel) -> str:
-    """How turns are written for a loaded model, as a key of `chat.formats.FORMATS`."""
-    known = catalogue.find(model.model)
-    return known.format if known else format_of(model.tokenizer, model.network.config.model_type)
-
-
 def _row(model: LocalModel, item: Item) -> Tokens | None:
     """The conversation with its reference, of which only the last answer is taught."""
     turns = [Turn(message.role, message.content, taught=False) for message in item.messages[:-1]]
-    asked = Turn(Role.USER, grounded_turn(item.question, passages_of(item)))
+    asked = Turn(Role.USER, grounded_turn(item.question, sources_for(model, item)))
     turns += [asked, Turn(Role.ASSISTANT, item.reference)]
-    row = encode(turns, model.tokenizer, format_name(model), model.context)
-    return row if any(row.taught) else None
+    try:
+        row = encode(turns, model.tokenizer, model.format, model.context)
+    except InputError:  # as for the app, which does not ask it
+        return None
+    return row if row.ids and not row.cut else None
 
 
 def _tokens(row: Tokens | None) -> Tokens:

@@ -8,9 +8,10 @@ hold the answer: `cites_precision` and `cites_recall` of the sources that are ci
 recall of 0 and no precision. Citations and grounding are measured of answers, not of refusals.
 
 `refused`: of answerable items, those that were refused. `answered`: of unanswerable ones, those that were answered.
-`loops`: answers that `chat.repetition` would cut. `distinct2`: different pairs of tokens among an answer's (Li et al.
-2016, NAACL). `new_topic` and `old_topic`: after a change of topic, answers that bear on the new one, and those that are
-still at the old one. `failed`: items that do not fit the model's context; they score 0.
+`loops`: answers that `chat.repetition` would cut. `distinct2`: different pairs of tokens among the pairs of an answer
+(after Li et al. 2016, NAACL, who count over all answers, by tokens). `new_topic` and `old_topic`: after a change of
+topic, answers that bear on the new one, and those that are still at the old one. `failed`: items that do not fit the
+model's context; they score 0.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from chat.citations import cited, marks
+from chat.citations import Numbering, marks
 from chat.claims import CitationChecks
 from chat.repetition import LoopDetector
 from evaluation.checks import mentioned, score, without_citations
 from evaluation.engines import Answer, passages_of
+from evaluation.items import Item
 from evaluation.refusals import refuses
 from evaluation.significance import Sums
 from evaluation.squad import exact, f1, normalise, tokens
-from evaluation.suite import Item
 from retrieval.base import Passage
 from retrieval.sentences import sentences
 from retrieval.support import Support
@@ -123,22 +124,22 @@ class Judge:
         ]
         if told:
             row["grounded"] = _share(sum(told) / len(told))
-        numbers = cited(text, len(passages))
+        numbering = Numbering(range(1, len(passages) + 1))
+        shown = numbering.push(text) + numbering.finish()
+        numbers = numbering.cited
         if item.gold:
             right = len(set(numbers) & set(item.gold))
             row["cites_recall"] = _share(right / len(item.gold))
             if numbers:
                 row["cites_precision"] = _share(right / len(numbers))
         if numbers:
-            row["cites_supported"] = _share(1 - self._doubted(item, text, numbers, passages))
+            row["cites_supported"] = _share(1 - self._doubted(item, shown, numbers, passages))
         return row
 
-    def _doubted(self, item: Item, text: str, numbers: Sequence[int], passages: Sequence[Passage]) -> float:
-        """Share of the citations that the app would mark."""
+    def _doubted(self, item: Item, shown: str, numbers: Sequence[int], passages: Sequence[Passage]) -> float:
+        """Share of the citations, as they are shown, that the app would mark."""
         check = self._checks.begin(item.language, lambda number: passages[number - 1])
-        doubts = check.doubts(text, numbers)
-        count = sum(len(set(mark.numbers) & set(numbers)) for mark in marks(text, len(passages)))
-        return len(doubts) / count
+        return len(check.doubts(shown, numbers)) / sum(1 for _ in marks(shown, len(passages)))
 
 
 def _worth(item: Item, answer: Answer) -> float:

@@ -23,66 +23,23 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chat.base import Message, Role
 from errors import InputError
+from evaluation.checks import KINDS, fault
+from evaluation.items import LONGEST, Check, Item, Source
 
 SUITE = Path(__file__).parent / "data" / "suite"
 DEFAULT = "default"
-_TOKENS = 256
 _MOST_SHOWN = 20
 """Faults that are told; the others are counted."""
 _ENDINGS = (".jsonl", ".jsonl.gz")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A text that is given to the model."""
-
-    title: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How an answer is scored; `told` is what the kind needs to know."""
-
-    kind: str
-    told: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that is asked."""
-
-    id: str
-    task: str
-    messages: tuple[Message, ...]
-    """Up to the user's turn that is to be answered."""
-    reference: str
-    """An answer that is right."""
-    language: str = "en"
-    sources: tuple[Source, ...] = ()
-    gold: tuple[int, ...] = ()
-    """Numbers of the sources that hold the answer."""
-    answerable: bool = True
-    answers: tuple[str, ...] = ()
-    """What exact match and token F1 compare with; empty where they would mean nothing."""
-    checks: tuple[Check, ...] = ()
-    tokens: int = _TOKENS
-
-    @property
-    def question(self) -> str:
-        return self.messages[-1].content
-
-
 def load_suite(name: str) -> tuple[Item, ...]:
     """The items of a suite by its name, file or folder. Raises `InputError` telling all faults, each with its line."""
-    from evaluation.checks import fault
-
     items: list[Item] = []
     faults: list[str] = []
     for path in _files(name):
@@ -157,10 +114,11 @@ def _item(line: str, id_: str, task: str) -> Item:
     answers = tuple(_typed(row, "answers", list, []))
     if not all(isinstance(each, str) and each.strip() for each in answers):
         raise _Fault("“answers” are not all texts.")
-    tokens = _typed(row, "tokens", int, _TOKENS)
+    tokens = _typed(row, "tokens", int, LONGEST)
     if tokens < 1:
         raise _Fault(f"“tokens” is {tokens}; give a number above 0.")
-    checks = tuple(_check(each) for each in _typed(row, "checks", list, []))
+    checks = tuple(_check(each) for each in _typed(row, "checks", list, [])) or (Check("exact", {}),)
+    compared = bool(answers) or any(check.kind in KINDS and KINDS[check.kind].compares for check in checks)
     return Item(
         id=_typed(row, "id", str, id_),
         task=_typed(row, "task", str, task),
@@ -170,8 +128,8 @@ def _item(line: str, id_: str, task: str) -> Item:
         sources=sources,
         gold=gold,
         answerable=_typed(row, "answerable", bool, True),
-        answers=tuple(dict.fromkeys((reference, *answers))) if answers or not checks else (),
-        checks=checks or (Check("exact", {}),),
+        answers=tuple(dict.fromkeys((reference, *answers))) if compared else (),
+        checks=checks,
         tokens=tokens,
     )
 
@@ -186,8 +144,9 @@ def _messages(row: Mapping[str, Any]) -> list[Message]:
             raise _Fault(f"message {number} has the role {each.get('role')!r}; give system, user or assistant.")
         messages.append(Message(Role(each["role"]), each["content"]))
     roles = [message.role for message in messages]
-    if roles[-2:] != [Role.USER, Role.ASSISTANT]:
-        raise _Fault("does not end with a user's message and the assistant's answer.")
+    turns = roles[1:] if roles[:1] == [Role.SYSTEM] else roles
+    if not turns or turns != [Role.USER, Role.ASSISTANT] * (len(turns) // 2):
+        raise _Fault("is not user and assistant in turn, after a system message or none, to the assistant's answer.")
     return messages
 
 

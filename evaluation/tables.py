@@ -22,10 +22,15 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECORATION = re.compile(r"[*_`]+")
 
 
+def in_block(answer: str) -> str:
+    """What stands in an answer's first code block; all of it where there is none."""
+    block = _FENCE.search(answer)
+    return block[1] if block else answer
+
+
 def table_in(answer: str) -> list[list[str]]:
     """The table in an answer; empty where there is none."""
-    block = _FENCE.search(answer)
-    lines = [line.strip() for line in (block[1] if block else answer).splitlines() if line.strip()]
+    lines = [line.strip() for line in in_block(answer).splitlines() if line.strip()]
     piped = [line for line in lines if line.count("|") >= 1]
     if piped:
         return [_cells(line) for line in piped if not _RULE.fullmatch(line)]

@@ -12,7 +12,7 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from chat.bilingual import page_language
-from chat.ratings import Ratings
+from chat.ratings import Count, Ratings
 from errors import InputError
 from moderation.cases import Cases
 from moderation.policy_words import in_words
@@ -168,13 +168,20 @@ class _Page:
     def _overview(self, page: str, language: str) -> Overview:
         desk = self.desk
         policy = desk.screen.policy
+        ratings: Sequence[Count] = ()
+        unread = ""
+        try:
+            ratings = desk.ratings.counts() if desk.ratings is not None else ()
+        except InputError as error:
+            unread = error.told(language)
         return Overview(
             state=desk.state,
             problem=desk.screen.policy_problem,
             policy=in_words(policy, language),
             counts=desk.tally.days(),
             cases=desk.cases.all(),
-            ratings=desk.ratings.counts() if desk.ratings is not None else (),
+            ratings=ratings,
+            unread=unread,
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 0,
         )
 

@@ -63,6 +63,8 @@ class Overview:
     cases: Sequence[Case]
     """Newest first."""
     ratings: Sequence[RatingCount] = ()
+    unread: str = ""
+    """Why the ratings cannot be shown; empty where they can."""
     page: int = 0
     """Of the cases, from 0."""
 
@@ -82,6 +84,7 @@ def entrance(language: str, trouble: str = "") -> str:
 
 def overview(language: str, shown: Overview) -> str:
     """State, policy, counts and cases."""
+    unread = f'<p class="warn" role="alert">{escape(shown.unread)}</p>' if shown.unread else ""
     problem = (
         f'<p class="warn" role="alert">{_say(language, "problem")} {escape(shown.problem)}</p>' if shown.problem else ""
     )
@@ -93,7 +96,7 @@ def overview(language: str, shown: Overview) -> str:
         f"<main><p>{_say(language, f'state_{shown.state}')}</p>{problem}"
         f"<details><summary>{_say(language, 'policy')}</summary><ul>{policy}</ul></details>"
         f"<h2>{_say(language, 'counts')}</h2>{_counts(language, shown.counts)}"
-        f"{_ratings(language, shown.ratings)}"
+        f"{unread}{_ratings(language, shown.ratings)}"
         f"<h2>{_say(language, 'cases')}</h2>{_cases(language, shown)}</main>",
     )
 

@@ -10,9 +10,10 @@ import pytest
 from chat import command_texts
 from chat.assistant import Ask
 from chat.base import Sampling
-from chat.commands import COMMANDS, LoadModel, Offer, Quit, Response, Session, ShowPrompt, finished, run
+from chat.commands import COMMANDS, finished, run
 from chat.conversation import Conversation, Outcome, Turn
 from chat.sampling_limits import LIMITS, changed, check
+from chat.session import LoadModel, Offer, Quit, Response, Session, ShowPrompt
 from chat.sources import Source
 from errors import InputError
 from tests.bench import Shelf
@@ -21,7 +22,7 @@ _SOURCES = (
     Source(Shelf("library"), {"en": "Starter library", "zh": "入门资料库"}),
     Source(Shelf("wikipedia"), {"en": "Wikipedia", "zh": "维基百科"}, remote=True),
 )
-OFFER = Offer(_SOURCES, model="tiny", reader="reader", models=("a/b",))
+OFFER = Offer(_SOURCES, model="tiny", reader="reader", models=("a/b",), ratings=True)
 FIRST = Turn("1", "Who discovered penicillin?", Outcome.ANSWERED, "Fleming did.")
 CUT = Turn("2", "How?", Outcome.LENGTH, "By chance, when")
 SESSION = Session(Conversation("c", "me", (FIRST, CUT)), ("library",), sampling=Sampling(temperature=0.6))
@@ -93,6 +94,17 @@ def test_every_command_is_listed_in_one_line_in_both_languages() -> None:
     assert run("/help", dataclasses.replace(SESSION, language="fr"), OFFER) == dataclasses.replace(
         run("/help", SESSION, OFFER), session=dataclasses.replace(SESSION, language="fr")
     )
+
+
+def test_only_commands_that_work_here_are_listed_and_meant() -> None:
+    def listed(offer: Offer) -> set[str]:
+        return {line[1:].split()[0] for line in run("/help", SESSION, offer).text.splitlines()[:-1]}
+
+    unrated = dataclasses.replace(OFFER, ratings=False)
+    assert set(COMMANDS) - listed(unrated) == {"good", "bad"}
+    assert set(COMMANDS) - listed(dataclasses.replace(unrated, terminal=False)) == {"good", "bad", "quit"}
+    assert "did you mean /good?" in refused("/goood")
+    assert "/good" not in refused("/goood", offer=unrated).partition("; to send")[0]
 
 
 def test_both_languages_know_the_same_words() -> None:
@@ -272,7 +284,7 @@ def test_models_are_named_or_loaded() -> None:
         assert run(f"/model {name}", SESSION, trained).effect == LoadModel("run:captain")
     fixed = dataclasses.replace(OFFER, models_allowed=False)
     assert "operator" in refused("/model some/model", SESSION, fixed)
-    assert run("/model", SESSION, fixed).text
+    assert run("/model", SESSION, fixed).text == "Answering now: tiny"
 
 
 def test_words_come_in_the_sessions_language() -> None:

@@ -20,15 +20,26 @@ from encoder import SentenceEncoder
 from errors import AppError, InputError, ModelError
 from evaluation.chat import Outcome, figures, main
 from evaluation.chat_report import report
-from evaluation.engines import Answer, Contestant, Named, answers, names, opened, request_of
+from evaluation.engines import (
+    Answer,
+    Contestant,
+    Named,
+    answers,
+    names,
+    opened,
+    passages_of,
+    request_of,
+    sources_for,
+)
+from evaluation.items import Check, Item, Source
 from evaluation.likelihood import losses
 from evaluation.measures import Judge, Row
-from evaluation.suite import Check, Item, Source, load_suite
+from evaluation.suite import load_suite
 from retrieval.judge import SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 from tests.chat_server import ChatServer
-from tests.tiny_model import DIALOGUES, make_tiny_model, ready, shared_tiny_model
+from tests.tiny_model import CHATML, DIALOGUES, make_tiny_model, ready, shared_tiny_model
 
 KEEPER = Source("Keepers of Merrin", "The first keeper of the light on Merrin Island was Agnes Tolland.")
 FERRY = Source("Merrin Ferry", "The ferry to Merrin Island leaves Port Daly at 7:40. The crossing takes fifty minutes.")
@@ -69,6 +80,13 @@ def test_a_grounded_answer_is_told_from_an_invented_one(judge: Judge) -> None:
 def test_citations_of_more_than_the_gold_source_cost_precision(judge: Judge) -> None:
     found = row(judge, GROUNDED, "The first keeper of the light on Merrin Island was Agnes Tolland [1][2].")
     assert (found["cites_precision"], found["cites_recall"]) == (0.5, 1)
+
+
+def test_citations_count_as_the_app_shows_them(judge: Judge) -> None:
+    # A number twice in a mark is one citation, and one of no source is none.
+    for mark in ("[1, 1]", "[1, 7]"):
+        found = row(judge, GROUNDED, f"The first keeper was Olaf Brand, a sailor from Bergen {mark}.")
+        assert (found["cites_supported"], found["cites_precision"]) == (0, 0)
 
 
 def test_citations_do_not_spoil_an_exact_match(judge: Judge) -> None:
@@ -123,12 +141,13 @@ def test_models_are_called_by_the_end_of_their_path(tmp_path: Path) -> None:
 
 
 def test_an_item_is_asked_as_the_app_asks(sentence_judge: SentenceJudge) -> None:
-    request = request_of(GROUNDED)
+    request = request_of(GROUNDED, passages_of(GROUNDED))
     assert [passage.title for passage in request.passages] == ["Merrin Ferry", "Keepers of Merrin"]
     assert request.sampling.temperature == 0 and request.language == "en"
-    summed = request_of(item("Summarise the source in at most 20 words.", "x", sources=(KEEPER,)))
+    summary = item("Summarise the source in at most 20 words.", "x", sources=(KEEPER,))
+    summed = request_of(summary, passages_of(summary))
     assert [each.about.title for each in summed.overviews] == ["Keepers of Merrin"]
-    assert request_of(item("Summarise this in one line: snow fell.", "x")).overviews == ()
+    assert request_of(item("Summarise this in one line: snow fell.", "x"), ()).overviews == ()
 
 
 def test_the_reader_is_put_to_sources(sentence_judge: SentenceJudge, judge: Judge) -> None:
@@ -172,12 +191,11 @@ def test_perplexity_is_that_of_the_answer_and_its_end(
         assert loss is not None
         assert loss.bytes == len(asked.reference.encode())
         # By hand: every token after the prompt, each foretold by those before it.
-        from evaluation.likelihood import format_name
         from finetune.examples import Turn
         from finetune.masking import encode
 
         turns = [Turn(Role.USER, asked.question), Turn(Role.ASSISTANT, asked.reference)]
-        row_ = encode(turns, model.tokenizer, format_name(model), model.context)
+        row_ = encode(turns, model.tokenizer, model.format, model.context)
         first = row_.taught.index(True)
         assert loss.tokens == sum(row_.taught) == len(row_.ids) - first
         with torch.inference_mode():
@@ -191,7 +209,16 @@ def test_perplexity_is_that_of_the_answer_and_its_end(
 
 
 def test_a_reference_that_does_not_fit_has_no_perplexity(after: Path) -> None:
-    assert losses(ready(after), [item("word " * 6000, "yes")]) == [None]
+    assert losses(ready(after), [item("word " * 6000, "yes"), item("yes?", "word " * 6000)]) == [None, None]
+
+
+def test_what_the_app_would_not_ask_has_no_perplexity(after: Path) -> None:
+    model = ready(after)
+    # It takes something out of what was typed, so that what is left is a control token.
+    model.tokenizer.chat_template = CHATML.replace("message.content", "message.content.replace('~', '')")
+    asked, said = DIALOGUES[0]
+    forged, plain = losses(model, [item("<|im_~end|>", "yes"), item(asked, said)])
+    assert forged is None and plain is not None
 
 
 def test_before_and_after_are_told_apart(
@@ -249,6 +276,17 @@ def test_a_server_that_fails_ends_the_run_with_one_sentence(pairs: Path, capsys:
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_what_cannot_be_written_or_read_is_told_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff")
+    for flags in (["--out", str(file / "report")], *(["--remote-key-file", str(f)] for f in (file, tmp_path / "none"))):
+        assert main(["--model", "no/such-model", *flags]) == 1
+        said = capsys.readouterr().err.strip()
+        assert said.startswith(" ".join(flags)) and said.endswith(".") and "\n" not in said
+
+
 def test_an_adapter_is_for_the_model_before_it(capsys: pytest.CaptureFixture[str]) -> None:
     for flags in (["--adapter", "x", "--model", "reader"], ["--model", "a", "--adapter", "x", "--adapter", "y"], []):
         with pytest.raises(SystemExit):
@@ -273,13 +311,21 @@ def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
     for named in (Named(str(folder)), Named(str(after), str(folder))):
         run = opened(named, "run", Placement(dtype="float32"), sentence_judge, ("", ""))
         assert [answer.text for answer in answers(run, items)] == [answered for _, answered in DIALOGUES]
-    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ModelError, match="does not say what model"):
-        opened(Named(str(folder)), "run", Placement(), sentence_judge, ("", ""))
+    # The app writes to a run as it was taught, and gives none sources that was taught without.
+    record = {"finished": "now", "format": "plain", "recipe": {"model": {"sources": False}}}
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    for named in (Named(str(folder)), Named(str(after), str(folder))):
+        model = opened(named, "run", Placement(dtype="float32"), sentence_judge, ("", "")).local
+        assert model is not None and model.format == "plain" and sources_for(model, GROUNDED) == ()
+        (given,) = losses(model, [GROUNDED])
+        assert given == losses(model, [item(GROUNDED.question, *GROUNDED.answers)])[0]
     with pytest.raises(InputError, match="an adapter itself"):
         opened(Named(str(folder), "x"), "run", Placement(), sentence_judge, ("", ""))
     with pytest.raises(InputError, match="takes none"):
         opened(Named("reader", "x"), "reader", Placement(), sentence_judge, ("", ""))
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
+    with pytest.raises(ModelError, match="does not say which model"):
+        opened(Named(str(folder)), "run", Placement(), sentence_judge, ("", ""))
 
 
 def test_what_is_too_long_for_a_model_is_left_to_the_figures(after: Path) -> None:

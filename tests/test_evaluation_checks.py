@@ -17,8 +17,8 @@ import pytest
 from chat.base import Message, Role
 from evaluation.checks import KINDS, fault, score
 from evaluation.code_run import Limits, run
+from evaluation.items import Check, Item, Source
 from evaluation.refusals import refuses
-from evaluation.suite import Check, Item, Source
 from evaluation.tables import cells_f1, table_in
 from tests.web_server import WebServer
 
@@ -91,6 +91,28 @@ def test_an_answer_is_worth(asked: Item, answer: str, worth: float) -> None:
 
 def test_every_kind_of_check_is_tried_here() -> None:
     assert {case[0].checks[0].kind for case in CASES} == set(KINDS)
+
+
+WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("case", {"is": "title"}),
+    ("language", {"is": "fr"}),
+    ("regex", {"pattern": "("}),
+    ("lines", {"each": "["}),
+    ("json", {}),
+    ("keys", {"keys": ["n"], "types": {"n": "integer"}}),
+    ("points", {"points": []}),
+    ("points", {"points": ["red", "blue"]}),
+    ("table", {"columns": [], "rows": []}),
+    ("table", {"columns": ["n"], "rows": [[1]]}),
+    ("label", {"labels": ["a", 2], "label": "a"}),
+    ("bullets", {"count": True}),
+    ("mentions", {"all": "a cat"}),
+)
+
+
+@pytest.mark.parametrize(("kind", "told"), WRONG, ids=[f"{kind}-{told}" for kind, told in WRONG])
+def test_what_a_check_cannot_use_is_told_before_anything_is_asked(kind: str, told: dict[str, Any]) -> None:
+    assert f"the check “{kind}”" in fault(Check(kind, told))
 
 
 def test_checks_are_multiplied_and_citations_do_not_count() -> None:

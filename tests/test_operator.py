@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from chat.conversation import Conversation, Outcome, Turn
 from chat.rating import Keep, Rating, Reason, Thumb
-from chat.ratings import Ratings
+from chat.ratings import FILE, Ratings
 from errors import InputError
 from moderation.base import Action, Level, Side
 from moderation.cases import Cases, Judged
@@ -211,6 +211,16 @@ def test_ratings_are_counted_by_model_and_reason_without_texts(tmp_path: Path) -
     cells = re.findall(r"<td.*?>(.*?)</td>", page.partition('id="ratings"')[2])
     assert cells == ["&lt;script&gt;alert(1)&lt;/script&gt;", "1", "2", "", "2", "1", "", "", "1"]
     assert "A secret" not in page
+
+
+def test_ratings_that_cannot_be_read_leave_the_rest_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("no database", encoding="utf-8")
+    ratings = Ratings(tmp_path, Keep.ASK)
+    desk = Desk(Screen(Steered(), WatchedPolicy(None)), Cases(tmp_path), Tally(tmp_path), "on", ratings)
+    with TestClient(Starlette(routes=[operator_route(desk, _KEY)])) as client:
+        client.post("/moderation", data={"do": "enter", "key": _KEY})
+        page = client.get("/moderation").text
+    assert "The ratings cannot be used" in page and "Contested decisions" in page
 
 
 def test_who_signs_out_is_out(inside: TestClient) -> None:

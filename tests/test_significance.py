@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from evaluation.significance import Floats, Sums, difference, estimate, holm, mcnemar, randomised, wilson
+from evaluation.significance import Floats, Sums, difference, estimate, holm, mcnemar, newcombe, randomised, wilson
 
 
 def means(*values: float) -> Sums:
@@ -53,7 +53,7 @@ def test_where_all_are_right_the_interval_is_still_not_a_point() -> None:
     assert (found.low, found.high) == pytest.approx((0.8389, 1.0), abs=1e-4)
 
 
-@pytest.mark.parametrize(("lost", "won"), [(0, 0), (1, 5), (8, 2), (3, 3), (0, 9)])
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (1, 5), (8, 2), (3, 3), (0, 9), (700, 600)])
 def test_mcnemar_is_the_binomial_test(lost: int, won: int) -> None:
     wanted = stats.binomtest(won, lost + won).pvalue if lost + won else 1.0
     assert mcnemar(lost, won) == pytest.approx(wanted)
@@ -66,6 +66,23 @@ def test_right_and_wrong_are_compared_by_mcnemar() -> None:
     assert found.value == pytest.approx(5 / 8)
     assert found.p == pytest.approx(mcnemar(1, 6)) == pytest.approx(0.125)
     assert found.low < found.value < found.high
+
+
+def test_paired_shares_have_newcombes_interval() -> None:
+    # The table 6.2 of Altman et al. 2000, Statistics with Confidence: 14 of 41 both, 5 only the second, 22 neither.
+    one, other = means(*[1] * 14, *[0] * 27), means(*[1] * 19, *[0] * 22)
+    assert newcombe(one, other) == pytest.approx((0.0115, 0.2265), abs=1e-4)
+    low, high = newcombe(other, one)
+    assert (-high, -low) == pytest.approx(newcombe(one, other))
+
+
+@pytest.mark.parametrize(("one", "other"), [([1] * 20, [1] * 20), ([0, 1] * 10, [0, 1] * 10), ([0] * 20, [1] * 20)])
+def test_where_models_differ_on_no_item_or_on_all_the_interval_is_still_not_a_point(
+    one: list[float], other: list[float]
+) -> None:
+    found = difference(means(*one), means(*other))
+    assert found.high - found.low > 0.05
+    assert -1 <= found.low <= found.value <= found.high <= 1
 
 
 def test_shares_are_compared_by_randomisation_as_scipy_permutes() -> None:

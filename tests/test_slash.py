@@ -233,6 +233,8 @@ def test_where_ratings_are_off_there_are_no_thumbs_and_no_commands(make: Make) -
     assert "gc-foot" in under
     assert "data-gc-thumb" not in under
     assert "switched that off" in page.note(page.type("/good"))
+    page.type("/help")
+    assert "/bad" not in page.turns[-1].answer
 
 
 def test_an_answer_that_is_rated_while_the_next_is_written_stays_rated(make: Make, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import gradio as gr
 import pytest
 
 from chat.assistant import Ask
-from chat.commands import Offer, Session, run
+from chat.commands import run
 from chat.conversation import Conversation
+from chat.session import Offer, Session
 from chat.sources import Source, Sources
 from encoder import SentenceEncoder
 from errors import InputError

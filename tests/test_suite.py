@@ -19,7 +19,8 @@ import pytest
 from errors import InputError
 from evaluation.checks import score
 from evaluation.harness.suite import documents, results
-from evaluation.suite import DEFAULT, Item, load_suite, sample
+from evaluation.items import Item
+from evaluation.suite import DEFAULT, load_suite, sample
 
 _BESIDE = (
     "Bananas are yellow, I suppose, or so I was told by someone once, long ago, in a place that I have quite forgotten "
@@ -132,6 +133,13 @@ def test_a_packed_file_and_a_folder_are_read(tmp_path: Path) -> None:
     assert [(item.id, item.task) for item in load_suite(str(tmp_path))] == [("a-1", "a"), ("packed", "b")]
 
 
+def test_the_reference_is_an_answer_wherever_answers_are_compared(tmp_path: Path) -> None:
+    holds = load_suite(write(tmp_path / "holds.jsonl", pair("Which city?", "Paris", checks=[{"check": "holds"}])))[0]
+    assert score(holds, "It is Paris.") == 1
+    asked = pair("Write!", "- a", checks=[{"check": "bullets", "count": 1}])
+    assert load_suite(write(tmp_path / "ruled.jsonl", asked))[0].answers == ()
+
+
 def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     rows = [
         "{",
@@ -150,13 +158,16 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         pair("x", "y", tokens=True),
         pair("x", "y", tokens=0),
         pair("x", "y", checks=["exact"]),
+        {"messages": [{"role": role, "content": "x"} for role in ("user", "user", "assistant")]},
+        {"messages": [{"role": role, "content": "x"} for role in ("user", "assistant", "system", "user", "assistant")]},
+        {"messages": [{"role": role, "content": "x"} for role in ("assistant", "user", "assistant")]},
         pair("x", "y", id="same"),
         pair("x", "y", id="same"),
     ]
     with pytest.raises(InputError) as told:
         load_suite(write(tmp_path / "bad.jsonl", *rows))
     lines = str(told.value).splitlines()
-    assert [int(line.split(",")[1].split()[1]) for line in lines[1:-1]] == list(range(1, 17))
+    assert [int(line.split(",")[1].split()[1]) for line in lines[1:-1]] == list(range(1, 20))
     assert lines[-1] == "“same” is the id of 2 items"
     assert "has no “messages”" in lines[3] and "role 'bot'" in lines[5] and "no check “magic”" in lines[7]
     assert "needs “labels”" in lines[8] and "there are 0 sources" in lines[10] and "a whole number" in lines[14]

@@ -23,12 +23,12 @@ import pytest
 
 from chat.base import ChatRequest, Chunk, Finish
 from chat.bilingual import Bilingual
-from chat.commands import Offer, Session
 from chat.console import Console, Keyboard
 from chat.conversation import Outcome, begin
 from chat.rating import Keep, Thumb
 from chat.ratings import Ratings
 from chat.ratings import read as rated_in
+from chat.session import Offer, Session
 from chat.startup import Startup, Step
 from chat.terminal import INTERRUPTED, Terminal
 from encoder import SentenceEncoder

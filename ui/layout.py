@@ -12,7 +12,7 @@ import gradio as gr
 
 from chat.bilingual import LANGUAGES
 from chat.catalogue import CatalogueModel
-from chat.commands import COMMANDS
+from chat.commands import available
 from chat.runs import Run
 from chat.sources import Source
 from ui.source_settings import SettingsPanel, source_settings
@@ -212,8 +212,7 @@ def _chat(options: Options, i18n: gr.I18n, logo: str) -> ChatPane:
 
 def _hints(options: Options) -> str:
     """Of each language the slash commands, as JSON: name, usage, what it does."""
-    left_out = {"quit"} if options.ratings else {"quit", "good", "bad"}
-    offered = [command for command in COMMANDS.values() if command.name not in left_out]
+    offered = available(ratings=options.ratings, terminal=False).values()
     return json.dumps(
         {
             language: [[command.name, command.usage(language), command.help[language]] for command in offered]

@@ -62,12 +62,8 @@ def _thanks(rating: Rating, language: str, keeps: Keep) -> str:
         return say(language, "rating_why")
     said = [say(language, f"rated_{rating.thumb}")]
     said += [reasons_in_words(rating.reasons, language)] if rating.reasons else []
-    if rating.keep:
-        kept = "rating_kept"
-    elif keeps is Keep.ASK and not rating.barred:
-        kept = "rating_may" if not rating.explained else "rating_counted"
-    else:
-        kept = "rating_counted"
+    asks = keeps is Keep.ASK and not rating.barred and not rating.explained
+    kept = "rating_kept" if rating.keep else "rating_may" if asks else "rating_counted"
     return " · ".join([*said, say(language, kept)])
 
 

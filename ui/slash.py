@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from chat import commands
 from chat.assistant import Ask, Assistant
 from chat.base import ChatModel
-from chat.commands import Contest, LoadModel, Offer, Rate, Response, Session, ShowPrompt, contested, rated
+from chat.commands import contested, rated
 from chat.conversation import Conversation, Kind, Outcome, Turn, new_id
 from chat.ratings import Ratings
+from chat.session import Contest, LoadModel, Offer, Rate, Response, Session, ShowPrompt
 from chat.slot import MakeModel
 from chat.store import ConversationStore
 from errors import AppError, InputError

@@ -14,7 +14,8 @@ from typing import Any
 from chat.prompt import grounded_turn
 from evaluation.checks import score
 from evaluation.engines import passages_of
-from evaluation.suite import DEFAULT, Item, load_suite
+from evaluation.items import Item
+from evaluation.suite import DEFAULT, load_suite
 
 
 @cache
