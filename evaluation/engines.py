@@ -23,7 +23,7 @@ from chat.remote import RemoteModel, is_address
 from chat.runs import Runs
 from errors import InputError
 from evaluation.items import Item
-from finetune.training import RUNS
+from finetune.run_folder import RUNS
 from retrieval.base import Passage
 from retrieval.documents import About
 from retrieval.judge import SentenceJudge
