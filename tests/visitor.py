@@ -44,7 +44,9 @@ def lose_conversation(page: Page) -> None:
 
 
 def upload(page: Page, *files: Path) -> None:
-    page.locator("input[type=file]").first.set_input_files(files)
+    chosen = page.locator("input[type=file]").first
+    chosen.evaluate("input => { input.value = '' }")  # as the button does: the same file again would be no change
+    chosen.set_input_files(files)
 
 
 def look(page: Page, width: int, dark: bool) -> None:
