@@ -171,8 +171,8 @@ def _on_a_full_disk(folder: Path) -> str:
 
         kept, limit = run_folder.RunFolder.keep, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
-        def keep(self: run_folder.RunFolder, *given: Any) -> None:
-            kept(self, *given)
+        def keep(self: run_folder.RunFolder, *given: Any, **named: Any) -> None:
+            kept(self, *given, **named)
             resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limit))
 
         run_folder.RunFolder.keep = keep  # type: ignore[method-assign]
