@@ -18,15 +18,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any
 
-from tests.listener import HangingUp
+from tests.listener import Answering, HangingUp, LocalServer
 
 PIECES = ("Paris", " is", " the", " capital: 😀", " 巴黎。")
 ANSWER = "".join(PIECES)
 _LEFT_S = 20.0
+_EVENTS = {"Content-Type": "text/event-stream"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Seen:
     body: dict[str, Any]
 
 
-class ChatServer:
+class ChatServer(LocalServer):
     """Listens on 127.0.0.1 while the `with` block runs."""
 
     def __init__(self) -> None:
@@ -61,13 +60,9 @@ class ChatServer:
         self.left: queue.SimpleQueue[float] = queue.SimpleQueue()
         self.arrived = threading.Event()
         """Set when a chat has arrived."""
-        self._listener = _Listener(("127.0.0.1", 0), _Handler)
-        self._listener.chat = self
-        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._listener.server_port}"
+        listener = _Listener(("127.0.0.1", 0), _Handler)
+        listener.chat = self
+        super().__init__(listener)
 
     @property
     def url(self) -> str:
@@ -78,25 +73,13 @@ class ChatServer:
         """The bodies of the chats that arrived."""
         return [seen.body for seen in self.seen if seen.path.endswith("/chat/completions")]
 
-    def __enter__(self) -> ChatServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._listener.shutdown()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join()
-
 
 class _Listener(HangingUp):
     request_queue_size = 64
     chat: ChatServer
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Answering):
     server: _Listener
 
     def do_GET(self) -> None:
@@ -113,39 +96,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         chat = self.server.chat
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.read_json()
         chat.seen.append(Seen(self.path, dict(self.headers.items()), body))
         chat.arrived.set()
         if self.path != "/v1/chat/completions":
             return self.refuse(404)
         return MODES[chat.modes.pop(0) if chat.modes else chat.mode](self)
 
-    def json(self, said: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(said).encode()
-        self.begin("application/json", status, {"Content-Length": str(len(body)), **(headers or {})})
-        self.wfile.write(body)
-
-    def refuse(self, status: int, says: str = "", headers: dict[str, str] | None = None) -> None:
-        self.json({"error": {"message": says or "no", "type": "test", "code": status}}, status, headers)
-
-    def begin(self, kind: str, status: int = 200, headers: dict[str, str] | None = None) -> None:
+    def begin(self, status: int, headers: dict[str, str]) -> None:
         """The head. Without a length the answer ends where the connection does."""
-        self.send_response(status)
-        if kind:
-            self.send_header("Content-Type", kind)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        if not {"Content-Length", "Transfer-Encoding"} & set(headers or {}):
-            self.send_header("Connection", "close")
+        if not {"Content-Length", "Transfer-Encoding"} & set(headers):
+            headers = {**headers, "Connection": "close"}
             self.close_connection = True
-        self.end_headers()
+        super().begin(status, headers)
 
     def event(self, said: dict[str, Any] | str) -> None:
         text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
         self.wfile.write(f"data: {text}\n\n".encode())
 
     def stream(self, pieces: tuple[str, ...] = PIECES, reason: str = "stop", done: bool = True) -> None:
-        self.begin("text/event-stream; charset=utf-8")
+        self.begin(200, {"Content-Type": "text/event-stream; charset=utf-8"})
         self.event(chunk({"role": "assistant", "content": ""}))
         for piece in pieces:
             self.event(chunk({"content": piece}))
@@ -161,9 +131,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.chat.left.put(time.monotonic())
         self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: tests read `seen`."""
-
 
 def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     """One event of a streamed chat completion."""
@@ -176,7 +143,7 @@ def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     }
 
 
-def _status(status: int, says: str = "") -> Callable[[_Handler], None]:
+def _status(status: int, says: str = "no") -> Callable[[_Handler], None]:
     return lambda handler: handler.refuse(status, says)
 
 
@@ -189,7 +156,7 @@ def _busy(status: int) -> Callable[[_Handler], None]:
 
 
 def _redirect(handler: _Handler) -> None:
-    handler.begin("", 307, {"Location": f"http://{handler.server.chat.host}/v1/elsewhere", "Content-Length": "0"})
+    handler.begin(307, {"Location": f"http://{handler.server.chat.host}/v1/elsewhere", "Content-Length": "0"})
 
 
 def _silent(handler: _Handler) -> None:
@@ -212,7 +179,7 @@ def _hang_up(handler: _Handler) -> None:
 
 def _cut(handler: _Handler) -> None:
     """The connection dies inside a chunk of the transfer encoding."""
-    handler.begin("text/event-stream", headers={"Transfer-Encoding": "chunked"})
+    handler.begin(200, {**_EVENTS, "Transfer-Encoding": "chunked"})
     for piece in PIECES[:2]:
         line = f"data: {json.dumps(chunk({'content': piece}))}\n\n".encode()
         handler.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
@@ -235,7 +202,7 @@ def _usage(handler: _Handler) -> None:
 
 
 def _reasoning(handler: _Handler) -> None:
-    handler.begin("text/event-stream")
+    handler.begin(200, _EVENTS)
     for thought in ("Hmm", ", France"):
         handler.event(chunk({"reasoning_content": thought, "content": None}))
     for piece in PIECES:
@@ -250,18 +217,18 @@ def _whole(handler: _Handler) -> None:
 
 
 def _html(handler: _Handler) -> None:
-    handler.begin("text/html; charset=utf-8")
+    handler.begin(200, {"Content-Type": "text/html; charset=utf-8"})
     handler.wfile.write(b"<!DOCTYPE html><title>Welcome</title>")
 
 
 def _raw(handler: _Handler) -> None:
-    handler.begin("text/event-stream")
+    handler.begin(200, _EVENTS)
     for piece in handler.server.chat.raw:
         handler.wfile.write(piece)
 
 
 def _stepwise(handler: _Handler) -> None:
-    handler.begin("text/event-stream")
+    handler.begin(200, _EVENTS)
     for piece in PIECES:
         handler.server.chat.more.get(timeout=_LEFT_S)
         handler.event(chunk({"content": piece}))
@@ -269,7 +236,7 @@ def _stepwise(handler: _Handler) -> None:
 
 
 def _endless(handler: _Handler) -> None:
-    handler.begin("text/event-stream")
+    handler.begin(200, _EVENTS)
     with suppress(OSError):
         while True:
             handler.event(chunk({"content": "and so on " * 100}))

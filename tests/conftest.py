@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,15 @@ HARBOUR = (
     Report("Council votes for a new school", "The council voted for a school at the harbour.", minutes=45),
 )
 ISLAND = (Report("Bakery closes after 40 years", "<b>Nobody</b> could be found to go on with it.", minutes=90),)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with few tests come first: those are the ones that start an app, a browser or a training.
+
+    Of several workers (`make test`) the one that is given such a file last would be busy alone.
+    """
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +147,12 @@ Visit = Callable[..., Page]
 
 @pytest.fixture
 def visit(browser: Browser, running: Running) -> Iterator[Visit]:
+    with visits(browser, running) as visit:
+        yield visit
+
+
+@contextmanager
+def visits(browser: Browser, running: Running) -> Iterator[Visit]:
     """Opens the page as a new visitor. Nothing may be fetched from elsewhere, and nothing may fail in the console."""
     problems: list[str] = []
     contexts = []

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
+
+from tests.listener import Answering
 
 MODEL = "meta-llama/Llama-Guard-3-1B"
 _TOPS = [{"token": "safe", "logprob": -0.01}, {"token": "unsafe", "logprob": -5.0}]
@@ -19,35 +21,23 @@ _CONTENT = [{"token": "\n\n", "logprob": 0.0, "top_logprobs": [{"token": "\n\n",
 _SAFE = [*_CONTENT, {"token": "safe", "logprob": -0.01, "top_logprobs": _TOPS}]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Answering):
     judged: TextIO
     writing = threading.Lock()
 
     def do_GET(self) -> None:
-        self._json({"object": "list", "data": [{"id": MODEL, "owned_by": "vllm"}]})
+        self.json({"object": "list", "data": [{"id": MODEL, "owned_by": "vllm"}]})
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.read_json()
         if self.path != "/v1/chat/completions":
-            return self._json({"error": {"message": "Not Found"}}, 404)
+            return self.refuse(404, "Not Found")
         with self.writing:
-            self.judged.write(f"{json.dumps(json.loads(body))}\n")
+            self.judged.write(f"{json.dumps(body)}\n")
             self.judged.flush()
         message = {"role": "assistant", "content": "\n\nsafe"}
         choice = {"index": 0, "message": message, "logprobs": {"content": _SAFE}, "finish_reason": "stop"}
-        return self._json({"object": "chat.completion", "model": MODEL, "choices": [choice]})
-
-    def _json(self, said: dict[str, Any], status: int = 200) -> None:
-        body = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads it."""
+        return self.json({"object": "chat.completion", "model": MODEL, "choices": [choice]})
 
 
 def main() -> None:

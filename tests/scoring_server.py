@@ -10,19 +10,16 @@ and the first token without a likelihood included, refusals as 404 and 400 with 
 
 from __future__ import annotations
 
-import json
 import threading
-from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any
 
-from tests.listener import HangingUp
+from tests.listener import Answering, HangingUp, LocalServer
 
 ALL = frozenset({"tokenize", "tokenize chats", "echo", "tops", "template"})
 """`template`: reads chat_template_kwargs."""
 
 
-class ScoringServer:
+class ScoringServer(LocalServer):
     """Listens on 127.0.0.1 while the `with` block runs."""
 
     def __init__(self, net: Any, tokenizer: Any, model: str = "meta-llama/Llama-Guard-3-1B") -> None:
@@ -34,37 +31,23 @@ class ScoringServer:
         """Nothing is answered until it is set, but for the list of models."""
         self.hold.set()
         self.seen: list[tuple[str, dict[str, Any]]] = []
-        self._listener = _Listener(("127.0.0.1", 0), _Handler)
-        self._listener.scoring = self
-        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._listener.server_port}"
+        listener = _Listener(("127.0.0.1", 0), _Handler)
+        listener.scoring = self
+        super().__init__(listener)
 
     @property
     def url(self) -> str:
         return f"http://{self.host}/v1"
 
-    def __enter__(self) -> ScoringServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def let_go(self) -> None:
         self.hold.set()
-        self._listener.shutdown()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join()
 
 
 class _Listener(HangingUp):
     scoring: ScoringServer
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Answering):
     server: _Listener
 
     def do_GET(self) -> None:
@@ -74,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         scoring = self.server.scoring
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.read_json()
         scoring.seen.append((self.path, body))
         scoring.hold.wait(30)
         if scoring.key and self.headers["Authorization"] != f"Bearer {scoring.key}":
@@ -139,20 +122,6 @@ class _Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": "".join(step[0] for step in steps)}
         choice = {"index": 0, "message": message, "logprobs": {"content": content}, "finish_reason": "length"}
         return self.json({"object": "chat.completion", "model": scoring.model, "choices": [choice]})
-
-    def json(self, said: dict[str, Any], status: int = 200) -> None:
-        body = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def refuse(self, status: int, says: str) -> None:
-        self.json({"error": {"message": says, "type": "BadRequestError", "code": status}}, status)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: tests read `seen`."""
 
 
 Step = tuple[str, float | None, list[tuple[str, float]]]

@@ -231,25 +231,6 @@ def _refused(told: Recipe, folder: Path, sentence: str, resume: bool = False) ->
     assert "\n" not in str(refusal.value) and re.search("[\u4e00-\u9fff]", refusal.value.told("zh"))
 
 
-def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(folder: Path) -> None:
-    """RLIMIT_FSIZE makes writing fail as a full disk does; it is a process's own, so another one is started."""
-    script = (
-        "import resource, sys, pathlib, torch\nfrom errors import AppError\nfrom finetune import chat, run_folder\n"
-        "from tests.tuning import recipe\ntorch.set_num_threads(1)\nfolder = pathlib.Path(sys.argv[1])\n"
-        "limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\nkeep = run_folder.RunFolder.keep\n"
-        "def keep_and_fill(self, *given):\n    keep(self, *given)\n"
-        "    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limit))\n"
-        "run_folder.RunFolder.keep = keep_and_fill\n"
-        "try:\n    chat.train(recipe(folder, 'lora', 'full-disk'), folder / 'runs')\n"
-        "except AppError as error:\n    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)], cwd=_ROOT, capture_output=True, text=True, check=False
-    )
-    assert "The disk is full" in done.stdout and "checkpoint of step 3 is whole" in done.stdout, done.stderr[-2000:]
-    assert [path.name for path in (folder / "runs" / "full-disk" / "checkpoints").iterdir()] == ["step-3"]
-
-
 def test_what_cannot_be_is_told_in_a_sentence(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     told = recipe(folder, "lora", "never")
     _refused(told, folder, "no run to go on with", resume=True)

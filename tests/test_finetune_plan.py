@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from finetune.plan import changed, main, plan
 from finetune.recipe_table import PAGE, planned, recipes, row
 from finetune.rehearsal import Rehearsal, _acted, rehearse
 
-_LAYERS = 10
+_LAYERS, _DEEP = 2, 10
+"""Most tests need no depth; a model of ten layers is worked out from one of two and one of four."""
 
 
 def _config(layers: int = _LAYERS, **more: Any) -> Any:
@@ -51,8 +53,14 @@ def _recipe(**tables: dict[str, Any]) -> Recipe:
     return changed(recipe, tables)
 
 
-def _rehearsed(recipe: Recipe, config: Any = None, kind: str = "cpu") -> Rehearsal:
-    return rehearse(config or _config(), recipe, recipe.training.batch, recipe.data.length, True, kind)
+def _rehearsed(recipe: Recipe, config: Any, kind: str = "cpu") -> Rehearsal:
+    return rehearse(config, recipe, recipe.training.batch, recipe.data.length, True, kind)
+
+
+@cache
+def _small(recipe: Recipe) -> Rehearsal:
+    """Of the model of two layers; several tests look at the same one."""
+    return _rehearsed(recipe, _config())
 
 
 @pytest.fixture
@@ -67,20 +75,32 @@ def base(tmp_path: Path) -> str:
     return str(tmp_path / "base")
 
 
-@pytest.mark.soak
+@pytest.fixture
+def deep(tmp_path: Path) -> str:
+    """Another with ten layers."""
+    _config(_DEEP).save_pretrained(tmp_path / "deep")
+    return str(tmp_path / "deep")
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("layers", "change"),
     [
-        {},
-        {"training": {"accumulate": 1}},
-        {"training": {"checkpointing": True, "accumulate": 1}},
-        {"training": {"checkpointing": True}, "method": {"kind": "lora"}, "model": {"dtype": "bfloat16"}},
-        {"model": {"compute": "bfloat16"}},
-        {"model": {"compute": "bfloat16"}, "training": {"checkpointing": True}},
+        (6, {"training": {"accumulate": 1}}),
+        *(
+            pytest.param(_DEEP, change, marks=pytest.mark.soak)
+            for change in (
+                {},
+                {"training": {"accumulate": 1}},
+                {"training": {"checkpointing": True, "accumulate": 1}},
+                {"training": {"checkpointing": True}, "method": {"kind": "lora"}, "model": {"dtype": "bfloat16"}},
+                {"model": {"compute": "bfloat16"}},
+                {"model": {"compute": "bfloat16"}, "training": {"checkpointing": True}},
+            )
+        ),
     ],
 )
-def test_few_layers_tell_of_many(change: dict[str, dict[str, Any]]) -> None:
-    recipe, config = _recipe(**change), _config()
+def test_few_layers_tell_of_many(layers: int, change: dict[str, dict[str, Any]]) -> None:
+    recipe, config = _recipe(**change), _config(layers)
     assert _alike(_rehearsed(recipe, config), _acted(config, recipe, 1, 64, True, "cpu"))
 
 
@@ -95,23 +115,23 @@ def test_parameters_are_those_of_the_network() -> None:
     from transformers import AutoModelForCausalLM
 
     net = AutoModelForCausalLM.from_config(_config())
-    whole = _rehearsed(_recipe())
+    whole = _small(_recipe())
     assert whole.parameters == whole.trained == sum(weight.numel() for weight in net.parameters())
     lora = LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM")
     trained, every = get_peft_model(net, lora).get_nb_trainable_parameters()
-    adapted = _rehearsed(_recipe(method={"kind": "lora"}))
+    adapted = _small(_recipe(method={"kind": "lora"}))
     assert (adapted.trained, adapted.parameters) == (trained, every)
 
 
 def test_gradients_of_a_whole_network_are_alive_on_the_way_back() -> None:
-    acted = _rehearsed(_recipe())
+    acted = _small(_recipe())
     assert acted.trained_bytes == 4 * acted.trained
     assert acted.working > acted.trained_bytes
 
 
 def test_checkpointing_keeps_a_layers_input_alone() -> None:
     def of_a_layer(recipe: Recipe) -> float:
-        more, less = (_rehearsed(recipe, _config(layers)) for layers in (_LAYERS, _LAYERS - 2))
+        more, less = (_rehearsed(recipe, _config(layers)) for layers in (4, 2))
         return (more.working - less.working - more.trained_bytes + less.trained_bytes) / 2
 
     assert of_a_layer(_recipe(training={"checkpointing": True})) == pytest.approx(64 * 64 * 4, rel=0.01)
@@ -119,7 +139,7 @@ def test_checkpointing_keeps_a_layers_input_alone() -> None:
 
 
 def test_twice_the_rows_take_twice_the_memory() -> None:
-    one, two = (_rehearsed(_recipe(training={"batch": batch}), kind="cuda") for batch in (1, 2))
+    one, two = (_rehearsed(_recipe(training={"batch": batch}), _config(4), "cuda") for batch in (1, 2))
     assert two.working - two.trained_bytes == pytest.approx(2 * (one.working - one.trained_bytes), rel=0.05)
 
 
@@ -147,7 +167,7 @@ def test_optimizers_differ_by_their_states() -> None:
     def states(**training: Any) -> int:
         return sizes(config, body, _recipe(training=training)).need.optimizer
 
-    trained = _rehearsed(_recipe()).trained
+    trained = _small(_recipe()).trained
     assert states(optimizer="adamw_torch_fused") == 8 * trained
     assert 2 * trained < states(optimizer="adamw_8bit") < 2.1 * trained
     assert 0 < states(optimizer="adafactor") < 0.3 * trained
@@ -215,8 +235,8 @@ def test_steps_follow_from_rows(
     assert plan(recipe, tokens=tokens, place=place).steps == steps
 
 
-def test_operations_are_six_for_each_weight_and_token_and_eight_with_checkpointing(base: str, place: Place) -> None:
-    recipe = _recipe(model={"base": base}, data={"length": 8})
+def test_operations_are_six_for_each_weight_and_token_and_eight_with_checkpointing(deep: str, place: Place) -> None:
+    recipe = _recipe(model={"base": deep}, data={"length": 8})
     kept = plan(recipe, place=place)
     again = plan(changed(recipe, {"training": {"checkpointing": True}}), place=place)
     weights = kept.parameters - 640 * 64  # the input embedding is looked up
@@ -226,13 +246,13 @@ def test_operations_are_six_for_each_weight_and_token_and_eight_with_checkpointi
 
 
 def test_what_cannot_fit_is_refused_with_what_would(base: str, place: Place) -> None:
-    recipe = _recipe(model={"base": base}, training={"batch": 64}, data={"length": 1024})
-    small = replace(place, memory=1_500_000_000)
+    recipe = _recipe(model={"base": base}, training={"batch": 32}, data={"length": 1024})
+    small = replace(place, memory=8_000_000_000)
     with pytest.raises(InputError) as refused:
         plan(recipe, place=small)
     said = str(refused.value)
     assert re.search(r"needs [\d.,]+ GB on each device \(weights .*, gradients .*, activations .*\)", said)
-    assert "1.50 GB: a card of 24 GB" in said
+    assert "8.00 GB: a card of 24 GB" in said
     ways = re.findall(r"((?:--set \S+ )+)\(([\d.]+) GB\)", said)
     assert ways
     for options, promised in ways:
@@ -245,16 +265,16 @@ def test_what_cannot_fit_is_refused_with_what_would(base: str, place: Place) -> 
 
 
 @pytest.mark.soak
-def test_where_one_change_does_not_do_several_are_named(base: str, place: Place) -> None:
-    recipe = _recipe(model={"base": base}, training={"batch": 64}, data={"length": 2048})
+def test_where_one_change_does_not_do_several_are_named(deep: str, place: Place) -> None:
+    recipe = _recipe(model={"base": deep}, training={"batch": 64}, data={"length": 2048})
     with pytest.raises(InputError, match=r"--set \S+ .*--set \S+ .*GB\)"):
         plan(recipe, place=replace(place, memory=800_000_000))
 
 
 @pytest.mark.soak
-def test_where_nothing_helps_a_smaller_model_is_asked_for(base: str, place: Place) -> None:
+def test_where_nothing_helps_a_smaller_model_is_asked_for(deep: str, place: Place) -> None:
     with pytest.raises(InputError, match="choose a smaller model"):
-        plan(_recipe(model={"base": base}), place=replace(place, memory=100_000_000))
+        plan(_recipe(model={"base": deep}), place=replace(place, memory=100_000_000))
 
 
 def test_no_space_on_the_disk_is_refused_before_anything_is_loaded(

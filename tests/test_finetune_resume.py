@@ -1,4 +1,7 @@
-"""Runs that are killed and resumed, and runs shared by two processes: python -m pytest tests/test_finetune_resume.py"""
+"""Runs that are killed and resumed, that meet a full disk, or that two processes share.
+
+python -m pytest tests/test_finetune_resume.py
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,12 @@ def test_nothing_is_left_of_a_checkpoint_that_was_cut_short(made: tuple[Path, di
     for kind in BROKEN:
         kept = {path.name for path in (made[0] / f"{kind}-broken" / "checkpoints").iterdir()}
         assert kept == {"step-9", "step-10"}
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(made: tuple[Path, dict[str, Any]]) -> None:
+    runs, said = made
+    assert "The disk is full" in said["full disk"] and "checkpoint of step 3 is whole" in said["full disk"]
+    assert [path.name for path in (runs / "full-disk" / "checkpoints").iterdir()] == ["step-3"]
 
 
 @pytest.mark.parametrize("kind", ["full", "preference"])

@@ -279,6 +279,13 @@ def test_no_input_of_any_handler_makes_gradio_fetch(watched: Watched) -> None:
     assert watched.elsewhere() == []
 
 
+def test_no_event_asks_for_forms_of_sources(watched: Watched) -> None:
+    """Gradio wrote a warning to the log for each: there was no place for what they gave."""
+    events = httpx.get(f"{watched.url}config").json()["dependencies"]
+    asked = [event["targets"] for event in events if not event["outputs"]]
+    assert sorted(name for targets in asked for _, name in targets) == ["click", "stop"]
+
+
 def _called_with(url: str, handler: dict[str, Any], given: Any) -> str:
     """The error that a call of a handler ends with."""
     session = f"s{handler['id']}{len(str(given))}"

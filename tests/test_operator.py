@@ -23,8 +23,8 @@ from moderation.screen import Screen
 from moderation.tally import Tally
 from serving.operator import Desk, Entrance, operator_route
 from serving.operator_texts import TEXTS
+from tests.steered import Steered
 from tests.test_cases import Clock
-from tests.test_policy import Steered
 
 _KEY = "a key for the tests"
 _REFUSAL = Decision(Action.REFUSE, "violence", Level.NEEDS_INTERVENTION, 0.93, "Because.")

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import Running, Visit
+from tests.conftest import Running, Visit, visits
 from tests.visitor import ask, upload
 
 _FILES = Path(__file__).parent / "files"
 _OWNER = re.compile(r'"owner":\s*"([^"]+)"')
 """A visitor's key in what the page sends."""
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, running: Running) -> Iterator[Page]:
+    """One page for the files of every kind: opening it takes about as long as all that is done with one of them."""
+    with visits(browser, running) as visit:
+        page = visit()
+        page.get_by_label("Starter library").uncheck()
+        yield page
+
+
+@pytest.fixture
+def visitor(opened: Page) -> Iterator[Page]:
+    """A visitor who leaves no document and no conversation behind."""
+    yield opened
+    documents = opened.locator("#gc-documents li")
+    while documents.count():
+        delete = documents.first.get_by_role("button", name="Delete ")
+        delete.click()
+        expect(delete).to_have_text("Delete?")
+        left = documents.count() - 1
+        delete.click()
+        expect(documents).to_have_count(left)
+    expect(opened.locator("#gc-viewer.open")).to_have_count(0)
+    opened.get_by_role("button", name="New chat").click()
+    expect(opened.locator("#gc-chat .bot-row")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -36,18 +63,16 @@ _OWNER = re.compile(r'"owner":\s*"([^"]+)"')
         ("slides.odp", "Who must be told about every hive?", "fire brigade", "slide 2"),
     ],
 )
-def test_a_file_of_every_kind_is_asked_about(visit: Visit, name: str, question: str, answer: str, place: str) -> None:
-    page = visit()
-    page.get_by_label("Starter library").uncheck()
-    upload(page, _FILES / name)
-    expect(page.locator("#gc-documents li")).to_have_count(1)
-    reply = ask(page, question)
+def test_a_file_of_every_kind_is_asked_about(visitor: Page, name: str, question: str, answer: str, place: str) -> None:
+    upload(visitor, _FILES / name)
+    expect(visitor.locator("#gc-documents li")).to_have_count(1)
+    reply = ask(visitor, question)
     expect(reply).to_contain_text(answer)
     source = reply.locator(".gc-source").first
     expect(source.locator("summary")).to_contain_text(place)
     source.locator("summary").click()
     source.get_by_role("button", name="Show in the document").click()
-    shown = page.locator("#gc-viewer article")
+    shown = visitor.locator("#gc-viewer article")
     expect(shown).to_contain_text(answer)
     expect(shown.locator("mark").first).to_be_visible()
     if re.search(r"\d", place):

@@ -6,11 +6,10 @@ import os
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import OPERATOR_KEY, Running, Visit
-from tests.visitor import ask
+from tests.visitor import LOOKS, ask, assert_it_fits, look
 
 _SHOTS = os.environ.get("SHOTS", "")
 """Folder for pictures of what these tests see; none where it is empty."""
@@ -35,7 +34,7 @@ def _told(page: Page) -> Locator:
     return fold
 
 
-def test_a_good_answer_is_rated_kept_with_consent_and_taken_back(visit: Visit) -> None:
+def test_a_good_answer_is_rated_kept_with_consent_taken_back_and_nobody_else_s(visit: Visit) -> None:
     page = visit()
     reply = ask(page, _QUESTION)
     good = _thumb(reply, "Good answer")
@@ -62,9 +61,17 @@ def test_a_good_answer_is_rated_kept_with_consent_and_taken_back(visit: Visit) -
     expect(second.locator(".gc-rating")).to_have_count(0)
     expect(_told(page)).to_contain_text("1 of your answers is kept with its text.")
 
+    other = visit()
+    expect(_thumb(ask(other, _QUESTION), "Good answer")).to_have_attribute("aria-pressed", "false")
+    expect(_told(other)).to_contain_text("No text of yours is kept.")
+    _told(other).get_by_role("button", name="Delete my ratings").click()
+    other.locator("#gc-ratings").get_by_role("button", name="Delete them all?").click()
+    expect(_told(other).get_by_role("button", name="Delete my ratings")).to_be_visible()
+
     page.reload()
     again = page.locator("#gc-chat .bot-row").first
     expect(_thumb(again, "Good answer")).to_have_attribute("aria-pressed", "true")
+    expect(_told(page)).to_contain_text("1 of your answers is kept with its text.")
     _told(page).get_by_role("button", name="Delete my ratings").click()
     _picture(page, "delete-sure")
     page.locator("#gc-ratings").get_by_role("button", name="Delete them all?").click()
@@ -114,24 +121,6 @@ def test_a_bad_answer_gets_reasons_and_a_better_one_and_the_operator_sees_counts
     expect(_thumb(reply, "Bad answer")).to_have_attribute("aria-pressed", "false")
 
 
-def test_one_visitor_s_ratings_are_not_another_one_s(visit: Visit) -> None:
-    one, other = visit(), visit()
-    reply = ask(one, _QUESTION)
-    _thumb(reply, "Good answer").click()
-    reply.locator(".gc-rating summary").click()
-    reply.get_by_label("Let models be trained on this answer").check()
-    reply.locator(".gc-rating").get_by_role("button", name="Save").click()
-    expect(_told(one)).to_contain_text("1 of your answers is kept")
-    theirs = ask(other, _QUESTION)
-    expect(_thumb(theirs, "Good answer")).to_have_attribute("aria-pressed", "false")
-    expect(_told(other)).to_contain_text("No text of yours is kept.")
-    _told(other).get_by_role("button", name="Delete my ratings").click()
-    other.locator("#gc-ratings").get_by_role("button", name="Delete them all?").click()
-    expect(_told(other).get_by_role("button", name="Delete my ratings")).to_be_visible()
-    one.reload()
-    expect(_told(one)).to_contain_text("1 of your answers is kept")
-
-
 def test_commands_rate_the_last_answer(visit: Visit) -> None:
     page = visit(locale="zh-CN")
     reply = ask(page, "青霉素是谁发现的？")
@@ -145,23 +134,25 @@ def test_commands_rate_the_last_answer(visit: Visit) -> None:
     expect(reply.locator(".gc-rating")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, True)])
-def test_nothing_overflows_in_any_size_and_mode(visit: Visit, width: int, dark: bool) -> None:
-    name = f"{'phone' if width < 400 else 'wide'}-{'dark' if dark else 'light'}"
-    page = visit(width=width, dark=dark)
+def test_nothing_overflows_in_any_size_and_mode(visit: Visit) -> None:
+    page = visit(width=390, dark=False)
     reply = ask(page, _QUESTION)
-    _picture(page, f"thumbs-{name}")
+    _picture(page, "thumbs-phone-light")
     _thumb(reply, "Bad answer").click()
     panel = reply.locator(".gc-rating")
     panel.get_by_role("checkbox", name="harmful").check()
     panel.get_by_label("Let models be trained on this answer").check()
-    panel.locator("textarea").scroll_into_view_if_needed()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for button in panel.get_by_role("button").all():
-        assert button.bounding_box()["height"] >= (44 if width < 400 else 36)  # type: ignore[index]
-    _picture(page, f"rating-{name}")
-    if width < 400:
-        page.get_by_role("button", name="Menu").click()
-    _told(page).locator(".gc-mine").scroll_into_view_if_needed()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    _picture(page, f"told-{name}")
+    for name, width, dark in LOOKS:
+        look(page, width, dark)
+        panel.locator("textarea").scroll_into_view_if_needed()
+        for button in panel.get_by_role("button").all():
+            assert button.bounding_box()["height"] >= (44 if width < 400 else 36)  # type: ignore[index]
+        assert_it_fits(page)
+        _picture(page, f"rating-{name}")
+    page.set_viewport_size({"width": 390, "height": 860})
+    page.get_by_role("button", name="Menu").click()
+    for name, width, dark in LOOKS:
+        look(page, width, dark)
+        _told(page).locator(".gc-mine").scroll_into_view_if_needed()
+        assert_it_fits(page)
+        _picture(page, f"told-{name}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,29 +17,11 @@ from moderation.base import Action, Category, Exchange, Level, Side, Verdict
 from moderation.policy import Decision, Policy, worst
 from moderation.policy_file import load_policy
 from moderation.screen import Screen
+from tests.steered import Steered
 
 
 def _verdict(level: Level, *categories: tuple[str, float]) -> Verdict:
     return Verdict(0.9, level, categories or (("violence", 0.8),))
-
-
-@dataclass
-class Steered:
-    """A moderator that answers, fails or hangs as it is told."""
-
-    verdict: Verdict = Verdict(0.0, Level.CASUAL)
-    failure: Exception | None = None
-    hang: threading.Event | None = None
-    name: str = "steered"
-    asked: list[Exchange] = field(default_factory=list)
-
-    def check(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
-        self.asked += exchanges
-        if self.hang:
-            self.hang.wait(30)
-        if self.failure:
-            raise self.failure
-        return [self.verdict for _ in exchanges]
 
 
 def _policy(tmp_path: Path, text: str) -> Policy:

@@ -13,7 +13,7 @@ from errors import SettingsError
 from moderation.base import Action, Exchange, Level, Side, Verdict
 from moderation.policy_watch import WatchedPolicy
 from moderation.screen import Screen
-from tests.test_policy import Steered
+from tests.steered import Steered
 
 _STRICT = '[levels.user]\n"needs caution" = "refuse"\n'
 _BROKEN = '[levels.user]\n"needs caution" = "forbid"\n'

@@ -26,8 +26,8 @@ from tests.tiny_model import make_tiny_model
 STEPS = 10
 BROKEN = {
     "lora": ("step 4", "amid 6", "after 6"),
-    "full": ("step 5", "amid 9"),
-    "preference": ("step 5", "after 6"),
+    "full": ("amid 9",),
+    "preference": ("step 5",),
 }
 """Where each run is killed, one time after the other: in a step, while a checkpoint is written, just after."""
 _COLOURS = ("red", "blue", "green", "black", "white")
@@ -156,6 +156,35 @@ def _split(folder: Path, kind: str) -> list[int]:
     return [ended(child) for child in [forked(partial(run, rank)) for rank in (0, 1)]]
 
 
+def _on_a_full_disk(folder: Path) -> str:
+    """What is said when nothing more can be written after a run's first checkpoint.
+
+    RLIMIT_FSIZE makes writing fail as a full disk does, and is a process's own.
+    """
+    said = folder / "said"
+
+    def run() -> None:
+        import resource
+
+        from errors import AppError
+        from finetune import run_folder
+
+        kept, limit = run_folder.RunFolder.keep, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+        def keep(self: run_folder.RunFolder, *given: Any, **named: Any) -> None:
+            kept(self, *given, **named)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limit))
+
+        run_folder.RunFolder.keep = keep  # type: ignore[method-assign]
+        try:
+            train(folder, "lora", "full-disk")
+        except AppError as error:
+            said.write_text(str(error), encoding="utf-8")
+
+    assert ended(forked(run)) == 0
+    return said.read_text(encoding="utf-8") if said.exists() else ""
+
+
 def main(folder: Path) -> None:
     import datasets  # noqa: F401
     import trl.trainer.dpo_trainer
@@ -164,9 +193,10 @@ def main(folder: Path) -> None:
     import finetune.trainers  # noqa: F401
 
     shelf(folder)
-    found = {"unbroken": {k: ended(forked(partial(train, folder, k, f"{k}-unbroken"))) for k in BROKEN}}
-    found["broken"] = {kind: _broken(folder, kind) for kind in BROKEN}  # type: ignore[misc]
-    found["split"] = {kind: _split(folder, kind) for kind in ("full", "preference")}  # type: ignore[misc]
+    found: dict[str, Any] = {"unbroken": {k: ended(forked(partial(train, folder, k, f"{k}-unbroken"))) for k in BROKEN}}
+    found["broken"] = {kind: _broken(folder, kind) for kind in BROKEN}
+    found["split"] = {kind: _split(folder, kind) for kind in ("full", "preference")}
+    found["full disk"] = _on_a_full_disk(folder)
     print(json.dumps(found))
 
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 THREAT = "I will kill you, you worthless piece of trash, and burn your house down"
 """A message that moderation refuses."""
+LOOKS = (("phone-light", 390, False), ("phone-dark", 390, True), ("wide-dark", 1280, True))
+"""Sizes and modes in which nothing may overflow: a name, pixels across, whether it is dark."""
 
 
 def ask(page: Page, question: str) -> Locator:
@@ -42,4 +44,18 @@ def lose_conversation(page: Page) -> None:
 
 
 def upload(page: Page, *files: Path) -> None:
-    page.locator("input[type=file]").first.set_input_files(files)
+    chosen = page.locator("input[type=file]").first
+    chosen.evaluate("input => { input.value = '' }")  # as the button does: the same file again would be no change
+    chosen.set_input_files(files)
+
+
+def look(page: Page, width: int, dark: bool) -> None:
+    """Another size and mode of a page that is open already; opening one takes seconds."""
+    page.set_viewport_size({"width": width, "height": 860})
+    if dark is not page.evaluate("document.body.classList.contains('dark')"):
+        page.evaluate("document.querySelector('#gc-theme').click()")
+    expect(page.locator("body.dark")).to_have_count(int(dark))
+
+
+def assert_it_fits(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

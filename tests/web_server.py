@@ -13,11 +13,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from itertools import repeat
-from types import TracebackType
 
-from tests.listener import HangingUp
+from tests.listener import Answering, HangingUp, LocalServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Page:
 Answer = Callable[["Handler"], None]
 
 
-class WebServer:
+class WebServer(LocalServer):
     """Listens while the `with` block runs; `pages` may change at any time."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
@@ -63,17 +61,9 @@ class WebServer:
         self.sent = 0
         """Bytes that endless answers have sent."""
         self.release = threading.Event()
-        self._listener = _Listener((address, 0), Handler)
-        self._listener.web = self
-        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return self._listener.server_port
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        listener = _Listener((address, 0), Handler)
+        listener.web = self
+        super().__init__(listener)
 
     def url(self, path: str = "/") -> str:
         return f"http://{self.host}{path}"
@@ -81,33 +71,20 @@ class WebServer:
     def asked(self, path: str) -> list[Seen]:
         return [seen for seen in self.requests if seen.path == path]
 
-    def __enter__(self) -> WebServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def let_go(self) -> None:
         self.release.set()
-        self._listener.shutdown()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join()
 
 
 class _Listener(HangingUp):
     web: WebServer
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class Handler(Answering):
     server: _Listener
 
     def do_GET(self) -> None:
         self.server.web.requests.append(Seen(self.path, dict(self.headers.items())))
         self.server.web.pages.get(self.path, Page(b"gone", status=404))(self)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: tests read `requests`."""
 
 
 def raw(*pieces: bytes, then: Iterable[bytes] = ()) -> Answer:

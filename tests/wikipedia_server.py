@@ -19,12 +19,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from tests.listener import HangingUp
+from tests.listener import Answering, HangingUp, LocalServer
 from tests.wikipedia_articles import ARTICLES, TO_TRADITIONAL, Article
 
 Params = dict[str, str]
@@ -40,7 +38,7 @@ class Seen:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class WikipediaServer:
+class WikipediaServer(LocalServer):
     """Listens on 127.0.0.1 while the `with` block runs; `mode` may change at any time."""
 
     def __init__(self) -> None:
@@ -65,14 +63,14 @@ class WikipediaServer:
         self.release = threading.Event()
         self.requests: list[Seen] = []
         self.lock = threading.Lock()
-        self._listener = _Listener(("127.0.0.1", 0), _Handler)
-        self._listener.wikipedia = self
-        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True)
+        listener = _Listener(("127.0.0.1", 0), _Handler)
+        listener.wikipedia = self
+        super().__init__(listener)
 
     @property
     def url(self) -> str:
         """Base address as a template."""
-        return f"http://127.0.0.1:{self._listener.server_port}/{{language}}"
+        return f"http://{self.host}/{{language}}"
 
     def asked(self, **params: str) -> list[Seen]:
         """The requests that carried these parameters, in order."""
@@ -88,30 +86,17 @@ class WikipediaServer:
                     self.mode, self.faults_left = "ok", None
             return self.mode
 
-    def close(self) -> None:
+    def let_go(self) -> None:
         self.release.set()
         if self.extracts_together is not None:
             self.extracts_together.abort()
-        self._listener.shutdown()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> WikipediaServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
 
 class _Listener(HangingUp):
     wikipedia: WikipediaServer
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Answering):
     server: _Listener
 
     def do_GET(self) -> None:
@@ -137,9 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
                 wikipedia.release.wait()
             if wikipedia.extracts_together is not None:
                 wikipedia.extracts_together.wait()
-        return self.json(respond(language, seen.params, wikipedia.url) if mode != "empty" else _no_hits())
+        return self.tell(respond(language, seen.params, wikipedia.url) if mode != "empty" else _no_hits())
 
-    def json(self, answer: dict[str, Any]) -> None:
+    def tell(self, answer: dict[str, Any]) -> None:
         code = answer.get("error", {}).get("code", "")
         headers = {"MediaWiki-API-Error": code} if code else {}
         self.answer(json.dumps(answer).encode(), "application/json; charset=utf-8", headers=headers)
@@ -151,15 +136,6 @@ class _Handler(BaseHTTPRequestHandler):
             body, headers = gzip.compress(body, 1), {**(headers or {}), "Content-Encoding": "gzip"}
         self.begin(status, {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})})
         self.wfile.write(body)
-
-    def begin(self, status: int, headers: Params) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: tests read `requests`."""
 
 
 def _slow(handler: _Handler, seen: Seen) -> None:
@@ -222,7 +198,7 @@ def _bomb(handler: _Handler, seen: Seen) -> None:
 def _redirect(to: str) -> Callable[[_Handler, Seen], None]:
     def fault(handler: _Handler, seen: Seen) -> None:
         if seen.params.get("followed"):
-            handler.json(respond(seen.language, seen.params, handler.server.wikipedia.url))
+            handler.tell(respond(seen.language, seen.params, handler.server.wikipedia.url))
         else:
             handler.answer(b"", status=302, headers={"Location": to or f"{handler.path}&followed=1"})
 
@@ -243,8 +219,8 @@ FAULTS: dict[str, Callable[[_Handler, Seen], None]] = {
     "500": _status(500),
     "nonsense": lambda handler, seen: handler.answer(b"<html><body>Welcome to the hotel's network</body></html>"),
     "body": lambda handler, seen: handler.answer(handler.server.wikipedia.body, "application/json; charset=utf-8"),
-    "error": lambda handler, seen: handler.json(_error("internal_api_error_DBQueryError", "Caught exception")),
-    "busy": lambda handler, seen: handler.json(_error("ratelimited", "You've exceeded your rate limit.")),
+    "error": lambda handler, seen: handler.tell(_error("internal_api_error_DBQueryError", "Caught exception")),
+    "busy": lambda handler, seen: handler.tell(_error("ratelimited", "You've exceeded your rate limit.")),
     "truncated": _truncated,
     "hang-up": _hang_up,
     "cut-gzip": _cut_gzip,
