@@ -33,7 +33,7 @@ keep_little(os.environ)
 import psutil, torch
 from packed import PackedLinear
 torch.set_num_threads(1)
-layers = [PackedLinear(torch.nn.Linear(384, width, dtype=torch.bfloat16)) for width in (384, 1536)]
+layers = [PackedLinear([torch.nn.Linear(384, width, dtype=torch.bfloat16)]) for width in (384, 1536)]
 def after(lengths):
     with torch.inference_mode():
         for length in lengths:

@@ -81,11 +81,12 @@ def test_a_cancel_ends_the_servers_work(serving: Serving, model: RemoteModel) ->
     stream = model.stream(request)
     while not next(stream).text:
         pass
-    assert _load_of(serving.process) > 0.3
+    busy = max(_load_of(serving.process) for _ in range(3))
+    assert busy > 0.1
     request.cancel.set()
     assert list(stream)[-1].finish is Finish.CANCELLED
     loads = [_load_of(serving.process) for _ in range(12)]  # half of the time the whole answer would take
-    assert min(loads) < 0.2, loads
+    assert min(loads) < busy / 2, (busy, loads)
     assert _answer(model, *DIALOGUES[1][:1]) == DIALOGUES[1][1]
 
 
