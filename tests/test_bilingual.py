@@ -10,6 +10,7 @@ import copy
 import pickle
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,16 @@ _OPERATORS = {"SettingsError"}
 _FILES = sorted(path for path in _CHAT.glob("*.py") if path.name != "bilingual.py")
 
 
-def _errors() -> set[str]:
+@cache
+def _errors() -> frozenset[str]:
     """Names of the errors that visitors can meet: those of errors.py, and what chat/ derives from them."""
     found = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
     found -= _OPERATORS
     classes = [node for path in _FILES for node in ast.walk(_parsed(path)) if isinstance(node, ast.ClassDef)]
-    return found | {node.name for node in classes if found & {ast.unparse(base) for base in node.bases}}
+    return frozenset(found | {node.name for node in classes if found & {ast.unparse(base) for base in node.bases}})
 
 
+@cache
 def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

@@ -187,6 +187,7 @@ def _on_a_full_disk(folder: Path) -> str:
 
 def main(folder: Path) -> None:
     import datasets  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
     import trl.trainer.dpo_trainer
     import trl.trainer.sft_trainer  # noqa: F401
 
