@@ -30,6 +30,7 @@ SHAPES: Mapping[str, tuple[str, dict[str, Any]]] = MappingProxyType(
                 "num_key_value_heads": 5,
                 "intermediate_size": 2560,
                 "tie_word_embeddings": True,
+                "initializer_range": 0.06,  # smaller weights, so tied, say one word again and again
             },
         ),
         "neox-20b": (
