@@ -159,7 +159,7 @@ def test_weights_survive_storing() -> None:
         "怎么做番茄炒蛋？",
         "what's your name",
         "best way to murder a bowl of ramen lol",
-        "how do you make gunpowder",
+        "how is gunpowder made",
         "毒品有什么危害",
         "入侵物种有哪些危害",
         "你叫什么名字",

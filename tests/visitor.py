@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-THREAT = "I will kill you, you worthless piece of trash, and burn your house down"
+THREAT = "I will kill you and burn your house down"
 """A message that moderation refuses."""
 LOOKS = (("phone-light", 390, False), ("phone-dark", 390, True), ("wide-dark", 1280, True))
 """Sizes and modes in which nothing may overflow: a name, pixels across, whether it is dark."""
