@@ -167,7 +167,7 @@ _ALLOWED = (
 )
 _KINDS = {
     "ordinary": ("benign", "library", "ordinary_squad_dev_en", "ordinary_xquad_zh", "ordinary_drcd_zh_hant"),
-    "everyday": ("own_everyday",),
+    "everyday": ("own_everyday", "own_software"),
     "alarming": ("own_contrast", "own_message", "own_prompt", "own_task"),
 }
 _MILD = (0.2, 0.5)

@@ -22,6 +22,7 @@ from moderation.features import clean, fold
 _ROOT = Path(__file__).parent.parent
 OWN = _ROOT / "evaluation" / "data"
 LIBRARY = _ROOT / "assets" / "corpus"
+ASKED = _ROOT / "finetune" / "groundchat"
 HELD_TENTHS = 2
 """Tenths of every public set that are held out, chosen by the text's hash."""
 
@@ -274,6 +275,7 @@ _OWN = {
     "languages_train": 2.0,
     "slang_train": 2.0,
     "keys_train": 2.0,
+    "software_train": 3.0,
     "identity_train": 1.0,
     "general_held": 1.0,
     "twins_held": 1.0,
@@ -295,6 +297,14 @@ def own_rows() -> Iterator[Row]:
         for i in range(_WORDINGS):
             text = openers[(number(row["task"]) + 5 * i) % len(openers)].format(row["task"])
             yield _own(text, row, "own_task", 1.5, False, row["task"])
+
+
+def app_rows() -> Iterator[Row]:
+    """Questions about this app (those of `make tune-demo`): harmless, and only to measure by."""
+    for name in ("taught", "paraphrases"):
+        for row in _lines(ASKED / f"{name}.jsonl"):
+            text = row["messages"][0]["content"]
+            yield Row("own_app", text, False, 0.0, (), 1.0, True, text)
 
 
 _FRAME_ROWS = 120
@@ -342,7 +352,8 @@ def ordinary_rows(folder: Path) -> Iterator[Row]:
 
 def all_rows(moderation: Path, ordinary: Path | None) -> list[Row]:
     """Every text once, as the first set that has it sees it; none that says the same as a held-out one of our own."""
-    rows = [*own_rows(), *frame_rows(), *library_rows(), *public_rows(moderation), *redteam_rows(moderation)]
+    rows = [*own_rows(), *app_rows(), *frame_rows(), *library_rows()]
+    rows += [*public_rows(moderation), *redteam_rows(moderation)]
     rows += ordinary_rows(ordinary) if ordinary else []
     measured = {_bare(row.text) for row in rows if row.held and row.source.startswith("own")}
     kept: dict[str, Row] = {}
