@@ -213,13 +213,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AppError as error:
         print(error, file=sys.stderr)
         return 2
-    kind = "pairs" if given.pairs else "cases" if given.moderation else "conversations"
+    kind = "pair" if given.pairs else "case" if given.moderation else "conversation"
     if not records:
         why = f" Left out: {_listed(left_out)}." if left_out else ""
-        print(f"There are no {kind} to export from {given.data_folder} yet, so nothing was written.{why}")
+        print(f"There are no {kind}s to export from {given.data_folder} yet, so nothing was written.{why}")
         return 1
     sources = Counter(record.get("source", "flagged" if record.get("flagged") else "harmless") for record in records)
-    print(f"{given.out}: {len(records)} {kind} ({_listed(sources)}).")
+    print(f"{given.out}: {len(records)} {kind}{'s' * (len(records) > 1)} ({_listed(sources)}).")
     if left_out:
         print(f"Left out: {_listed(left_out)}.")
     if found:
