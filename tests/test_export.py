@@ -126,7 +126,7 @@ def test_what_is_left_out_is_counted(desk: _Desk, capsys: pytest.CaptureFixture[
     desk.rate(_UP, _NEXT)
     assert len(desk.export()) == 1
     said = capsys.readouterr().out
-    assert "rated.jsonl: 1 conversations (1 rated good)." in said
+    assert "rated.jsonl: 1 conversation (1 rated good)." in said
     assert "1 answers that moderation had something against" in said
     assert "1 answers that were not screened" in said
     assert "1 good answers that were cut" in said
