@@ -165,6 +165,7 @@ def _quieten() -> None:
     from transformers.utils import logging as shown
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     logging.getLogger("trl").setLevel(logging.ERROR)  # it would have several rows in a batch, for a GPU
     shown.set_verbosity_error()
     shown.disable_progress_bar()
