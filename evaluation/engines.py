@@ -23,7 +23,7 @@ from chat.remote import RemoteModel, is_address
 from chat.runs import Runs
 from errors import InputError
 from evaluation.items import Item
-from finetune.run_folder import RUNS
+from finetune.command import data_folder
 from retrieval.base import Passage
 from retrieval.documents import About
 from retrieval.judge import SentenceJudge
@@ -36,7 +36,6 @@ READER = "reader"
 _SOURCE = "suite"
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """OpenChatKit's prompt states a time; a fixed one gives the same prompts every time."""
-_RUNS = Runs(RUNS)
 _AT_ONCE = 16
 _TELL_S = 5.0
 
@@ -112,7 +111,8 @@ def opened(named: Named, name: str, placement: Placement, judge: SentenceJudge, 
 
 def _local(named: Named, placement: Placement) -> LocalModel:
     """A model on this machine; a fine-tuned one is written to as it was taught."""
-    run, laid = _RUNS.find(named.model), _RUNS.find(named.adapter)
+    runs = Runs(data_folder() / "runs")
+    run, laid = runs.find(named.model), runs.find(named.adapter)
     if run is not None and run.kind == "adapter" and named.adapter:
         raise InputError(f"“{named.model}” is an adapter itself and --adapter {named.adapter} follows it; name one.")
     taught = laid or run

@@ -187,7 +187,6 @@ def test_training_stops_when_nothing_gets_better_and_keeps_the_best(folder: Path
 
 
 def test_qlora_trains_beside_weights_of_four_bits(folder: Path) -> None:
-    pytest.importorskip("bitsandbytes")
     told = _with(recipe(folder, "lora", "four"), model={"dtype": "bfloat16"}, method={"kind": "qlora"})
     found = chat.train(told, folder / "runs")
     assert found.scores["loss_after"] < found.scores["loss_before"] - 0.3
