@@ -24,13 +24,14 @@ from evaluation.machine import machine
 from evaluation.shapes import SHAPES, make, words
 from finetune import chat, data
 from finetune.base_model import open_base
-from finetune.config import Data, Method, Model, Output, Recipe, Training
+from finetune.config import Data, Kind, Method, Model, Output, Recipe, Training
 from finetune.packing import Fields, pack
 from finetune.rows import dataset, parted
 
 _QUESTION, _ANSWER = 24, 72
 """Words of each."""
 _TEXTS = 400
+_KINDS: tuple[Kind, ...] = ("lora", "full")
 
 
 def texts(folder: Path) -> Path:
@@ -45,7 +46,7 @@ def texts(folder: Path) -> Path:
     return file
 
 
-def recipe(base: Path, file: Path, kind: str, steps: int, length: int, name: str) -> Recipe:
+def recipe(base: Path, file: Path, kind: Kind, steps: int, length: int, name: str) -> Recipe:
     """Nothing held out and nothing saved before the end. In bfloat16 on a GPU, in float32 on a CPU."""
     import torch
 
@@ -56,7 +57,7 @@ def recipe(base: Path, file: Path, kind: str, steps: int, length: int, name: str
             dtype="bfloat16" if gpu and kind == "lora" else "float32",
             compute="bfloat16" if gpu else "float32",
         ),
-        method=Method(kind="full" if kind == "full" else "lora"),
+        method=Method(kind=kind),
         data=Data(train=str(file), held_share=0.0, length=length),
         training=Training(steps=steps, batch=1, accumulate=2, evaluate_every=steps, save_every=steps),
         output=Output(name=name, report=()),
@@ -117,7 +118,7 @@ def _rows(told: Recipe) -> list[Fields]:
     return [row.fields for row in pack(chat.encoded(shown, base, told), told.data.length)]
 
 
-def compare(base: Path, kind: str, steps: int, length: int, rounds: int) -> dict[str, float]:
+def compare(base: Path, kind: Kind, steps: int, length: int, rounds: int) -> dict[str, float]:
     """Both in turn, first one and then the other; the first pair only warms the machine."""
     pairs = []
     with tempfile.TemporaryDirectory() as place:
@@ -141,19 +142,22 @@ def compare(base: Path, kind: str, steps: int, length: int, rounds: int) -> dict
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evaluation.training", description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="neox-80m", help=f"a model's folder, or a shape: {', '.join(SHAPES)}")
-    parser.add_argument("--kinds", default="lora,full", help="methods, with commas between")
+    parser.add_argument("--kinds", default="lora,full", help="lora or full, or both with a comma between")
     parser.add_argument("--steps", type=int, default=10, help="of each run")
     parser.add_argument("--length", type=int, default=512, help="tokens of a row")
     parser.add_argument("--rounds", type=int, default=3, help="pairs that count")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
+    asked = options.kinds.split(",")
+    kinds = [kind for kind in _KINDS if kind in asked]
+    if len(kinds) < len(asked):
+        parser.error(f"--kinds {options.kinds}: give {' or '.join(_KINDS)}, or both with a comma between.")
     try:
         with tempfile.TemporaryDirectory() as place:
             known = options.model in SHAPES
             base = make(options.model, Path(place) / options.model) if known else Path(options.model)
             found: dict[str, Any] = {
-                kind: compare(base, kind, options.steps, options.length, options.rounds)
-                for kind in options.kinds.split(",")
+                kind: compare(base, kind, options.steps, options.length, options.rounds) for kind in kinds
             }
     except AppError as error:
         print(error, file=sys.stderr)

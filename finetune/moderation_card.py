@@ -35,8 +35,8 @@ _DATA = """\
 | ordinary_* | questions and passages of SQuAD (measured only), XQuAD and DRCD | CC BY-SA 3.0/4.0 |
 | library | paragraphs of the starter library and the guide (assets/corpus) | Apache-2.0 |
 | own_* | our own pairs in matching words, everyday talk, plain harm, messages, requests, web text, answers, hidden \
-orders, pasted orders, identity terms, software, slang, keys and logs, other languages, tasks, frames \
-(evaluation/data) | Apache-2.0 |
+orders, pasted orders, harm in ordinary words, identity terms, software, slang, keys and logs, other languages, \
+tasks, frames (evaluation/data) | Apache-2.0 |
 | own_app | questions about this app (finetune/groundchat), only to measure by | Apache-2.0 |"""
 
 _LIMITS = """\

@@ -276,6 +276,7 @@ _OWN = {
     "slang_train": 2.0,
     "keys_train": 2.0,
     "software_train": 3.0,
+    "implied_train": 3.0,
     "identity_train": 1.0,
     "general_held": 1.0,
     "twins_held": 1.0,

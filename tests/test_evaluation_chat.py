@@ -296,12 +296,13 @@ def test_an_adapter_is_for_the_model_before_it(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
 def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
-    after: Path, pairs: Path, tmp_path: Path, sentence_judge: SentenceJudge
+    after: Path, pairs: Path, tmp_path: Path, sentence_judge: SentenceJudge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
+    monkeypatch.setenv("GROUNDCHAT_DATA_DIR", str(tmp_path))  # whose runs are known by name
     net = ready(after).network
-    folder = tmp_path / "run"
+    folder = tmp_path / "runs" / "captain"
     get_peft_model(net, LoraConfig(r=2, target_modules=["query_key_value"], init_lora_weights=True)).save_pretrained(
         folder
     )
@@ -314,7 +315,7 @@ def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
     # The app writes to a run as it was taught, and gives none sources that was taught without.
     record = {"finished": "now", "format": "plain", "recipe": {"model": {"sources": False}}}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    for named in (Named(str(folder)), Named(str(after), str(folder))):
+    for named in (Named(str(folder)), Named("run:captain"), Named(str(after), str(folder))):
         model = opened(named, "run", Placement(dtype="float32"), sentence_judge, ("", "")).local
         assert model is not None and model.format == "plain" and sources_for(model, GROUNDED) == ()
         (given,) = losses(model, [GROUNDED])
