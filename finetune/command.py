@@ -109,5 +109,6 @@ def _told(run: Run) -> str:
     for key, after in run.scores.items():
         if key.endswith("_after"):
             name = key.removesuffix("_after")
-            lines.append(f"{name:<12}{run.scores.get(f'{name}_before', float('nan')):.4g} → {after:.4g}")
+            before = run.scores.get(f"{name}_before")
+            lines.append(f"{name:<12}{after:.4g}" if before is None else f"{name:<12}{before:.4g} → {after:.4g}")
     return "\n".join([*lines, f"kept in {run.folder}"])

@@ -99,8 +99,7 @@ def _scores(said: Mapping[str, Any]) -> str:
     keys = [key for key in names if f"{key}_after" in scores]
     lines = ["| | before | after |", "|---|--:|--:|"]
     for key in keys:
-        before = None if key == "won" else scores.get(f"{key}_before")
-        lines.append(f"| {names[key]} | {_number(before)} | {_number(scores[f'{key}_after'])} |")
+        lines.append(f"| {names[key]} | {_number(scores.get(f'{key}_before'))} | {_number(scores[f'{key}_after'])} |")
     held = said["counts"].get("held", 0)
     return "\n".join(lines) + f"\n\nMeasured on {held:,} held-out texts. {_speed(said)}"
 

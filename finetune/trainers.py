@@ -241,17 +241,18 @@ class PreferenceTrainer(Steady, DPOTrainer):
         return dataset
 
     def scores(self) -> dict[str, float]:
-        """Of the held-out pairs: mean log-probabilities of both answers, share of pairs won, DPO's loss.
+        """Of the held-out pairs: mean log-probabilities of both answers, DPO's loss; after the first step, pairs won.
 
-        A pair is won when the preferred answer gained more than the rejected one since before preference training.
+        A pair is won when the preferred answer gained more than the rejected one since before preference training; the
+        share of them is told.
         The loss is -log σ(β·(gain of the preferred - gain of the rejected)), whatever loss is trained with.
         """
         chosen, rejected = self.likelihoods(self.keeping.held)[:, 0].chunk(2)
         before = [torch.tensor(self.eval_dataset[f"ref_{kind}_logps"][:]) for kind in ("chosen", "rejected")]
         margin = (chosen - before[0]) - (rejected - before[1])
-        return {
+        scores = {
             "loss": float(-F.logsigmoid(self.beta * margin).mean()),
             "chosen": float(chosen.mean()),
             "rejected": float(rejected.mean()),
-            "won": float((margin > 0).float().mean()),
         }
+        return scores | ({"won": float((margin > 0).float().mean())} if self.state.global_step else {})
