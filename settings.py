@@ -250,6 +250,11 @@ class Settings:
         _moderators,
         "who screens, any may refuse: embedded, hub ids, folders, servers like http://host:8000/v1#model, with commas",
     )
+    moderation_weights: Path | None = _setting(
+        None,
+        _folder,
+        "weights of the embedded moderator, as finetune.moderation_cases writes them; empty: the shipped ones",
+    )
     moderator_key: Secret = _setting(Secret(""), _key, "API key for the servers among them")
     moderator_catalogue: Path | None = _setting(
         None, _folder, "TOML file that says how further moderators are asked, in the form of moderation/catalogue.toml"

@@ -37,7 +37,7 @@ from encoder import SentenceEncoder
 from errors import ModelError
 from heap import Heap
 from moderation.cases import Cases
-from moderation.classifier import EmbeddedClassifier
+from moderation.classifier import WEIGHTS, EmbeddedClassifier
 from moderation.screen import Screen
 from moderation.tally import Tally
 from retrieval.corpora import Corpora
@@ -137,7 +137,8 @@ def wire(
     # A model that people chat with and that screens too is loaded once.
     both = settings.model in settings.moderators and not is_address(settings.model) and lender is None
     shared = LocalModel(settings.model, placement, users=users) if both else None
-    moderators = moderators_of(settings, EmbeddedClassifier(), placement, shared)
+    embedded = EmbeddedClassifier(settings.moderation_weights or WEIGHTS)
+    moderators = moderators_of(settings, embedded, placement, shared)
     screen = screen_of(settings, moderators, encoder)
 
     trained = Runs(runs or settings.data_dir / "runs")

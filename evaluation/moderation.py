@@ -1,8 +1,9 @@
 """How well the moderator tells harmful texts from harmless ones, and how fast.
 
-    python -m evaluation.moderation --data FILE.jsonl [--side user|assistant] [--out OUT.jsonl] [--json]
+    python -m evaluation.moderation --data FILE.jsonl [--side user|assistant] [--out FILE] [--weights FILE] [--json]
 
-FILE (.gz too) holds {"text", "flagged"?} per line. OUT, in the same order, holds {"score", "level", "categories",
+The data (.gz too) hold {"text", "flagged"?} per line. What is written with --out, in the
+same order, holds {"score", "level", "categories",
 "action"}: the app's own moderator, and what the built-in policy with its phrases makes of it. `recall` and
 `false_positive_rate` count what is *refused*; `average_precision` and `auroc` judge the order of the scores alone. Rows
 whose `flagged` is absent or null are judged but not measured; a metric that the labels do not allow is null.
@@ -22,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import InputError
+from errors import InputError, ModerationError
 from moderation.base import Action, Exchange, Moderator, Side, Verdict
-from moderation.classifier import EmbeddedClassifier
+from moderation.classifier import WEIGHTS, EmbeddedClassifier
 from moderation.policy_file import load_policy
 from moderation.readings import Readings, exposed
 
@@ -84,9 +85,9 @@ def share(chosen: Labels) -> float | None:
     return float(chosen.mean()) if len(chosen) else None
 
 
-def own_moderator(readings: bool = True) -> Moderator:
+def own_moderator(readings: bool = True, weights: Path = WEIGHTS) -> Moderator:
     """The app's own moderator, loaded. `readings`: whether it judges what a text hides, too."""
-    classifier = EmbeddedClassifier()
+    classifier = EmbeddedClassifier(weights)
     classifier.load()
     return Readings(classifier) if readings else classifier
 
@@ -149,15 +150,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help='JSON lines, {"text", "flagged"?}; .gz too')
     parser.add_argument("--side", type=Side, choices=list(Side), default=Side.USER, help="who wrote the texts")
     parser.add_argument("--out", type=Path, help="where the verdicts go, one JSON object per line")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="the moderator's; the shipped ones")
     parser.add_argument("--json", action="store_true", help="print nothing but the result")
     options = parser.parse_args()
 
     try:
         rows = read(options.data)
-    except InputError as error:
+        moderator = own_moderator(weights=options.weights)
+    except (InputError, ModerationError) as error:
         parser.error(str(error))
     policy = load_policy(None)
-    moderator = own_moderator()
     start = time.perf_counter()
     verdicts = judge(moderator, rows, options.side)
     elapsed = time.perf_counter() - start

@@ -2,7 +2,7 @@
 
     python -m finetune.export --out rated.jsonl                 # for python -m finetune.chat
     python -m finetune.export --out pairs.jsonl --pairs         # for python -m finetune.preference
-    python -m finetune.export --out cases.jsonl --moderation    # for python -m finetune.moderation
+    python -m finetune.export --out cases.jsonl --moderation    # for python -m finetune.moderation_cases
 
 Conversations are `{"messages": [{"role", "content"}, …], "source", "model"}`: the messages as the model read them, the
 sources in the last question, then the answer that was rated good, or the ideal answer that somebody wrote. Answers

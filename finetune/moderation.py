@@ -134,15 +134,19 @@ def fit(data: Windows, epochs: int, encoder_hash: str) -> Weights:
     )
 
 
-def logits(weights: Weights, data: Windows, chosen: Ints) -> tuple[Floats, Floats]:
-    """Logits of the networks on n-grams of all kinds, and of the other: the encoder, or on Chinese that is asked."""
+def logits(weights: Weights, data: Windows, chosen: Ints, vectors: Floats | None = None) -> tuple[Floats, Floats]:
+    """Logits of the networks on n-grams of all kinds, and of the other: the encoder, or on Chinese that is asked.
+
+    `vectors`: those of the chosen windows that are English; encoded here where they are not given.
+    """
     ngram = np.empty((len(chosen), 1 + len(CATEGORIES)), dtype=np.float32)
     other = np.empty_like(ngram)
     known = data.english[chosen]
     english, chinese = data.bag(chosen[known]), data.bag(chosen[~known])
     ngram[known], ngram[~known] = weights.english(english), weights.posted(chinese)
-    encoder = SentenceEncoder(changes=weights.changes)
-    other[known] = weights.vectors(encoder.encode([data.texts[i] for i in chosen[known]]))
+    if vectors is None:
+        vectors = SentenceEncoder(changes=weights.changes).encode([data.texts[i] for i in chosen[known]])
+    other[known] = weights.vectors(vectors)
     other[~known] = weights.asked(chinese)
     return ngram, other
 
@@ -227,14 +231,15 @@ def held_scores(weights: Weights, rows: Sequence[Row], data: Windows) -> Floats:
 
 
 def save(weights: Weights, path: Path) -> None:
-    from safetensors.numpy import save_file
+    """Raises `OSError` when the file cannot be written."""
+    from safetensors.numpy import save as stored
 
     about = {
         "categories": json.dumps(weights.categories),
         "thresholds": json.dumps([round(value, 4) for value in weights.thresholds]),
         "encoder": weights.encoder_hash,
     }
-    save_file(weights.tensors(), path, metadata=about)
+    path.write_bytes(stored(weights.tensors(), metadata=about))
 
 
 def main() -> None:

@@ -182,6 +182,17 @@ def test_a_catalogue_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None
         wire(Settings(data_dir=tmp_path / "data", moderator_catalogue=tmp_path / "nowhere.toml"))
 
 
+def test_weights_that_are_not_there_stop_the_start(tmp_path: Path) -> None:
+    core = wire(Settings(data_dir=tmp_path / "data", network=False, moderation_weights=tmp_path / "mine.safetensors"))
+    startup = core.assistant.startup
+    startup.start()
+    try:
+        assert startup.join(120)
+        assert "mine.safetensors cannot be read" in str(startup.failure)
+    finally:
+        core.close()
+
+
 def test_the_app_answers_nothing_until_all_moderators_are_there(tmp_path: Path) -> None:
     folder = make(tmp_path / "unheard-of", ("LABEL_0", "LABEL_1"))
     core = wire(Settings(data_dir=tmp_path / "data", model="reader", network=False, moderators=(str(folder),)))
