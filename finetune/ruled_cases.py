@@ -1,7 +1,8 @@
 """Moderation decisions that an operator has ruled on, as `finetune.export --moderation` writes them.
 
-One JSON object a line: `text`, `flagged` (whether it is harmful), and of a harmful one `category`. What else stands
-there is passed over: the embedded moderator judges a text by itself, whoever wrote it.
+One JSON object a line: `text`, `flagged` (whether it is harmful), and of a harmful one `category`; what the operator's
+page has to download reads as well, with `ground`. What else stands there is passed over: the embedded moderator judges
+a text by itself, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from finetune.formats import Problem, called
 from finetune.moderation_data import Row
 from finetune.reading import File, Record, records
 from moderation.base import Category
+from moderation.policy import OPERATORS_OWN
 
 SOURCE = "case"
 _LONGEST = 20_000
@@ -72,8 +74,14 @@ def _problems(value: Any) -> Iterator[Problem]:
         yield "text", f"it has {length}, more than {_LONGEST:,}", f"有 {len(text):,} 个字符，超过 {_LONGEST:,}"
     if not isinstance(value.get("flagged"), bool):
         yield "flagged", "it must be true (harmful) or false", "应为 true（有害）或 false"
-    if "category" in value and value["category"] not in list(Category):
+    if value.get("category") and value["category"] not in list(Category):
         yield "category", f"it must be one of {_KNOWN}", f"应为其中之一：{_KNOWN}"
+    if value.get("ground") in OPERATORS_OWN:
+        yield (
+            "ground",
+            "a phrase or topic of the operator's own decided, not harm",
+            "由管理员的词语或主题规则判定，与有害无关",
+        )
 
 
 def _row(value: Mapping[str, Any]) -> Row:

@@ -36,6 +36,10 @@ class Ground(StrEnum):
     """The moderator failed."""
 
 
+OPERATORS_OWN = (Ground.PHRASE, Ground.TOPIC)
+"""Grounds that say nothing of harm."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What happens to a text, and why, in words for the person who wrote or awaited it."""

@@ -16,7 +16,7 @@ from finetune.export import main
 from finetune.personal import mask
 from moderation.base import Action, Level, Side
 from moderation.cases import Cases, Judged
-from moderation.policy import Decision
+from moderation.policy import Decision, Ground
 from retrieval.base import Passage
 
 _LAB = Passage("a#0", "Fleming found it in London.", "Penicillin", "library", "library")
@@ -202,7 +202,10 @@ def test_only_cases_with_a_ruling_and_a_text_are_exported(desk: _Desk, capsys: p
     for text, keep in (("harmless after all", True), ("a threat", True), ("not kept", False), ("not ruled on", True)):
         cases.hold(text, Side.ASSISTANT, Judged(text, "a question"))
         cases.contest(text, Side.ASSISTANT, decision, keep)
-    newest_first = cases.all()
+    cases.hold("off topic", Side.USER, Judged("off topic"))
+    cases.contest("off topic", Side.USER, dataclasses.replace(decision, category="", ground=Ground.TOPIC), True)
+    topic, *newest_first = cases.all()
+    cases.rule(topic.id, "right")
     for case, ruling in zip(newest_first[1:], ("wrong", "right", "wrong"), strict=True):
         cases.rule(case.id, ruling)
     common = {"side": "assistant", "context": "a question"}
@@ -211,7 +214,8 @@ def test_only_cases_with_a_ruling_and_a_text_are_exported(desk: _Desk, capsys: p
         {"text": "a threat", "flagged": True, "category": "violence", **common},
     ]
     said = capsys.readouterr().out
-    assert "1 cases that nobody has ruled on, 1 cases whose text was not kept" in said
+    assert "1 cases of blocked phrases or other topics, which are not about harm" in said
+    assert "1 cases that nobody has ruled on" in said and "1 cases whose text was not kept" in said
 
 
 def test_faults_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

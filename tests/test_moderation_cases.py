@@ -80,14 +80,15 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         "[1]",
         case("x" * 20_001, True),
         case(_CALM, True),
-        case(_CALM, False),
+        case(_CALM, False, category="", ground="judged"),
+        case("off topic", True, ground="topic"),
     )
     with pytest.raises(InputError) as told:
         load_cases([file])
     lines = str(told.value).splitlines()[1:]
-    assert [line.removeprefix(f"{file}:").split(":")[0] for line in lines] == ["2", "3", "4", "5", "6", "7", "8"]
+    assert [line.removeprefix(f"{file}:").split(":")[0] for line in lines] == ["2", "3", "4", "5", "6", "7", "8", "10"]
     for line, words in zip(
-        lines, ("text: ", "flagged: ", "one of hate", "", "a list", "20,001", "otherwise"), strict=True
+        lines, ("text: ", "flagged: ", "one of hate", "", "a list", "20,001", "otherwise", "ground: "), strict=True
     ):
         assert words in line
     assert [row.text for row in load_cases([file], skip_bad=True)] == [_CALM]
