@@ -75,7 +75,7 @@ def ask(sources: Sources) -> tuple[list[Passage], list[str]]:
     cancel = threading.Event()
     query = standalone("Who has the key of the boathouse?", ())
     found, notices = sources.collect(sources.start(sources.named(["knowledge"]), query, "", cancel), cancel)
-    return found, [notice.told("en") for notice in notices]
+    return found, [notice.told("en") for notice in notices.values()]
 
 
 def test_the_source_finds_ranks_and_names_its_passages(server: WebServer) -> None:
