@@ -127,7 +127,8 @@ class Assistant:
         searches = self.sources.start(chosen, standalone(check_question(query), ()), owner, cancel, settings)
         passages, notices = self.sources.collect(searches, cancel)
         if notices:
-            raise SourceError(notices[0], zh=notices[0].told("zh"))
+            first = next(iter(notices.values()))
+            raise SourceError(first, zh=first.told("zh"))
         return self._reranker.rank(query, passages, k=k)
 
     def reply(self, ask: Ask) -> Generator[Event, None, None]:
@@ -252,6 +253,7 @@ class Assistant:
         if ask.moderation and self._screening.screen.check(exchange, query.language).action is not Action.ALLOW:
             return found
         reading = dataclasses.replace(query, text=text, alone="", new_topic=False)
+        searched = [source for source in searched if source.name not in found.silent]
         other = self._finder.found(self._searching(ask, searched, reading), least, ask.cancel)
         return likelier(found, other)
 

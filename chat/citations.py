@@ -1,9 +1,10 @@
 """Citations in an answer: which sources it names, and the text with the impossible ones taken out.
 
-Read as citations: `[1]`, `[1, 2]`, `[1][2]`, `【1】`, `［1］`. Left alone: code blocks and inline code, Markdown links,
-images and link definitions, footnotes, escaped brackets, and array indexing such as `a[1]` or `row_ids[2]`. A number
-of three or more digits is a citation only where there is such a source, so a bracketed year stays. Not covered: an
-interval such as [1, 2] in prose reads like a citation when both numbers are sources.
+Read as citations: `[1]`, `[1, 2]`, `[1][2]`, `[1-3]` where all three are sources, `【1】`, `［1］`. Left alone: code
+blocks and inline code, Markdown links, images and link definitions, footnotes, escaped brackets, and array indexing
+such as `a[1]` or `row_ids[2]`. A number of three or more digits is a citation only where there is such a source, so a
+bracketed year stays. Not covered: an interval such as [1, 2] in prose reads like a citation when both numbers are
+sources.
 
 An engine cites by the place of a passage among those that it was given; what is shown and kept has the number that the
 passage has in the conversation (`Numbering`), and what is given to an engine of it has places again (`renumbered`).
@@ -15,7 +16,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-_NUMBERS = r"\d{1,4}(?:\s*[,，、;；]\s*\d{1,4})*"
+_ONE = r"\d{1,4}(?:\s*[-–—~～]\s*\d{1,4})?"
+_NUMBERS = rf"{_ONE}(?:\s*[,，、;；]\s*{_ONE})*"
+_RANGE = re.compile(r"(\d+)(?:\s*[-–—~～]\s*(\d+))?")
 ALWAYS = 99
 """Numbers up to this one are citations even without such a source: invented ones."""
 _MARK = re.compile(
@@ -59,7 +62,7 @@ def marks(text: str, count: int) -> Iterator[Mark]:
     protected = [match.span() for pattern in (_VERBATIM, _LINK) for match in pattern.finditer(text)]
     for match in _MARK.finditer(text):
         start, end = match.span()
-        numbers = tuple(int(number) for number in re.findall(r"\d+", match["square"] or match["wide"]))
+        numbers = _numbers(match["square"] or match["wide"], count)
         if any(start < stop and end > begin for begin, stop in protected):
             continue
         if match["square"] and (
@@ -68,9 +71,19 @@ def marks(text: str, count: int) -> Iterator[Mark]:
             continue
         if count == 0 and len(numbers) > 1:
             continue
-        if max(numbers) > max(count, ALWAYS):
+        if not numbers or max(numbers) > max(count, ALWAYS):
             continue
         yield Mark(start, end, numbers)
+
+
+def _numbers(listed: str, count: int) -> tuple[int, ...]:
+    """The numbers between brackets; none where a range holds what is no source, as “ages [10-20]” does."""
+    found: list[int] = []
+    for first, last in _RANGE.findall(listed):
+        if last and not 1 <= int(first) < int(last) <= count:
+            return ()
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
 
 
 def cited(text: str, count: int) -> tuple[int, ...]:

@@ -43,6 +43,8 @@ class Finding:
     """As it turned out to be meant."""
     passages: tuple[Passage, ...]
     notices: tuple[Bilingual, ...]
+    silent: frozenset[str] = frozenset()
+    """Names of the sources that failed or were late: asked once more they would cost their time limit once more."""
 
 
 class Finder:
@@ -88,7 +90,7 @@ class Finder:
                 passages = self._reranker.rank(query.text, others, query.language, _PASSAGES, least)
         if self._joining is not None and least > 0 and not cancel.is_set():
             passages = self._joining.join(passages, searching.owner)
-        return Finding(query, tuple(passages), tuple(notices))
+        return Finding(query, tuple(passages), tuple(notices.values()), frozenset(notices))
 
     def _stands_alone(self, query: Query, others: Sequence[Passage], of_topic: Sequence[Passage]) -> bool:
         """Whether a passage holds what was typed, and the best one that was found with the topic does not."""

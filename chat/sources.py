@@ -27,6 +27,9 @@ NOTHING_CHOSEN: Chosen = MappingProxyType({})
 
 _CANDIDATES = 100
 _POLL_S = 0.1
+_GRACE_S = 0.2
+"""What a source that ends with its time limit may take to say so."""
+_THREADS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Search:
 
     source: Source
     result: Future[list[Passage]]
+    until: float
+    """When it is waited for no longer, on `time.monotonic()`'s clock."""
 
 
 class Sources:
@@ -72,7 +77,11 @@ class Sources:
     def __init__(self, sources: Sequence[Source], limit_s: float) -> None:
         self.all = tuple(sources)
         self.limit_s = limit_s
-        self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="search")
+        # Servers that are slow hold up their own threads, never the search of what lies here.
+        self._threads = {
+            remote: ThreadPoolExecutor(_THREADS, thread_name_prefix="asking" if remote else "search")
+            for remote in (False, True)
+        }
 
     def named(self, names: Sequence[str]) -> list[Source]:
         """The sources of these names. Raises `InputError` for an unknown one."""
@@ -103,42 +112,46 @@ class Sources:
         settings: Chosen = NOTHING_CHOSEN,
     ) -> list[Search]:
         """Begin to search every chosen source for the query."""
+        deadline = time.monotonic() + self.limit_s
         request = SearchRequest(
             query=query.text,
             k=_CANDIDATES,
             owner=owner,
             language=query.language,
-            deadline=time.monotonic() + self.limit_s,
+            deadline=deadline,
             cancel=cancel,
         )
         return [
             Search(
                 source,
-                self._threads.submit(
+                self._threads[source.remote].submit(
                     source.retriever.search, replace(request, settings=settings.get(source.name, request.settings))
                 ),
+                deadline + _GRACE_S,
             )
             for source in chosen
         ]
 
-    def collect(self, searches: Sequence[Search], cancel: threading.Event) -> tuple[list[Passage], list[Bilingual]]:
-        """Candidates of every search that ended in time, and one sentence for each that did not."""
-        until = time.monotonic() + self.limit_s
+    def collect(
+        self, searches: Sequence[Search], cancel: threading.Event
+    ) -> tuple[list[Passage], dict[str, Bilingual]]:
+        """Candidates of every search that ended in time, and by source one sentence for each that did not."""
+        until = max((search.until for search in searches), default=0.0)
         pending = [search.result for search in searches]
         while pending and not cancel.is_set() and time.monotonic() < until:
             pending = list(wait(pending, timeout=_POLL_S).not_done)
         passages: list[Passage] = []
-        notices: list[Bilingual] = []
+        notices: dict[str, Bilingual] = {}
         for search in searches:
             try:
                 passages += search.result.result(0)
             except SourceError as error:
-                notices.append(said(error))
+                notices[search.source.name] = said(error)
             except TimeoutError:
-                notices.append(_late(search.source, self.limit_s))
+                notices[search.source.name] = _late(search.source, self.limit_s)
             except Exception:
                 logger.exception("The source %s failed", search.source.name)
-                notices.append(_failed(search.source))
+                notices[search.source.name] = _failed(search.source)
         return passages, notices
 
 

@@ -28,6 +28,14 @@ _RANK_ALONE = re.compile(
 )
 
 
+_SAID_ABOUT = re.compile(
+    r"\b(?:say|says|said|states?|stated|mentions?|mentioned|known|writes?|wrote)(?: (?:any|some)thing)? (?:about|on) "
+    r"(?P<what>.+)\Z",
+    re.IGNORECASE,
+)
+"""“What does the contract say about notice?”: what is asked next is the matter, not who speaks."""
+
+
 def ranked_anew(question: str, last: str) -> str:
     """“and the second?” after “who was the first person on the moon”; empty where that does not fit."""
     rank, held = _RANK_ALONE.match(question), _RANK.search(last)
@@ -65,6 +73,9 @@ def put_in(fragment: str, turns: Sequence[Turn]) -> str | None:
     if belongs(noun) or fragment.lower().startswith("its "):
         about = antecedent(Kind.THING, turns) or topic(turns[-1])
         return f"{fragment} of {about}?" if about else None
+    said = _SAID_ABOUT.search(open_end)
+    if said and next(names(fragment), None) is None and next(names(said["what"]), None) is None:
+        return f"{open_end[: said.start('what')]}{fragment}?"
     known = list(names(question))
     if known and (next(names(fragment), None) is not None or not _ARTICLE.match(fragment)):
         old_name = known[-1]

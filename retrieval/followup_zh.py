@@ -63,6 +63,12 @@ _CALLED = re.compile("^为什么(?:又)?(?:被)?(?:叫做?|称为|称作)(?P<nam
 _WHOSE_WHEN = re.compile(rf"^[{HAN}]{{1,4}}(?:人|队|版)(?:是)?(?:{WHEN}|{WHERE}|{WHY}|多少)[？?。！!]*$")
 
 
+_MATTER = re.compile(
+    rf"(?:关于|有关)(?P<about>[{HAN}\w]{{1,12}}?)(?=的|是|有|怎|，)|对于?(?P<of>[{HAN}\w]{{1,12}}?)(?=有(?:什么|哪些|何)(?:规定|要求|说明|约定))"
+)
+"""“合同对通知期有什么规定？”: what is asked next is the matter, not what speaks of it."""
+
+
 def rewrite(question: str, turns: Sequence[Turn]) -> str | None:
     """The question made to stand alone, or None where it stands alone already."""
     plain = simplified(question)
@@ -141,6 +147,10 @@ def _put_in(what: str, turn: Turn) -> str | None:
     part = _PART.match(question)
     if part and plain[-1] == part[1][-1]:  # “冰点呢？” after “水的沸点是多少？”
         return f"{question[: part.start(1)]}{plain}{question[part.end(1) :]}"
+    matter = _MATTER.search(question)
+    if matter:
+        # “那年假呢？” begins like “that year”, which is no matter.
+        return f"{question[: matter.start(matter.lastgroup or 0)]}{plain.removeprefix('那')}{question[matter.end() :]}"
     if plain in BELONGING:
         return f"{about}的{plain}是什么？" if about else None
     owned = _OWNED.match(question)

@@ -38,7 +38,9 @@ _MOST_BYTES = 2 * 2**20
 _KEPT_BYTES = 128 * 2**20
 _LEADING = 5
 _AS_GOOD = 0.5
-"""A report is about the topic where its score is at least this share of the best one's."""
+"""A report is about the topic where its score is at least this share of the best one's…"""
+_HELD = 0.5
+"""… and where it holds at least this share of the topic's terms: what leads is shown before all other sources."""
 _FEWEST_TERMS = 4
 
 
@@ -174,7 +176,7 @@ def date_of(published: float | None) -> str:
 
 
 def _newest_about(topic: str, code: str, reports: Sequence[Report]) -> list[Passage]:
-    """The passages about a topic: the newest reports that are as good as any lead, the others follow by BM25."""
+    """Passages for a topic: the newest reports that are about it lead; what else holds a word of it follows by BM25."""
     every = ranked(topic, code, [passage for _, report in reports for passage in report])
     fitting = [passage for passage in every if passage.score > 0]
     if not fitting:
@@ -184,10 +186,16 @@ def _newest_about(topic: str, code: str, reports: Sequence[Report]) -> list[Pass
     for passage in fitting:
         scores[passage.document] = max(scores.get(passage.document, 0.0), passage.score)
     good = {document for document, score in scores.items() if score >= _AS_GOOD * best}
-    newest = [report[0] for _, report in reports if report[0].document in good]
+    asked = frozenset(analyse(topic, code))
+    newest = [report[0] for _, report in reports if report[0].document in good and _holds(report, asked)]
     leading = _leading([replace(passage, score=scores[passage.document]) for passage in newest])
     ids = {passage.id for passage in leading}
     return [*leading, *(passage for passage in fitting if passage.id not in ids)]
+
+
+def _holds(report: Sequence[Passage], asked: frozenset[str]) -> bool:
+    held = {term for passage in report for term in analyse(passage.text, passage.language)}
+    return len(asked & held) >= _HELD * len(asked)
 
 
 def _leading(newest: Sequence[Passage]) -> list[Passage]:

@@ -158,6 +158,11 @@ TURNS = {
         "The coffee plant comes from Ethiopia, and the drink became common in Yemen in the fifteenth century. [1]",
         "Coffee",
     ),
+    "contract": Turn(
+        "What does the contract say about notice?", "Either side may give a month's notice. [1]", "Contract"
+    ),
+    "Annex B": Turn("What does Annex B say about notice?", "Either side may give a month's notice. [1]", "Contract"),
+    "Einstein": Turn("What did Einstein say about quantum theory?", "That God does not play dice. [1]", "Einstein"),
     "phone": Turn(
         "Who invented the telephone?", "Alexander Graham Bell patented the telephone in 1876. [1]", "Telephone"
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from chat.assistant import LONGEST_QUESTION, Ask
 from chat.base import NO_SOURCES
 from chat.conversation import Conversation, Outcome, Turn
 from chat.events import Delta, Event, Flagged, Found, Notice, Retracted, Stage, Status
+from chat.sources import Source, Sources
 from chat.startup import Startup, Step
 from encoder import SentenceEncoder
 from errors import InputError, ModelError, ModerationError, SourceError
 from moderation.base import Action, Side
 from retrieval.base import Passage
+from retrieval.query import standalone
 from tests.bench import FACT, HARM, Engine, Make, Shelf, Words, benches, turn_of
 
 
@@ -117,6 +120,32 @@ def test_a_source_that_is_too_slow_is_left_behind(make: Make) -> None:
     gate.set()
     assert turn.outcome is Outcome.ANSWERED
     assert "Attic did not answer within 0.3 seconds" in turn.notices[0]
+
+
+def test_slow_servers_hold_up_nobodys_search_of_what_lies_here() -> None:
+    gate, cancel, query = threading.Event(), threading.Event(), standalone("Who discovered penicillin?", ())
+    slow = Source(Shelf("elsewhere", gate=gate), {"en": "Elsewhere"}, remote=True)
+    here = Source(Shelf("library"), {"en": "Library"})
+    sources = Sources([slow, here], 5.0)
+    waiting = [sources.start([slow], query, "", cancel) for _ in range(40)]
+    try:
+        found, notices = sources.collect(sources.start([here], query, "", cancel), cancel)
+    finally:
+        gate.set()
+    assert [passage.source for passage in found] == ["library"] and notices == {}
+    assert all(len(sources.collect(searches, cancel)[0]) == 1 for searches in waiting)
+
+
+def test_what_is_searched_twice_is_waited_for_once() -> None:
+    gate, cancel, query = threading.Event(), threading.Event(), standalone("Who discovered penicillin?", ())
+    slow = Source(Shelf("elsewhere", gate=gate), {"en": "Elsewhere"}, remote=True)
+    sources = Sources([slow], 0.2)
+    began = time.monotonic()
+    both = [sources.start([slow], query, "", cancel) for _ in range(40)]
+    notices = [sources.collect(searches, cancel)[1] for searches in both]
+    took = time.monotonic() - began
+    gate.set()
+    assert took < 4 and all("0.2 seconds" in told["elsewhere"] for told in notices)
 
 
 def test_only_the_chosen_sources_are_searched(make: Make) -> None:

@@ -23,6 +23,8 @@ def numbered(text: str, count: int, size: int = 10_000) -> str:
         ("Paris is the capital[2].", (2,)),
         ("It is long [3, 1] and blue [2][1].", (3, 1, 2)),
         ("It is long [1,2；3].", (1, 2, 3)),
+        ("It is long [1-3].", (1, 2, 3)),
+        ("It is long [3, 1–2] and blue【2—3】.", (3, 1, 2)),
         ("首都是巴黎【1】,人口众多［2］。", (1, 2)),
         ("It is so【3†Danube】.", (3,)),
         ("In 1889[1], after World War I[2] (see the notes)[3].", (1, 2, 3)),
@@ -53,6 +55,7 @@ def test_citations_are_read_in_order_of_appearance(text: str, numbers: tuple[int
         "arr[1] = 5 and list[1].append(2)",
         r"an escaped \[1\] and a footnote [^1]",
         "In [2020] and [100].",
+        "Ages [10-20], years [1914-1918], digits [0-9], a score [3-1] and [2-9].",
     ],
 )
 def test_brackets_that_are_no_citations_are_left_alone(text: str) -> None:
@@ -73,6 +76,7 @@ def test_text_around_code_is_still_read() -> None:
         ("Long【2】 and [3, 1].", "Long[1] and [2][3]."),
         ("Long [3]. Blue [1]. Long again [3]", "Long [1]. Blue [2]. Long again [1]"),
         ("Long [1, 1].", "Long [1]."),
+        ("Long [3]. Blue [2 – 3].", "Long [1]. Blue [2][1]."),
         ("Long \t[0]", "Long"),
         ("`[9]` stays, [9] goes", "`[9]` stays, goes"),
         ("```\n[2] stays\n```\n[2] counts", "```\n[2] stays\n```\n[1] counts"),

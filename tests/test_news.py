@@ -93,6 +93,14 @@ def test_the_newest_about_the_topic_lead(desk: Desk) -> None:
     assert COUNCIL.title not in titles(found)
 
 
+def test_a_report_that_shares_one_word_of_several_does_not_lead(desk: Desk) -> None:
+    news = serve(desk)
+    found = news.search(SearchRequest("What does my contract currently say about the school?", language="en"))
+    assert titles(found) == [COUNCIL.title] and not any(passage.leads for passage in found)
+    found = news.search(SearchRequest("Did the council vote for the school today?", language="en"))
+    assert titles([passage for passage in found if passage.leads]) == [COUNCIL.title]
+
+
 def test_without_a_topic_the_newest_of_all_lead_and_what_has_no_date_goes_last(desk: Desk) -> None:
     news = serve(desk)
     wanted = [COUNCIL.title, LIGHTHOUSE.title, "Bakery closes", OLDER.title, UNDATED.title]

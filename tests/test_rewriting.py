@@ -14,7 +14,7 @@ from chat.conversation import Conversation, Outcome, Turn
 from chat.remote import RemoteModel
 from chat.rewriting import Rewriter, prompt, usable
 from encoder import SentenceEncoder
-from errors import ModelError
+from errors import ModelError, SourceError
 from retrieval.base import Passage, SearchRequest
 from retrieval.mentions import Turn as Talked
 from retrieval.query import leans, standalone
@@ -269,6 +269,14 @@ def test_a_late_reading_leaves_the_rules_query(make: Make) -> None:
     turn = follow_up(make, model, Finding(), "Where was she born?", rewrite_limit_s=0.05)
     assert turn.outcome is Outcome.ANSWERED and turn.query == BY_RULES
     assert model.cancelled.wait(10)
+
+
+def test_a_source_that_fails_is_not_asked_again_for_the_reading(make: Make) -> None:
+    model, shelf = Scripted(["Where was Ada Krull born?", "In Skarholm [1]."]), Finding()
+    down = Shelf("attic", failure=SourceError("The attic is shut."))
+    turn = turn_of(make(model, [shelf, down]).reply("Where was she born?", EARLIER, sources=("library", "attic")))
+    assert turn.query == "Where was Ada Krull born?" and turn.notices == ("The attic is shut.",)
+    assert [request.query for request in down.asked] == [BY_RULES]
 
 
 def test_a_reading_that_moderation_refuses_is_not_searched_for(make: Make) -> None:

@@ -22,6 +22,7 @@ from chat.sources import Source, Sources
 from encoder import SentenceEncoder
 from errors import InputError
 from retrieval.base import Setting, SourceStatus
+from retrieval.web_search import WebSearch
 from tests.bench import Make, Shelf, benches
 from tests.facts import check_told
 from ui.source_settings import SettingsHandlers, SettingsPanel, form_of
@@ -153,6 +154,19 @@ def test_only_what_differs_from_the_default_is_kept() -> None:
     assert "Kept in this browser" in forms.said(update)
     update = forms.fill(["skarholm"], "")
     assert forms.kept == {} and forms.said(update) == ""
+
+
+def test_what_is_on_can_be_switched_off_and_stays_off(tmp_path: Path) -> None:
+    web = WebSearch("http://localhost:1", cache_folder=tmp_path)
+    known = Sources([Source(web, {"en": "Web search"}, live=web)], 5.0)
+    panel = SettingsPanel(gr.BrowserState({}), gr.HTML(), gr.Accordion(), (form_of(known.all[0]),))
+    handlers = SettingsHandlers(panel, known)
+    kept = handlers.change(_from("en"), {}, "filled", [])[panel.kept]
+    assert known.checked(kept)["web"] == {"read": ""}
+    opened = handlers.show(kept, _from("en"))
+    assert opened[panel.components[0]].value == []
+    assert handlers.change(_from("en"), opened[panel.kept], "filled", ["pages"])[panel.kept] == {}
+    web.close()
 
 
 def test_a_wrong_value_is_told_in_the_visitors_language_and_the_last_good_one_stays() -> None:

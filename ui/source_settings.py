@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from chat.sources import Chosen, Source, Sources
+from chat.sources import Source, Sources
 from errors import InputError
 from retrieval.base import Setting
 from ui.telling import spoken
@@ -119,7 +119,7 @@ class SettingsHandlers:
             sound |= {name: values} if values else {}
             shown[form.said] = said
             for field in form.fields:
-                shown[field.shown] = field.filled(values.get(field.setting.name) or field.setting.default, language)
+                shown[field.shown] = field.filled(values.get(field.setting.name, field.setting.default), language)
         return shown | {self._panel.kept: sound}
 
     def filled(self) -> str:
@@ -148,13 +148,15 @@ class SettingsHandlers:
         self, form: Form, texts: Mapping[str, str], before: dict[str, str], language: str
     ) -> tuple[dict[str, str], str]:
         """What is to be kept of a form's values, and a line on it: why it is what was kept before."""
-        chosen: Chosen = {form.source.name: texts}
+        name = form.source.name
+        defaults = {field.setting.name: field.setting.default for field in form.fields}
         try:
-            sound = self._sources.checked(chosen)[form.source.name]
+            sound = self._sources.checked({name: texts})[name]
         except InputError as error:
             return before, _line("failed", error.told(language))
-        defaults = {field.setting.name: field.setting.default for field in form.fields}
-        kept = {name: value for name, value in sound.items() if value not in ("", defaults[name])}
+        usual = self._sources.checked({name: defaults})[name]
+        # Nothing may be a choice of its own: the web search that reads no pages.
+        kept = {setting: value for setting, value in sound.items() if value != usual.get(setting, "")}
         return kept, _line("done", say(language, "source_kept")) if kept else ""
 
 
