@@ -8,7 +8,8 @@ Writes the weights and, beside them, a card with the figures on held-out texts.
 
 Four networks are trained: the encoder with changes of low rank (moderation_encoder.py) and one on n-grams for English,
 one on all Chinese n-grams, one on those of Chinese that is asked. An eighth of the training texts is kept from them: it
-sets the mixes, the calibration and the thresholds.
+sets the mixes, the calibration and the thresholds. At last the networks learn once more the harmless texts with
+identity terms that they would still refuse (moderation_further.py).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from encoder import SentenceEncoder
 from errors import InputError
 from finetune import logistic
 from finetune import moderation_card as card
-from finetune.moderation_data import Row, all_rows
+from finetune.moderation_data import TEMPLATES, Row, all_rows
+from finetune.moderation_further import further
 from finetune.moderation_windows import CATEGORIES, Ints, Windows, cut
 from moderation.classifier import Floats, Head, Ngrams, Weights, bounded
 from moderation.features import BUCKET_BITS
@@ -174,6 +176,7 @@ _KINDS = {
     "everyday": ("own_everyday", "own_software"),
     "alarming": ("own_contrast", "own_message", "own_prompt", "own_task"),
 }
+_OF_GROUPS = ("own_identity", TEMPLATES)
 _MILD = (0.2, 0.5)
 """Probabilities from which "possibly" and "probably needs caution" begin, unless caution itself begins lower."""
 
@@ -223,6 +226,19 @@ def calibrate(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
     return replace(weights, thresholds=thresholds(*limits[0]))
 
 
+def even(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
+    """The weights after learning once more of which groups of people they still refuse harmless training texts."""
+    english = np.flatnonzero(data.english)
+    vectors = SentenceEncoder(changes=weights.changes).encode([data.texts[i] for i in english])
+    everything = np.arange(len(data.row))
+    worst = worst_of(mixed(weights, data, everything, *logits(weights, data, everything, vectors)), data.row, len(rows))
+    refused = 1 / (1 + np.exp(-worst)) >= weights.thresholds[-1]
+    harmless = [row.flagged is False and not row.held and row.source in _OF_GROUPS for row in rows]
+    wrong = refused & np.array(harmless)
+    print(f"{wrong.sum()} of {sum(harmless):,} harmless texts with identity terms are refused: learnt once more")
+    return further(weights, data, vectors, wrong[data.row])
+
+
 def held_scores(weights: Weights, rows: Sequence[Row], data: Windows) -> Floats:
     """Harm probability of every held-out row (0 for the others)."""
     chosen = np.flatnonzero(data.held)
@@ -258,6 +274,8 @@ def main() -> None:
     data = cut(rows)
     print(f"{len(rows):,} texts, {len(data.row):,} windows, {int(data.english.sum()):,} of them English", flush=True)
     weights = calibrate(fit(data, options.epochs, SentenceEncoder().hash), rows, data)
+    save(weights, options.out)
+    weights = even(Weights.read(options.out), rows, data)  # as they are stored: that is what refuses
     save(weights, options.out)
     weights = Weights.read(options.out)
     print(f"mix {weights.mix}, Chinese {weights.chinese}, alone {weights.alone}, levels begin at {weights.thresholds}")

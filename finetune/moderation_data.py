@@ -146,12 +146,12 @@ class Set:
     rows: int | None = None
 
 
-_TEMPLATES = "bias_templates"
+TEMPLATES = "bias_templates"
 SETS = (
     Set("davidson", _davidson, 0.6),
     Set("surge", _flagged_as(Category.HARASSMENT)),
     Set("toxigen", _flagged_as(Category.HATE), 0.7),
-    Set(_TEMPLATES, _flagged_as(Category.HARASSMENT), 0.5, 1500),
+    Set(TEMPLATES, _flagged_as(Category.HARASSMENT), 0.5, 1500),
     Set("mlma", _mlma, 0.4, 2500),
     Set("ailuminate", _ailuminate),
     Set("catqa", _catqa),
@@ -185,11 +185,11 @@ def public_rows(folder: Path) -> Iterator[Row]:
 
 def template_rows(folder: Path) -> Iterator[Row]:
     """The bias templates that nothing is trained on, more than the held-out part of `public_rows`."""
-    trained = {row.text for row in public_rows(folder) if row.source == _TEMPLATES and not row.held}
-    for record in _read(folder / f"{_TEMPLATES}.jsonl.gz"):
+    trained = {row.text for row in public_rows(folder) if row.source == TEMPLATES and not row.held}
+    for record in _read(folder / f"{TEMPLATES}.jsonl.gz"):
         if record["text"] not in trained:
             flagged = bool(record["flagged"])
-            yield Row(_TEMPLATES, record["text"], flagged, float(flagged), None, 1.0, True, record["text"])
+            yield Row(TEMPLATES, record["text"], flagged, float(flagged), None, 1.0, True, record["text"])
 
 
 def _davidson_sample(records: list[Json]) -> list[Json]:

@@ -14,6 +14,7 @@ import pytest
 
 from errors import InputError
 from finetune import moderation_cases as command
+from finetune import moderation_further
 from finetune.moderation_data import library_rows, own_rows
 from finetune.ruled_cases import load_cases
 from moderation.base import Exchange
@@ -46,7 +47,7 @@ def few_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row for row in own_rows() if row.source in ("own_contrast", "own_message", "own_everyday")]
     monkeypatch.setattr(command, "own_rows", lambda: rows[::8])
     monkeypatch.setattr(command, "library_rows", lambda: list(library_rows())[::10])
-    monkeypatch.setattr(command, "_EPOCHS", 160)
+    monkeypatch.setattr(moderation_further, "_EPOCHS", 160)
 
 
 def test_cases_are_learnt_and_what_is_unlike_them_stays(
@@ -114,7 +115,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
 def test_a_place_that_cannot_be_written_is_told(
     tmp_path: Path, few_examples: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "_EPOCHS", 1)
+    monkeypatch.setattr(moderation_further, "_EPOCHS", 1)
     file = written(tmp_path / "cases.jsonl", case(_CALM, True))
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file" / "mine.safetensors", tmp_path):
