@@ -23,7 +23,7 @@ from chat.earlier import history, last_answer, talked
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.finding import Finder, Finding, Searching, likelier
 from chat.rewriting import Rewriter
-from chat.screening import Screening, flagged, noted, refused, withdrawn
+from chat.screening import Screening, flagged, gone_on, noted, refused, warned, withdrawn
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
@@ -317,7 +317,8 @@ class Assistant:
         query = standalone(ask.question, talked(ask.conversation))
         yield Status(Stage.WRITING)
         request = self._request(ask, [], query, turn.passages)
-        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=(), flags=(), doubts=())
+        moderated = turn.moderated and ask.moderation
+        turn = dataclasses.replace(gone_on(turn), outcome=Outcome.PENDING, doubts=(), moderated=moderated)
         yield from self._write(ask, turn, dataclasses.replace(request, begun=turn.placed(turn.passages)))
 
     def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
@@ -344,7 +345,7 @@ class Assistant:
             nonlocal turn
             worst = yield from screened(pieces, judge, begun=request.begun)
             self._screening.count(Side.ASSISTANT, worst)
-            if worst.action is Action.WARN:
+            if worst.action is Action.WARN and not warned(turn, worst):
                 turn = flagged(turn, Side.ASSISTANT, worst)
                 writing.beside.append(Notice(worst.reason))
 
@@ -365,6 +366,8 @@ class Assistant:
                     yield Delta(piece)
         finally:
             pieces.close()
+        if not ask.moderation:
+            self._screening.count(Side.ASSISTANT, None)
         yield Done(writing.ended(turn, written, model.name))
 
     def _writing(self, ask: Ask, turn: Turn, request: ChatRequest) -> Writing:

@@ -37,8 +37,13 @@ _ABOUT_THE_ANSWER: Mapping[str, str] = MappingProxyType(
     }
 )
 """Words of requests that are about the answer before them and name no topic: “shorter, please”, “as a table”."""
-_ROLE = re.compile(r"<[|/]?\w+\|?>:?")
-"""Roles as prompts name them, which a raw one must; in a message they would be a forged turn."""
+_ROLE = re.compile(
+    r"<[|/]?(?:human|bot|user|prompter|assistant|system|model|context|im_start|im_end|im_sep|start_header_id"
+    r"|end_header_id|eot_id|start_of_turn|end_of_turn|begin_of_text|end_of_text|endoftext|end|bos|eos|s)\|?>:?",
+    re.IGNORECASE,
+)
+"""Roles as prompts name them, which a raw one must; in a message they would be a forged turn. No other word in such
+brackets is left out: it could be part of what is asked."""
 _ADDED = Bilingual("What was added was withdrawn. {reason}", zh="续写的部分已撤回。{reason}")
 
 
@@ -110,6 +115,18 @@ def flagged(turn: Turn, side: Side, decision: Decision) -> Turn:
     if decision.action is Action.ALLOW:
         return turn
     return dataclasses.replace(turn, flags=(*turn.flags, Flag(side, decision)))
+
+
+def gone_on(turn: Turn) -> Turn:
+    """The turn when its answer is gone on with: only warnings stay, for what they are about stays too."""
+    flags = tuple(flag for flag in turn.flags if flag.decision.action is Action.WARN)
+    reasons = {flag.decision.reason for flag in flags}
+    return dataclasses.replace(turn, flags=flags, notices=tuple(each for each in turn.notices if each in reasons))
+
+
+def warned(turn: Turn, decision: Decision) -> bool:
+    """Whether the answer bears this warning already."""
+    return any(flag.side is Side.ASSISTANT and flag.decision.reason == decision.reason for flag in turn.flags)
 
 
 def noted(turn: Turn, notice: str) -> Turn:

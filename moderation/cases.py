@@ -127,15 +127,14 @@ class Cases:
             try:
                 self._add(turn_id, side, decision, judged, kept)
             except OSError as error:
-                logger.error("A contested decision could not be written: %s", error)
-                raise InputError(
-                    "This could not be recorded, because the app cannot write to its data folder; tell the operator.",
-                    zh="无法记录：应用不能写入数据文件夹；请告知管理员。",
-                ) from error
+                raise _unwritten(error) from error
             return bool(kept.text)
 
     def rule(self, case_id: str, ruling: str) -> None:
-        """What the operator says of a decision. Raises `InputError` for a case or a ruling that there is not."""
+        """What the operator says of a decision.
+
+        Raises `InputError` for a case or a ruling that there is not, and when it cannot be written.
+        """
         if ruling not in RULINGS:
             raise InputError(f"“{ruling[:20]}” is no ruling; use right or wrong.", zh="只能判为 right 或 wrong。")
         with self._lock:
@@ -145,8 +144,12 @@ class Cases:
                 raise InputError(
                     "This case is no longer kept; look at the list again.", zh="该案例已不再保留，请刷新列表。"
                 )
-            self._write({**cases, key: dataclasses.replace(cases[key], ruling=ruling)}.values())
-            cases[key] = dataclasses.replace(cases[key], ruling=ruling)
+            ruled = dataclasses.replace(cases[key], ruling=ruling)
+            try:
+                self._write({**cases, key: ruled}.values())
+            except OSError as error:
+                raise _unwritten(error) from error
+            cases[key] = ruled
 
     def all(self) -> tuple[Case, ...]:
         """Every case, newest first."""
@@ -250,3 +253,11 @@ class Cases:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
+
+
+def _unwritten(error: OSError) -> InputError:
+    logger.error("A contested decision could not be written: %s", error)
+    return InputError(
+        "This could not be recorded, because the app cannot write to its data folder; tell the operator.",
+        zh="无法记录：应用不能写入数据文件夹；请告知管理员。",
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from moderation.base import Action, Category, Level, Side, Verdict
-from moderation.features import chinese_share, clean, fold
+from moderation.features import clean, fold
 from moderation.orders import ordered
 from moderation.self_harm import Mention, SelfHarm
 from moderation.topics import Topics
@@ -20,6 +20,12 @@ from moderation.topics import Topics
 OFF_TOPIC = "off-topic"
 """Stands where a category would, for a question that the site is not for."""
 _OTHER = "other"
+_LINK_SIGNS = re.compile(r"://|(?<!\w)@|(?<=\bwww)\.", re.IGNORECASE)
+"""What `clean` knows links and mentions by; an operator may block those as well."""
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Letters of scripts that set no spaces between words: Thai, Lao, Burmese, Khmer, kana, Chinese."""
+_BEFORE, _AFTER = rf"(?<!(?!{_UNSPACED.pattern})\w)", rf"(?!(?!{_UNSPACED.pattern})\w)"
+"""Edges of a word, which may touch Chinese."""
 
 
 class Ground(StrEnum):
@@ -83,7 +89,7 @@ class Policy:
     thresholds: Mapping[Side, Mapping[str, Threshold]]
     on_error: Action
     blocked: tuple[str, ...]
-    """Folded phrases, each with a space at both ends."""
+    """Each as `phrase_words` has it."""
     allowed: tuple[str, ...]
     named_from: float
     """Probability, given that there is harm, from which the leading category is named."""
@@ -100,6 +106,7 @@ class Policy:
     def decide(self, verdict: Verdict, side: Side, language: str = "en", text: str = "") -> Decision:
         """The action for a verdict: the leading category's own thresholds where it has some, else the level's.
 
+        Both count, and the severer, where harm of a kind without thresholds may hide behind the leading category.
         The category is named when it is sure enough; where it is not, the reason is a general one. Of several
         moderators' verdicts the severest decision counts.
         """
@@ -113,6 +120,10 @@ class Policy:
         for name, probability in verdict.categories:
             if name in own and own[name].action(probability).severity > action.severity:
                 action, category = own[name].action(probability), name
+        if leading in own and not self._alone(verdict, leading, own):
+            level = self.levels[side][verdict.level]
+            if level.severity > action.severity:
+                action, category = level, next((name for name, _ in verdict.categories if name not in own), "")
         if category not in own and not self._sure(verdict, category):
             category = ""
         judged = (action, category)
@@ -126,6 +137,11 @@ class Policy:
         ground = Ground.JUDGED if (action, category) == judged else Ground.WORDS
         reason = self._reason(action, category, side, language)
         return Decision(action, category, verdict.level, verdict.score, reason, ground)
+
+    def _alone(self, verdict: Verdict, category: str, own: Mapping[str, Threshold]) -> bool:
+        """Whether the text is surely of this kind, and of none that has no thresholds of its own."""
+        others = [probability for name, probability in verdict.categories if name not in own]
+        return self._sure(verdict, category) and max(others, default=0.0) < self.named_from * verdict.score
 
     def _ordered(self, text: str) -> Action:
         """The action for orders to the assistant that exact phrases find: they are as sure as can be."""
@@ -159,7 +175,8 @@ class Policy:
 
     def phrase(self, text: str, language: str = "en") -> Decision | None:
         """The refusal of a text that holds one of the operator's blocked phrases."""
-        if not any(_holds(fold(clean(text)), phrase) for phrase in self.blocked):
+        words = phrase_words(text)
+        if not any(_holds(words, phrase) for phrase in self.blocked):
             return None
         reason = self._texts(language).sentences["blocked"]
         return Decision(Action.REFUSE, "", Level.NEEDS_INTERVENTION, 1.0, reason, Ground.PHRASE)
@@ -168,7 +185,10 @@ class Policy:
         """The text that is judged: always-allowed phrases are cut out of it."""
         for phrase in self.allowed:
             words = r"\s+".join(re.escape(word) for word in phrase.split())
-            text = re.sub(rf"(?<!\w){words}(?!\w)", " ", text, flags=re.IGNORECASE)
+            before, after = (
+                "" if _UNSPACED.match(edge) else side for edge, side in ((phrase[0], _BEFORE), (phrase[-1], _AFTER))
+            )
+            text = re.sub(f"{before}{words}{after}", " ", text, flags=re.IGNORECASE)
         return text
 
     def _reason(self, action: Action, category: str, side: Side, language: str) -> str:
@@ -200,6 +220,14 @@ def _with_mention(mention: Mention, action: Action, category: str) -> tuple[Acti
     return Action.WARN, Category.SELF_HARM
 
 
-def _holds(folded: str, phrase: str) -> bool:
-    """Whole words in scripts with spaces; anywhere in Chinese, which has none."""
-    return (phrase.strip() if chinese_share(phrase) else phrase) in re.sub(r"[^\w]+", " ", folded)
+def phrase_words(text: str) -> str:
+    """A text as blocked phrases are looked for in it: its words, folded, with a space at both ends.
+
+    Of a text without a letter or digit it is a single space.
+    """
+    return re.sub(r"[^\w]+", " ", fold(clean(_LINK_SIGNS.sub(" ", text))))
+
+
+def _holds(words: str, phrase: str) -> bool:
+    """Whole words in scripts with spaces, also right beside Chinese; anywhere in scripts without."""
+    return phrase.strip() in words if _UNSPACED.search(phrase) else phrase in _UNSPACED.sub(" | ", words)

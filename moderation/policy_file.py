@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 from errors import SettingsError
 from moderation.base import Action, Category, Level, Side
-from moderation.features import clean, fold
-from moderation.policy import Policy, Texts, Threshold
+from moderation.policy import Policy, Texts, Threshold, phrase_words
 from moderation.self_harm import SelfHarm
 from moderation.topics import Topics
 
@@ -84,7 +82,7 @@ def _parse(table: Mapping[str, Any], source: str) -> Policy:
         levels={side: _levels(table["levels"][side.value], source, f"levels.{side.value}") for side in Side},
         thresholds={side: _thresholds(table["thresholds"][side.value], source, f"thresholds.{side}") for side in Side},
         on_error=on_error,
-        blocked=_phrases(table["phrases"]["blocked"], source, "phrases.blocked", _folded_phrase),
+        blocked=_phrases(table["phrases"]["blocked"], source, "phrases.blocked", phrase_words),
         allowed=_phrases(table["phrases"]["allowed"], source, "phrases.allowed", str.strip),
         named_from=_number(table["named_from"], source, "named_from", 0, 1),
         named_ahead=_number(table["named_ahead"], source, "named_ahead", 1, 100),
@@ -103,9 +101,9 @@ def _action(value: object, source: str, key: str) -> Action:
 
 
 def _passages(value: object, source: str) -> Action:
-    if value not in _PASSAGES:
+    if not isinstance(value, str) or value not in _PASSAGES:
         raise _wrong(source, "passages.orders", value, "allow, warn or leave out")
-    return _PASSAGES[str(value)]
+    return _PASSAGES[value]
 
 
 def _levels(table: Mapping[str, Any], source: str, key: str) -> dict[Level, Action]:
@@ -134,9 +132,11 @@ def _thresholds(table: Mapping[str, Any], source: str, key: str) -> dict[str, Th
 
 
 def _phrases(value: object, source: str, key: str, shape: Callable[[str], str]) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
-        raise _wrong(source, key, value, "a list of phrases, none of them empty")
-    return tuple(shape(item) for item in value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        phrases = tuple(shape(item) for item in value)
+        if all(phrase.strip() for phrase in phrases):
+            return phrases
+    raise _wrong(source, key, value, "a list of phrases, none of them empty (a blocked one has a letter or a digit)")
 
 
 def _topics(table: Mapping[str, Any], source: str) -> Topics:
@@ -160,11 +160,7 @@ def _self_harm(table: Mapping[str, Any], source: str) -> SelfHarm:
     try:
         return SelfHarm.of(**lists)
     except ValueError as error:
-        raise SettingsError(f"{source}: in “self_harm” the {error}; close each bracket that was opened.") from error
-
-
-def _folded_phrase(phrase: str) -> str:
-    return re.sub(r"[^\w]+", " ", fold(clean(phrase)))
+        raise SettingsError(f"{source}: in “self_harm” {error}.") from error
 
 
 def _language(table: Mapping[str, Any], source: str, key: str) -> Texts:

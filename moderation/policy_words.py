@@ -40,6 +40,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "allowed_one": "1 phrase is never a reason.",
             "topics_refuse": "This site is only for: {topics} Questions about anything else are refused.",
             "topics_warn": "This site is for: {topics} Questions about anything else are answered with a note.",
+            "passages_refuse": "A found passage that gives the assistant orders is left out.",
+            "passages_warn": "A found passage that gives the assistant orders is used, with a note.",
+            "passages_allow": "Found passages are not searched for orders to the assistant.",
             "unchecked_refuse": "A text that cannot be checked is refused.",
             "unchecked_warn": "A text that cannot be checked is shown with a warning.",
             "and": ", and ",
@@ -67,6 +70,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "allowed_one": "有 1 个词语从不作为拒绝的理由。",
             "topics_refuse": "本站只回答与以下主题有关的问题：{topics}其他问题不予回答。",
             "topics_warn": "本站的主题是：{topics}回答其他问题时会附上说明。",
+            "passages_refuse": "检索到的内容若在向助手下达指令，会被略去。",
+            "passages_warn": "检索到的内容若在向助手下达指令，仍会使用，并附提醒。",
+            "passages_allow": "不检查检索到的内容是否在向助手下达指令。",
             "unchecked_refuse": "无法审核的内容一律拒绝。",
             "unchecked_warn": "无法审核的内容会附提醒显示。",
             "and": "，",
@@ -82,7 +88,7 @@ _LEVELS_ZH = {
     Level.NEEDS_INTERVENTION: "需要干预",
 }
 _NEVER = 1.0
-"""A probability that no text reaches."""
+"""A probability that no moderator is expected to reach."""
 
 
 def level_name(level: Level, language: str) -> str:
@@ -106,11 +112,12 @@ class _Writer:
         found = [self._say("both"), self._say("kinds", kinds=kinds)]
         found += [self._side(side) for side in Side]
         found += [
-            self._own(side, names[name], threshold)
+            self._own(side, name, threshold)
             for side in Side
             for name, threshold in self.policy.thresholds[side].items()
         ]
-        found += [self._say("self_harm"), *self._topics(), *self._phrases("blocked", self.policy.blocked)]
+        found += [self._say("self_harm"), self._say(f"passages_{self.policy.passages}")]
+        found += [*self._topics(), *self._phrases("blocked", self.policy.blocked)]
         found += [*self._phrases("allowed", self.policy.allowed), self._say(f"unchecked_{self.policy.on_error}")]
         return tuple(found)
 
@@ -124,12 +131,15 @@ class _Writer:
                 actions.append(self._say(f"{action}{suffix}", level=level_name(first, self.language)))
         return self._say(side.value, actions=self._joined(actions or [self._say("never")]))
 
-    def _own(self, side: Side, kind: str, threshold: Threshold) -> str:
+    def _own(self, side: Side, category: str, threshold: Threshold) -> str:
         given = {Action.WARN: threshold.warn, Action.REFUSE: threshold.refuse}
+        kind = self.policy.texts[self.language].categories[category]
+        # Orders in exact phrases are sure, but only in questions.
+        reached = category == Category.PROMPT_ATTACK and side is Side.USER
         actions = [
             self._say(f"own_{action}", percent=f"{100 * probability:g}")
             for action, probability in given.items()
-            if probability < _NEVER
+            if probability < _NEVER or (reached and probability == _NEVER)
         ]
         return self._say(f"own_{side}", kind=kind, actions=self._joined(actions or [self._say("own_never")]))
 

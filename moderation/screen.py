@@ -125,6 +125,10 @@ class Screen:
                 result.set_result(work())
             except Exception as error:
                 result.set_exception(error)
+            except BaseException as error:  # a panic in native code: the thread must live on, and nobody wait in vain
+                failure = ModerationError(f"{self._moderator.name} broke down ({type(error).__name__}).")
+                failure.__cause__ = error
+                result.set_exception(failure)
 
         self._start_threads()
         self._jobs.put(_Job(run, time.monotonic() + self._limit_s))

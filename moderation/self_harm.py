@@ -22,6 +22,8 @@ _APOSTROPHE = re.compile(r"['’‘`]")
 _MARKS = re.compile(r"([(|)…])")
 _GAP = {True: r"\w{0,8}?", False: r"(?:\w+ ){0,5}?"}
 """What "…" may stand for, by whether the phrase is Chinese."""
+_NO_WORD = "qxz"
+"""A text in which no phrase is found."""
 
 
 class Mention(IntEnum):
@@ -47,7 +49,7 @@ class SelfHarm:
 
     @classmethod
     def of(cls, danger: Iterable[str], words: Iterable[str], about: Iterable[str], harmless: Iterable[str]) -> SelfHarm:
-        """Phrases as in the policy. Raises `ValueError` for one whose brackets do not match."""
+        """Phrases as in the policy. Raises `ValueError` for one that `pattern` cannot use."""
         return cls(*(any_of(phrases) for phrases in (danger, words, about, harmless)))
 
     def mention(self, text: str) -> Mention:
@@ -68,7 +70,8 @@ class SelfHarm:
 def pattern(phrase: str) -> str:
     """The regular expression of one phrase: "(a|b|)" offers a choice, "…" skips up to five words (eight characters).
 
-    Whole words in scripts with spaces; anywhere in Chinese. Raises `ValueError` when its brackets do not match.
+    Whole words in scripts with spaces; anywhere in Chinese. Raises `ValueError` when its brackets do not match, or when
+    it would be found in every text.
     """
     chinese = chinese_share(re.sub(r"[(|)…\s]", "", phrase)) > 0
     found = ""
@@ -81,11 +84,14 @@ def pattern(phrase: str) -> str:
             found += part
         else:
             found += _spaced(part, chinese)
+    found = found if chinese else rf"\b{found}\b"
     try:
-        re.compile(found)
+        empty = re.search(found, _NO_WORD) is not None
     except re.error as error:
-        raise ValueError(f"brackets do not match in {phrase!r}") from error
-    return found if chinese else rf"\b{found}\b"
+        raise ValueError(f"the brackets do not match in {phrase!r}; close each that was opened") from error
+    if empty:
+        raise ValueError(f"{phrase!r} would be found in every text; write a word that it cannot do without")
+    return found
 
 
 def _spaced(part: str, chinese: bool) -> str:

@@ -29,7 +29,7 @@ Check = Callable[[str], Decision]
 
 _CLOSING = "\"'”’»)]）」』】*_"
 # A full stop ends a sentence when white space follows, unless it belongs to an initial, abbreviation or list number.
-_END = re.compile(rf"[.!?…]+[{re.escape(_CLOSING)}]*(?=\s)|[。！？；]+[{re.escape(_CLOSING)}]*|\n")
+_END = re.compile(rf"[.!?…؟۔।॥]+[{re.escape(_CLOSING)}]*(?=\s)|[。！？；]+[{re.escape(_CLOSING)}]*|\n")
 _NO_END = re.compile(r"(?:(?<!\w)(?:[A-Za-z]|\d{1,3}|Mr|Mrs|Ms|Dr|Prof|St|vs|etc|No|Fig|cf|Jr|Sr|approx|e\.g|i\.e))\.$")
 _BLANK = re.compile(r"\s")
 

@@ -149,6 +149,10 @@ def _full(write: Callable[[int, bytes], int]) -> Callable[[int, bytes], int]:
     return lambda file, data: write(file, data[: len(data) // 2])
 
 
+def _broken(file: int) -> None:
+    raise OSError("the disk is full")
+
+
 def test_a_full_disk_is_told_and_leaves_no_half_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = Cases(tmp_path)
     _contested(cases, "t", _TEXT)
@@ -160,6 +164,11 @@ def test_a_full_disk_is_told_and_leaves_no_half_a_line(tmp_path: Path, monkeypat
     assert len(_lines(tmp_path)) == 1
     _contested(cases, "u", "another text")
     assert len(_lines(tmp_path)) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", _broken)
+        with pytest.raises(InputError, match="cannot write to its data folder"):
+            cases.rule(cases.all()[0].id, "wrong")
+    assert [case.ruling for case in Cases(tmp_path).all()] == [case.ruling for case in cases.all()] == ["", ""]
 
 
 def test_others_on_the_machine_cannot_read_the_cases(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chat.conversation import Outcome, Turn
+from chat.assistant import Ask
+from chat.conversation import Conversation, Outcome, Turn
 from chat.flags import Flag, category_name, how_sure, in_brackets
 from encoder import SentenceEncoder
-from errors import InputError
+from errors import InputError, ModelError
 from moderation.base import Action, Exchange, Level, Side, Verdict
 from moderation.cases import Cases
 from moderation.policy import Decision, Ground
@@ -120,6 +121,30 @@ def test_a_warning_can_be_contested_on_either_side(make: Make, tmp_path: Path) -
     assert all("text" not in row for row in _rows(tmp_path))
 
 
+def test_an_answer_that_is_gone_on_with_keeps_its_warnings_once(make: Make, tmp_path: Path) -> None:
+    engine = Engine(["Part of an ", "answer."], ModelError("It broke off.", zh="中断了。"))
+    bench = make(engine, cases=Cases(tmp_path), screen=Screen(Wary(), load_policy(), limit_s=5))
+    cut = turn_of(bench.reply("Who discovered penicillin?"))
+    assert cut.outcome is Outcome.BROKEN_OFF
+    engine.failure = None
+    whole = turn_of(list(bench.assistant.reply(Ask("turn", cut.question, Conversation("c"), resume=cut))))
+    assert whole.outcome is Outcome.ANSWERED
+    assert [flag.side for flag in whole.flags] == [Side.USER, Side.ASSISTANT]
+    assert whole.notices == tuple(flag.decision.reason for flag in whole.flags)
+
+
+def test_an_answer_of_which_a_part_was_not_screened_says_so(make: Make) -> None:
+    engine = Engine(["Part of an ", "answer."], ModelError("It broke off.", zh="中断了。"))
+    for first in (True, False):
+        cut = turn_of(make(engine).reply("Who discovered penicillin?", moderation=first))
+        ask = Ask("turn", cut.question, Conversation("c"), resume=cut, moderation=not first)
+        assert not turn_of(list(make(Engine([" More."])).assistant.reply(ask))).moderated
+
+
+def test_a_warning_is_shown_while_the_answer_is_written() -> None:
+    assert "Take care." in _html(Turn("t", "q", answer="So", notices=("Take care.",)))
+
+
 def test_what_could_not_be_checked_is_not_contested() -> None:
     decision = Decision(Action.REFUSE, "", Level.NEEDS_INTERVENTION, 1.0, "Not checked.", Ground.UNCHECKED)
     turn = Turn("t", "q", Outcome.QUESTION_REFUSED, reason="Not checked.", flags=(Flag(Side.USER, decision),))
@@ -139,7 +164,7 @@ def test_nothing_flagged_is_nothing_to_contest(make: Make, tmp_path: Path) -> No
 def test_without_moderation_a_text_is_counted_as_not_screened(make: Make, tmp_path: Path) -> None:
     tally = Tally(tmp_path)
     make(tally=tally).reply(f"a {HARM} question", moderation=False)
-    assert [(count.side, count.action) for count in tally.days()] == [("user", "off")]
+    assert [(count.side, count.action) for count in tally.days()] == [("assistant", "off"), ("user", "off")]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

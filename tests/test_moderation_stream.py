@@ -222,3 +222,16 @@ def test_a_continuation_is_judged_with_what_stands_before_it_and_only_it_is_rele
     assert isinstance(released[0], Retraction) and len(released) == 1
     seen.clear()
     assert list(screened(iter([" "]), check, begun=begun)) == [" "] and seen == []
+
+
+@pytest.mark.parametrize("end", ["؟", "۔", "।", "॥"])
+def test_sentences_of_other_scripts_end_where_their_marks_are(end: str) -> None:
+    seen: list[str] = []
+
+    def check(text: str) -> Decision:
+        seen.append(text)
+        return Decision(Action.REFUSE if "b" in text else Action.ALLOW)
+
+    released = list(screened(iter(["a" * 150 + end, " c", "b" * 100 + end]), check))
+    assert released[0] == "a" * 150 + end
+    assert isinstance(released[1], Retraction), "nothing of the refused sentence"

@@ -14,7 +14,7 @@ import pytest
 
 from errors import ModerationError, SettingsError
 from moderation.base import Action, Category, Exchange, Level, Side, Verdict
-from moderation.policy import Decision, Policy, worst
+from moderation.policy import Decision, Ground, Policy, worst
 from moderation.policy_file import load_policy
 from moderation.screen import Screen
 from tests.steered import Steered
@@ -76,6 +76,19 @@ def test_an_answer_attacks_nobodys_prompt() -> None:
     verdict = _verdict(Level.NEEDS_INTERVENTION, ("prompt attack", 0.95))
     assert load_policy().decide(verdict, Side.ASSISTANT).action is Action.ALLOW
     assert load_policy().decide(verdict, Side.USER).action is Action.REFUSE
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [
+        (("prompt attack", 0.19), ("violence", 0.13)),  # it could be either
+        (("prompt attack", 0.9), ("weapons", 0.54)),  # it is both
+    ],
+)
+def test_harm_does_not_pass_behind_an_attack_that_leads(categories: tuple[tuple[str, float], ...]) -> None:
+    decision = load_policy().decide(_verdict(Level.NEEDS_INTERVENTION, *categories), Side.ASSISTANT)
+    assert (decision.action, decision.category) == (Action.REFUSE, "")
+    assert "could do harm" in decision.reason
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -159,6 +172,10 @@ def test_an_operators_file_changes_only_what_it_names(tmp_path: Path) -> None:
         ("[self_harm]\nrumours = ['x']", "self_harm.rumours"),
         ("[phrases]\nblocked = 'x'", "phrases.blocked"),
         ("[phrases]\nallowed = ['']", "phrases.allowed"),
+        ("[phrases]\nblocked = ['good', '🖕']", "phrases.blocked"),
+        ("[passages]\norders = ['warn']", "passages.orders"),
+        ("[self_harm]\ndanger = ['🖤']", "'🖤' would be found in every text"),
+        ("[self_harm]\nwords = ['(bad|)…']", "'(bad|)…' would be found in every text"),
         ("[texts.en]\nrefuse = 3", "texts.en.refuse"),
         ("[texts.en.categories]\nhate = ''", "texts.en.categories.hate"),
         ("[texts.de]\nrefuse = 'Nein'", "texts.de"),
@@ -187,11 +204,46 @@ def test_blocked_phrases_are_refused_in_disguise_and_only_as_whole_words(tmp_pat
     assert screen.check(Exchange("my project: kestrels")).action is Action.ALLOW
 
 
+@pytest.mark.parametrize(
+    ("phrase", "held", "free"),
+    [
+        ("https://evil.example/x", "see https://evil.example/x now", "see https://good.example/x"),
+        ("www.evil.example", "see www.evil.example!", "see www.good.example"),
+        ("@kestrel", "ask @kestrel", "ask the user"),
+        ("kestrel", "请介绍kestrel计划", "请介绍kestrels计划"),
+        ("バカ", "おまえはバカだ", "おまえは賢い"),
+        ("ไอ้บ้า", "แกมันไอ้บ้านะ", "แกมันดีนะ"),
+    ],
+)
+def test_links_mentions_and_words_beside_chinese_can_be_blocked(
+    tmp_path: Path, phrase: str, held: str, free: str
+) -> None:
+    policy = _policy(tmp_path, f"[phrases]\nblocked = ['{phrase}']\n")
+    assert policy.phrase(held) is not None
+    assert policy.phrase(free) is None
+    assert policy.phrase("How tall is the Eiffel Tower?") is None
+
+
 def test_allowed_phrases_are_cut_out_before_judging_and_free_nothing_else(tmp_path: Path) -> None:
     moderator = Steered()
     screen = Screen(moderator, _policy(tmp_path, "[phrases]\nallowed = ['kill -9']\n"))
     screen.check(Exchange("How does Kill  -9 differ from murder?"))
     assert moderator.asked[0].text.split() == ["How", "does", "differ", "from", "murder?"]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "left"),
+    [
+        ("自杀小队", "我喜欢自杀小队电影", "我喜欢 电影"),
+        ("自杀小队", "看DC自杀小队2", "看DC 2"),
+        ("kill -9", "运行kill -9命令", "运行 命令"),
+        ("kill -9", "overkill -9 and kill -99", "overkill -9 and kill -99"),
+    ],
+)
+def test_allowed_phrases_are_cut_out_of_chinese_and_beside_it(
+    tmp_path: Path, phrase: str, text: str, left: str
+) -> None:
+    assert _policy(tmp_path, f"[phrases]\nallowed = ['{phrase}']\n").without_allowed(text) == left
 
 
 def test_the_screen_applies_the_policy_and_hands_over_side_and_context() -> None:
@@ -268,3 +320,18 @@ def test_the_severest_decision_wins() -> None:
     warn, refuse = Decision(Action.WARN, reason="a"), Decision(Action.REFUSE, reason="b")
     assert worst([Decision(Action.ALLOW), warn, refuse, Decision(Action.REFUSE, reason="c")]) is refuse
     assert worst([]).action is Action.ALLOW
+
+
+class _Panic(BaseException):
+    """As native code raises it."""
+
+
+def test_a_panic_in_native_code_leaves_a_screen_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    moderator = Steered()
+    screen = Screen(moderator, load_policy(), limit_s=30)
+    with monkeypatch.context() as patched:
+        patched.setattr(moderator, "failure", _Panic("oh"))
+        for _ in range(2 * 4):
+            decision = screen.check(Exchange("a text"))
+            assert (decision.action, decision.ground) == (Action.REFUSE, Ground.UNCHECKED)
+    assert screen.check(Exchange("a text")).action is Action.ALLOW

@@ -61,6 +61,23 @@ def test_an_operators_thresholds_topics_and_errors_are_told(tmp_path: Path) -> N
     assert "A text that cannot be checked is shown with a warning." in told
 
 
+@pytest.mark.parametrize(
+    ("orders", "said", "zh"),
+    [("leave out", "is left out", "会被略去"), ("warn", "with a note", "附提醒"), ("allow", "not searched", "不检查")],
+)
+def test_what_happens_to_orders_in_passages_is_told(tmp_path: Path, orders: str, said: str, zh: str) -> None:
+    policy = _policy(tmp_path, f'[passages]\norders = "{orders}"\n')
+    assert any("passage" in text and said in text for text in in_words(policy))
+    assert any("检索到的内容" in text and zh in text for text in in_words(policy, "zh"))
+
+
+def test_a_question_with_an_exact_order_reaches_certainty(tmp_path: Path) -> None:
+    policy = _policy(tmp_path, '[thresholds.user]\n"prompt attack" = { refuse = 1.0 }\nhate = { refuse = 1.0 }\n')
+    told = "\n".join(in_words(policy))
+    assert "For questions, an attempt to switch off the assistant's rules: refused from a probability of 100 %." in told
+    assert "For questions, hate against a group of people: neither refused nor warned about." in told
+
+
 def test_both_languages_know_the_same_sentences() -> None:
     assert set(_WORDS["en"]) == set(_WORDS["zh"])
 

@@ -61,6 +61,8 @@ def test_raw_text_and_its_answer_are_screened(make: Make) -> None:
     bench = make(RawEngine(["Never shown."]))
     assert turn_of(bench.reply(f"a {HARM} text", raw=True)).outcome is Outcome.QUESTION_REFUSED
     assert bench.engine.asked == []
+    assert turn_of(bench.reply(f"<a> <{HARM}>: <text>", raw=True)).outcome is Outcome.QUESTION_REFUSED
+    assert bench.engine.asked == []
     events = make(RawEngine(["A fine sentence. ", f"A {HARM} one. "])).reply("go on", raw=True)
     assert any(isinstance(event, Retracted) for event in events)
     assert turn_of(events).outcome is Outcome.ANSWER_REFUSED

@@ -11,9 +11,11 @@ import gradio as gr
 from chat.assistant import Ask, Assistant
 from chat.base import Sampling
 from chat.conversation import Conversation, Kind, Outcome, Turn, begin, continued
-from chat.events import Delta, Done, Event, Retracted, Status
+from chat.events import Delta, Done, Event, Flagged, Notice, Retracted, Status
 from chat.rating import Keep
+from chat.screening import flagged, gone_on, noted
 from chat.store import ConversationStore
+from moderation.base import Side
 from ui.acts import Wish
 from ui.beat import Beat
 from ui.layout import Layout
@@ -87,7 +89,7 @@ class Pane:
         """
         self._assistant.sources.named(wish.sources)
         resume = turn if resumed else None
-        turn = dataclasses.replace(turn, outcome=Outcome.PENDING, notices=())
+        turn = dataclasses.replace(gone_on(turn), outcome=Outcome.PENDING)
         yield from self.in_turn(
             turn, conversation, wish, lambda run, id: self.write(turn, id, run, wish, resume), moved
         )
@@ -141,6 +143,7 @@ class Pane:
             settings=wish.settings,
             cancel=run.cancel,
         )
+        turn = dataclasses.replace(turn, moderated=turn.moderated and wish.moderation)
         events = self._assistant.reply(ask)
         done, language = self._done(before.turns, wish.language), wish.language
 
@@ -228,6 +231,10 @@ def _after(event: Event, turn: Turn, status: str, language: str) -> tuple[Turn, 
         return dataclasses.replace(turn, answer=turn.answer + event.text), ""
     if isinstance(event, Retracted):
         return dataclasses.replace(turn, answer=""), status
+    if isinstance(event, Flagged):
+        return noted(flagged(turn, Side.USER, event.decision), event.decision.reason), status
+    if isinstance(event, Notice):
+        return noted(turn, event.text), status
     if isinstance(event, Status):
         detail = loading(language, event.detail)
         return turn, say(language, STAGES[event.stage], detail=detail)

@@ -91,7 +91,8 @@ def _reply(turn: Turn, language: str, status: str, labels: dict[str, str], keeps
     content: list[Any] = []
     if turn.answer and turn.outcome not in _WITHDRAWN:
         content.append(_answer(turn, language))
-    block = _status(status) if turn.outcome is Outcome.PENDING else _after(turn, language, labels, keeps)
+    pending = turn.outcome is Outcome.PENDING
+    block = _so_far(turn, status) if pending else _after(turn, language, labels, keeps)
     if block:
         content.append(gr.HTML(block, js_on_load=None))
     return content
@@ -113,6 +114,12 @@ def _doubted(turn: Turn, language: str) -> str:
         shown += [turn.answer[at:end], says]
         at = end
     return "".join([*shown, turn.answer[at:]])
+
+
+def _so_far(turn: Turn, status: str) -> str:
+    """What stands under a reply that is being written: where to find help must not wait for its end."""
+    notices = "".join(f'<div class="gc-notice">{escape(text)}</div>' for text in turn.notices)
+    return notices + _status(status)
 
 
 def _status(status: str) -> str:
