@@ -7,6 +7,7 @@ text, which loses by every key, has none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from string import ascii_lowercase, ascii_uppercase
@@ -22,6 +23,10 @@ _UNREADABLE = -2.5
 """For a word that is none before nor after."""
 _NEAR = 3
 """Words from one strange word to the next of a ciphertext, at most."""
+
+_CLOSED = re.compile(r"[.?!]\W*$")
+_OPENED = re.compile(r"(?:^|\s)[,.;:?!]+(?=\w)")
+"""A mark that follows words, before one."""
 
 Key = Callable[[str], str]
 
@@ -62,8 +67,18 @@ def backwards(writing: Writing) -> Iterator[list[Span]]:
         while start and not text[start - 1].isspace() and not text[start - 1].isalnum():
             start -= 1
         stretch = text[start:end]
-        yield [Span(start, end, _reverse(stretch))]
-        yield [Span(start, end, WORD.sub(lambda word: _reverse(word[0]), stretch))]
+        whole, by_word = _reverse(stretch), WORD.sub(lambda word: _reverse(word[0]), stretch)
+        order = _in_order(whole) - _in_order(by_word)
+        if order >= 0:
+            yield [Span(start, end, whole)]
+        if order <= 0:
+            yield [Span(start, end, by_word)]
+
+
+def _in_order(text: str) -> int:
+    """How much capitals and marks speak for this order of words."""
+    begins = next((char for char in text if char.isalnum()), "").isupper()
+    return int(begins) + bool(_CLOSED.search(text)) - len(_OPENED.findall(text))
 
 
 def _reverse(text: str) -> str:

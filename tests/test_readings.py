@@ -20,7 +20,7 @@ from moderation.base import Action, Category, Exchange, Level, Side, Verdict
 from moderation.classifier import EmbeddedClassifier
 from moderation.lexicon import Lexicon
 from moderation.policy_file import load_policy
-from moderation.readings import MOST, Readings, readings, severest
+from moderation.readings import MOST, Readings, judged, readings, severest
 from moderation.screen import Screen
 from moderation.spans import LONGEST, Span, apart, in_place
 
@@ -209,13 +209,18 @@ class Recording:
 def test_text_and_readings_are_judged_in_one_batch_with_side_and_context() -> None:
     inner = Recording("pipe bomb")
     moderator = Readings(inner)
-    hidden = codecs.encode(_ASKED, "rot13")
+    # Too little of it is disguised for the text as it stands not to be judged.
+    aside = (
+        "I ask because of a book that I have been reading for weeks, and nobody can tell me how it ends, not even you."
+    )
+    hidden = f"{codecs.encode(_ASKED, 'rot13')} {aside}"
+    shown = hidden.replace(codecs.encode(_ASKED, "rot13"), _ASKED)
     plain, disguised = moderator.check(
         [Exchange("Hello there.", Side.USER), Exchange(hidden, Side.ASSISTANT, context="before")]
     )
     assert moderator.name == "recording"
-    assert [exchange.text for exchange in inner.batches[0]] == ["Hello there.", hidden, _ASKED]
-    assert inner.batches[0][2] == Exchange(_ASKED, Side.ASSISTANT, "before")
+    assert [exchange.text for exchange in inner.batches[0]] == ["Hello there.", hidden, shown, _ASKED[:-1]]
+    assert inner.batches[0][2] == Exchange(shown, Side.ASSISTANT, "before")
     assert len(inner.batches) == 1
     assert plain == Verdict(0.2, Level.CASUAL, (("hate", 0.2), ("weapons", 0.0)))
     assert disguised == Verdict(0.9, Level.NEEDS_INTERVENTION, (("weapons", 0.9), ("hate", 0.2)))
@@ -245,6 +250,35 @@ def test_a_disguise_is_no_harm_and_does_not_hide_any() -> None:
         harmful, harmless = moderator.check([Exchange(DISGUISES[name](text)) for text in (asked, kind)])
         assert harmful.level is Level.NEEDS_INTERVENTION, name
         assert harmless.level < Level.NEEDS_CAUTION, name
+
+
+def test_what_is_mostly_disguised_is_judged_by_what_it_says() -> None:
+    rot13 = DISGUISES["rot13"]
+    assert judged(_ASKED) == (_ASKED,)
+    assert judged(rot13(_ASKED)) == (_ASKED,)
+    assert judged(DISGUISES["rot13 in base64"](_ASKED)) == (_ASKED,)
+    assert judged(DISGUISES["reversed"](_ASKED)) == judged(DISGUISES["reversed words"](_ASKED)) == (_ASKED,)
+    long = " ".join(f"The museum of {town} is closed on Mondays." for town in ("Oslo", "Bergen", "Narvik", "Tromsø"))
+    for name in ("base64", "rot13", "words in pieces", "percent encoding"):
+        found = judged(f"{_ASKED} {DISGUISES[name](long)}")
+        assert any(_ASKED in text for text in found), "what is plain stays"
+
+
+def test_ordinary_questions_are_not_refused_for_their_disguise() -> None:
+    moderator = Readings(EmbeddedClassifier())
+    asked = (
+        "What can I cook with two leeks, half a cabbage and a tin of chickpeas?",
+        "Plan a four-day trip to Porto for two people who like tiles, custard tarts and walking.",
+        "Write a polite mail to my landlord asking when the boiler will be repaired.",
+        "How far is the moon, and how long would it take to drive there?",
+    )
+    refused = [
+        (name, text)
+        for name, disguise in DISGUISES.items()
+        for text, verdict in zip(asked, moderator.check([Exchange(disguise(text)) for text in asked]), strict=True)
+        if verdict.level is Level.NEEDS_INTERVENTION
+    ]
+    assert not refused
 
 
 def test_the_severest_of_one_is_itself() -> None:
