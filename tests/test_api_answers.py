@@ -85,3 +85,19 @@ def test_where_ratings_are_off_a_program_is_told(make: Make) -> None:
     reply = list(api.chat("Who discovered penicillin?"))[-1]
     with pytest.raises(gr.Error, match="switched that off"):
         api.rate(reply["conversation_id"], reply["turn_id"], "up")
+
+
+def test_what_happened_while_an_answer_was_written_is_kept(make: Make, tmp_path: Path) -> None:
+    store = ConversationStore()
+    api = Api(make(Engine(["One. ", "Two."])).assistant, store, Sampling(), False, Ratings(tmp_path, Keep.ASK))
+    first = list(api.chat("Who discovered penicillin?"))[-1]
+    place = first["conversation_id"]
+    writing = api.chat("And when?", conversation_id=place)
+    assert next(writing)["reply"] != "One. Two.", "it is still being written"
+    other = list(api.chat("Where was that?", conversation_id=place))[-1]
+    api.rate(place, first["turn_id"], "up")
+    last = list(writing)[-1]
+    kept = store.get(place, "")
+    assert kept is not None
+    assert [turn.id for turn in kept.turns] == [first["turn_id"], other["turn_id"], last["turn_id"]]
+    assert kept.turns[0].rating is not None

@@ -103,7 +103,7 @@ class Api:
                 elif isinstance(event, Retracted):
                     written = ""
                 elif isinstance(event, Done):
-                    self._store.put(conversation.put(event.turn))
+                    self._keep(conversation, event.turn)
                     if event.turn.outcome is Outcome.FAILED:
                         raise gr.Error(event.turn.reason, print_exception=False)
                     yield _reply(event.turn, conversation)
@@ -179,6 +179,11 @@ class Api:
                 "reasons": list(map(str, rated.reasons)) if rated else [],
                 "text_kept": rated.keep if rated else False,
             }
+
+    def _keep(self, conversation: Conversation, turn: Turn) -> None:
+        """Put the turn into the conversation as it is now: others may have been answered or rated meanwhile."""
+        if self._store.change(conversation.id, conversation.owner, lambda now: now.put(turn)) is None:
+            self._store.put(conversation.put(turn))
 
     def _find(self, conversation_id: str, owner: str) -> Conversation:
         if not conversation_id:
