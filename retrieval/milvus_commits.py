@@ -97,9 +97,16 @@ class MilvusCommits:
             self.finish([info for _, _, info in entries if info is not None])
 
     def finish(self, infos: Sequence[DocumentInfo]) -> None:
-        """Make documents seen whose passages are all there, and take away what they replace. Raises `MilvusError`."""
+        """Make documents seen whose passages are all there, and take away what they replace. Raises `MilvusError`.
+
+        An app that finishes another version of a document meanwhile takes these passages away: nothing of it is seen
+        then, rather than half of it.
+        """
         for at in range(0, len(infos), _AT_ONCE):
-            self._finish({named(info.id, info.owner): info for info in infos[at : at + _AT_ONCE]})
+            some = infos[at : at + _AT_ONCE]
+            self._finish({named(info.id, info.owner): info for info in some})
+            if self._passages(some) < sum(info.passages for info in some):
+                self._take_back([info for info in some if self._passages([info]) < info.passages])
 
     def _finish(self, infos: Mapping[str, DocumentInfo]) -> None:
         """`infos` by what stands for their documents in filters."""
@@ -128,6 +135,15 @@ class MilvusCommits:
         old = [row["version"] for row in before if row["version"] not in versions]
         if old:
             self._milvus.remove(self.documents, f'kind == "{PIECE}" and {among("version", old)}')
+
+    def _passages(self, infos: Sequence[DocumentInfo]) -> int:
+        """How many passages of these are there."""
+        return self._milvus.count(self.passages, among("version", [info.version for info in infos]), strong=True)
+
+    def _take_back(self, lost: Sequence[DocumentInfo]) -> None:
+        theirs = among("version", [info.version for info in lost])
+        self._milvus.remove(self.documents, f'kind == "{WHOLE}" and {theirs}')
+        raise MilvusError(f"another app was adding “{lost[0].title}” at the same time")
 
     def _marked(self, versions: Sequence[str]) -> set[str]:
         rows = self._milvus.find(self.documents, f'kind == "{MARKER}" and {among("version", versions)}', ["version"])

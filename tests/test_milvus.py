@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from retrieval.milvus import MilvusIndex, fusion
 from retrieval.milvus_rows import LONGEST, packed, passage_row, terms, tile_of, units_of, unpacked, vectors_of
 from retrieval.rerank import Reranker
 from retrieval.split import Tile
+from retrieval.stored import DocumentInfo
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import State, Upload, Uploads
 from retrieval.vectors import encoded_texts, units, vector_key
@@ -278,6 +279,31 @@ def test_a_second_app_sees_what_the_first_has_added(
     second.open()
     assert _found(second, "orbit") == ["moon#1"]
     second.close()
+
+
+def test_of_two_apps_that_add_one_document_at_once_neither_leaves_half_of_it(
+    index: MilvusIndex, server: MilvusServer, encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = MilvusIndex(server.url, encoder)
+    other.open()
+    finish = index._commits.finish
+
+    def late(infos: Sequence[DocumentInfo]) -> None:
+        other.add([_document("moon", MOON)])
+        finish(infos)
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(index._commits, "finish", late)
+            with pytest.raises(DocumentError, match="another app was adding “moon” at the same time"):
+                index.add([_document("moon", MOON)])
+        for each in (index, other):
+            assert _found(each, "What orbits in 27 days?") == []
+        index.add([_document("moon", MOON)])
+        for each in (index, other):
+            assert "moon#1" in _found(each, "What orbits in 27 days?")
+    finally:
+        other.close()
 
 
 def test_a_cancelled_search_finds_nothing(index: MilvusIndex) -> None:
