@@ -88,7 +88,7 @@ def _parse(table: Mapping[str, Any], source: str) -> Policy:
         named_ahead=_number(table["named_ahead"], source, "named_ahead", 1, 100),
         self_harm=_self_harm(table["self_harm"], source),
         passages=_passages(table["passages"]["orders"], source),
-        passages_from=_number(table["passages"]["from"], source, "passages.from", 0, 1),
+        passages_from=_number(table["passages"]["from"], source, "passages.from", 0.01, 1),
         texts={language: _language(part, source, f"texts.{language}") for language, part in table["texts"].items()},
         topics=_topics(table["topics"], source),
     )

@@ -174,6 +174,7 @@ def test_an_operators_file_changes_only_what_it_names(tmp_path: Path) -> None:
         ("[phrases]\nallowed = ['']", "phrases.allowed"),
         ("[phrases]\nblocked = ['good', '🖕']", "phrases.blocked"),
         ("[passages]\norders = ['warn']", "passages.orders"),
+        ("[passages]\nfrom = 0", "a number from 0.01 to 1"),
         ("[self_harm]\ndanger = ['🖤']", "'🖤' would be found in every text"),
         ("[self_harm]\nwords = ['(bad|)…']", "'(bad|)…' would be found in every text"),
         ("[texts.en]\nrefuse = 3", "texts.en.refuse"),
