@@ -83,11 +83,13 @@ class Case:
 
     @classmethod
     def read(cls, line: str) -> Case | None:
-        """The case of a line; None where it is none, as after a crash in the middle of a write."""
+        """The case of a line; None where it is none, as after a crash in the middle of a write.
+
+        What a later version of the app wrote beside is passed over.
+        """
         try:
             row = json.loads(line)
-            del row["flagged"]
-            case = cls(**row)
+            case = cls(**{each.name: row[each.name] for each in dataclasses.fields(cls) if each.name in row})
             Side(case.side), Action(case.action)
             return case
         except (ValueError, TypeError, KeyError):

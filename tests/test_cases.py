@@ -138,6 +138,14 @@ def test_what_a_crash_left_half_written_is_left_out(
     assert "1 lines" in caplog.text
 
 
+def test_cases_that_a_later_version_wrote_are_kept(tmp_path: Path) -> None:
+    _contested(Cases(tmp_path), "t", _TEXT, keep=True)
+    (row,) = _lines(tmp_path)
+    (tmp_path / "cases.jsonl").write_text(json.dumps(row | {"reviewer": "anna"}) + "\n", encoding="utf-8")
+    _contested(Cases(tmp_path), "u", "another text")
+    assert [case.text for case in Cases(tmp_path).all()] == ["", _TEXT]
+
+
 def test_signs_that_end_lines_elsewhere_stay_in_their_text(tmp_path: Path) -> None:
     text = "one\u2028two\x85three\nfour\r\nfive \ud800"
     _contested(Cases(tmp_path), "t", text, keep=True)
