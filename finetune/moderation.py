@@ -32,7 +32,7 @@ from finetune import logistic
 from finetune import moderation_card as card
 from finetune.moderation_data import TEMPLATES, Row, all_rows
 from finetune.moderation_further import further
-from finetune.moderation_windows import CATEGORIES, Ints, Windows, cut
+from finetune.moderation_windows import CATEGORIES, Bools, Ints, Windows, cut
 from moderation.classifier import Floats, Head, Ngrams, Weights, bounded
 from moderation.features import BUCKET_BITS
 
@@ -226,15 +226,21 @@ def calibrate(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
     return replace(weights, thresholds=thresholds(*limits[0]))
 
 
+def refused(weights: Weights, rows: Sequence[Row], data: Windows, vectors: Floats) -> Bools:
+    """Whether each row is as harmful as what the built-in policy refuses; `vectors` are the English windows'."""
+    everything = np.arange(len(data.row))
+    ngram, other = logits(weights, data, everything, vectors)
+    worst = worst_of(mixed(weights, data, everything, ngram, other), data.row, len(rows))
+    found: Bools = 1 / (1 + np.exp(-worst)) >= weights.thresholds[-1]
+    return found
+
+
 def even(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
     """The weights after learning once more of which groups of people they still refuse harmless training texts."""
     english = np.flatnonzero(data.english)
     vectors = SentenceEncoder(changes=weights.changes).encode([data.texts[i] for i in english])
-    everything = np.arange(len(data.row))
-    worst = worst_of(mixed(weights, data, everything, *logits(weights, data, everything, vectors)), data.row, len(rows))
-    refused = 1 / (1 + np.exp(-worst)) >= weights.thresholds[-1]
     harmless = [row.flagged is False and not row.held and row.source in _OF_GROUPS for row in rows]
-    wrong = refused & np.array(harmless)
+    wrong = refused(weights, rows, data, vectors) & np.array(harmless)
     print(f"{wrong.sum()} of {sum(harmless):,} harmless texts with identity terms are refused: learnt once more")
     return further(weights, data, vectors, wrong[data.row])
 

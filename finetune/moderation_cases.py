@@ -24,12 +24,12 @@ import numpy as np
 
 from encoder import SentenceEncoder
 from errors import AppError, InputError, ModerationError
-from finetune.moderation import logits, mixed, save, worst_of
+from finetune.moderation import refused, save
 from finetune.moderation_data import Row, library_rows, own_rows
 from finetune.moderation_further import further
-from finetune.moderation_windows import Bools, Windows, cut
+from finetune.moderation_windows import Bools, cut
 from finetune.ruled_cases import SOURCE, load_cases
-from moderation.classifier import WEIGHTS, Floats, Weights
+from moderation.classifier import WEIGHTS, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,6 @@ def examples(cases: Sequence[Row]) -> list[Row]:
     """The cases and our own examples, those held out too; a text that was ruled on is a case."""
     rows = {row.text: replace(row, weight=1.0) for row in (*own_rows(), *library_rows())}
     return list((rows | {row.text: row for row in cases}).values())
-
-
-def refused(weights: Weights, rows: Sequence[Row], data: Windows, vectors: Floats) -> Bools:
-    """Whether each row is as harmful as what the built-in policy refuses."""
-    everything = np.arange(len(data.row))
-    ngram, other = logits(weights, data, everything, vectors)
-    worst = worst_of(mixed(weights, data, everything, ngram, other), data.row, len(rows))
-    found: Bools = 1 / (1 + np.exp(-worst)) >= weights.thresholds[-1]
-    return found
 
 
 def changes(rows: Sequence[Row], before: Bools, after: Bools) -> list[Change]:
