@@ -9,7 +9,7 @@ Writes the weights and, beside them, a card with the figures on held-out texts.
 Four networks are trained: the encoder with changes of low rank (moderation_encoder.py) and one on n-grams for English,
 one on all Chinese n-grams, one on those of Chinese that is asked. An eighth of the training texts is kept from them: it
 sets the mixes, the calibration and the thresholds. At last the networks learn once more the harmless texts with
-identity terms that they would still refuse (moderation_further.py).
+identity terms, and those of the app itself, that they would still flag (moderation_further.py).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from finetune import moderation_card as card
 from finetune.moderation_data import TEMPLATES, Row, all_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import CATEGORIES, Bools, Ints, Windows, cut
+from moderation.base import Level
 from moderation.classifier import Floats, Head, Ngrams, Weights, bounded
 from moderation.features import BUCKET_BITS
 
@@ -176,7 +177,7 @@ _KINDS = {
     "everyday": ("own_everyday", "own_software"),
     "alarming": ("own_contrast", "own_message", "own_prompt", "own_task"),
 }
-_OF_GROUPS = ("own_identity", TEMPLATES)
+_ONCE_MORE = ("own_identity", TEMPLATES, "own_reply")
 _MILD = (0.2, 0.5)
 """Probabilities from which "possibly" and "probably needs caution" begin, unless caution itself begins lower."""
 
@@ -213,35 +214,50 @@ def calibrate(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
         chinese=fitted(~english, bounded(other[:, 0]), ngram[:, 0]),
         alone=fitted(english, ngram[:, 0]),
     )
-    scores = worst_of(mixed(weights, data, chosen, ngram, other), data.row[chosen], len(rows))
-    calibrating = np.zeros(len(rows), dtype=bool)
-    calibrating[data.row[chosen]] = True
-    some_english = worst_of(english.astype(np.float32), data.row[chosen], len(rows))
-    parts = [np.flatnonzero(calibrating & (some_english == value)) for value in (1, 0)]
-    limits = [[limit([rows[i] for i in part.tolist()], scores[part], a) for a in _ALLOWED] for part in parts]
-    print(f"limits: English {limits[0]}, Chinese {limits[1]}")
+    limits = _limits(rows, data, chosen, mixed(weights, data, chosen, ngram, other))
     # Chinese n-grams are surer than they should be of texts unlike those they know: their logit is lowered until the
     # same threshold holds for both languages.
     weights.chinese[2] -= max(0.0, limits[1][1] - limits[0][1])
     return replace(weights, thresholds=thresholds(*limits[0]))
 
 
-def refused(weights: Weights, rows: Sequence[Row], data: Windows, vectors: Floats) -> Bools:
-    """Whether each row is as harmful as what the built-in policy refuses; `vectors` are the English windows'."""
+def levelled(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
+    """The weights with the thresholds that fit them; those of English hold for both languages."""
+    chosen = np.flatnonzero(data.calibrating)
+    english, _ = _limits(rows, data, chosen, mixed(weights, data, chosen, *logits(weights, data, chosen)))
+    return replace(weights, thresholds=thresholds(*english))
+
+
+def _limits(rows: Sequence[Row], data: Windows, chosen: Ints, harm: Floats) -> list[list[float]]:
+    """The logits where the upper two levels begin, of English and of Chinese, by the windows kept for calibration."""
+    scores = worst_of(harm, data.row[chosen], len(rows))
+    calibrating = np.zeros(len(rows), dtype=bool)
+    calibrating[data.row[chosen]] = True
+    some_english = worst_of(data.english[chosen].astype(np.float32), data.row[chosen], len(rows))
+    parts = [np.flatnonzero(calibrating & (some_english == value)) for value in (1, 0)]
+    limits = [[limit([rows[i] for i in part.tolist()], scores[part], a) for a in _ALLOWED] for part in parts]
+    print(f"limits: English {limits[0]}, Chinese {limits[1]}")
+    return limits
+
+
+def flagged(weights: Weights, rows: Sequence[Row], data: Windows, vectors: Floats, level: Level) -> Bools:
+    """Whether each row is of this level or above; `vectors` are the English windows'."""
     everything = np.arange(len(data.row))
     ngram, other = logits(weights, data, everything, vectors)
     worst = worst_of(mixed(weights, data, everything, ngram, other), data.row, len(rows))
-    found: Bools = 1 / (1 + np.exp(-worst)) >= weights.thresholds[-1]
+    found: Bools = 1 / (1 + np.exp(-worst)) >= weights.thresholds[level - 1]
     return found
 
 
 def even(weights: Weights, rows: Sequence[Row], data: Windows) -> Weights:
-    """The weights after learning once more of which groups of people they still refuse harmless training texts."""
+    """The weights after learning once more which harmless texts about people, and which of the app's own, they flag."""
     english = np.flatnonzero(data.english)
     vectors = SentenceEncoder(changes=weights.changes).encode([data.texts[i] for i in english])
-    harmless = [row.flagged is False and not row.held and row.source in _OF_GROUPS for row in rows]
-    wrong = refused(weights, rows, data, vectors) & np.array(harmless)
-    print(f"{wrong.sum()} of {sum(harmless):,} harmless texts with identity terms are refused: learnt once more")
+    harmless = [row.flagged is False and not row.held and row.source in _ONCE_MORE for row in rows]
+    wrong = flagged(weights, rows, data, vectors, Level.NEEDS_CAUTION) & np.array(harmless)
+    print(
+        f"{wrong.sum()} of {sum(harmless):,} harmless texts about people and of the app are flagged: learnt once more"
+    )
     return further(weights, data, vectors, wrong[data.row])
 
 
@@ -282,6 +298,7 @@ def main() -> None:
     weights = calibrate(fit(data, options.epochs, SentenceEncoder().hash), rows, data)
     save(weights, options.out)
     weights = even(Weights.read(options.out), rows, data)  # as they are stored: that is what refuses
+    weights = levelled(weights, rows, data)
     save(weights, options.out)
     weights = Weights.read(options.out)
     print(f"mix {weights.mix}, Chinese {weights.chinese}, alone {weights.alone}, levels begin at {weights.thresholds}")

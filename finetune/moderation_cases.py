@@ -24,11 +24,12 @@ import numpy as np
 
 from encoder import SentenceEncoder
 from errors import AppError, InputError, ModerationError
-from finetune.moderation import refused, save
+from finetune.moderation import flagged, save
 from finetune.moderation_data import Row, library_rows, own_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import Bools, cut
 from finetune.ruled_cases import SOURCE, load_cases
+from moderation.base import Level
 from moderation.classifier import WEIGHTS, Weights
 
 
@@ -110,11 +111,12 @@ def teach(start: Path, files: Sequence[Path], out: Path, skip_bad: bool = False)
     data = cut(rows)
     vectors = encoder.encode([data.texts[i] for i in np.flatnonzero(data.english)])
     of_cases = np.array([row.source == SOURCE for row in rows])[data.row]
-    before = refused(weights, rows, data, vectors)
+    before = flagged(weights, rows, data, vectors, Level.NEEDS_INTERVENTION)
     taught = further(weights, data, vectors, of_cases)
     with _writing(out):
         save(taught, out)
-        found = changes(rows, before, refused(Weights.read(out), rows, data, vectors))
+        after = flagged(Weights.read(out), rows, data, vectors, Level.NEEDS_INTERVENTION)
+        found = changes(rows, before, after)
         out.with_suffix(".md").write_text(_card(start, files, cases, _table(found)), encoding="utf-8")
     return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from errors import InputError
+from finetune.own_replies import own_replies
 from moderation.base import Category
 from moderation.features import clean, fold
 
@@ -308,6 +309,12 @@ def app_rows() -> Iterator[Row]:
             yield Row("own_app", text, False, 0.0, (), 1.0, True, text)
 
 
+def reply_rows() -> Iterator[Row]:
+    """What the app says itself."""
+    for text in own_replies():
+        yield Row("own_reply", text, False, 0.0, (), 3.0, False, text)
+
+
 _FRAME_ROWS = 120
 
 
@@ -353,7 +360,7 @@ def ordinary_rows(folder: Path) -> Iterator[Row]:
 
 def all_rows(moderation: Path, ordinary: Path | None) -> list[Row]:
     """Every text once, as the first set that has it sees it; none that says the same as a held-out one of our own."""
-    rows = [*own_rows(), *app_rows(), *frame_rows(), *library_rows()]
+    rows = [*own_rows(), *app_rows(), *reply_rows(), *frame_rows(), *library_rows()]
     rows += [*public_rows(moderation), *redteam_rows(moderation)]
     rows += ordinary_rows(ordinary) if ordinary else []
     measured = {_bare(row.text) for row in rows if row.held and row.source.startswith("own")}

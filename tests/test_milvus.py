@@ -13,16 +13,14 @@ import pytest
 from encoder import SentenceEncoder
 from errors import DocumentError, SourceError
 from retrieval import intake
-from retrieval.base import Document, Incoming, Part, Passage, SearchRequest
+from retrieval.base import Document, Incoming, Part, SearchRequest
 from retrieval.files import open_file
 from retrieval.index import DocumentIndex
 from retrieval.index_protocol import Index
 from retrieval.intake import Progress
 from retrieval.judge import SentenceJudge
 from retrieval.milvus import MilvusIndex, fusion
-from retrieval.milvus_rows import LONGEST, packed, passage_row, terms, tile_of, units_of, unpacked, vectors_of
 from retrieval.rerank import Reranker
-from retrieval.split import Tile
 from retrieval.stored import DocumentInfo
 from retrieval.unit_vectors import UnitVectors
 from retrieval.uploads import State, Upload, Uploads
@@ -383,13 +381,6 @@ def test_a_milvus_that_is_not_there_is_one_sentence(encoder: SentenceEncoder, mo
         MilvusIndex("http://127.0.0.1:9", encoder).open()
 
 
-def test_values_of_any_size_fit_into_fields() -> None:
-    value = {"text": "".join(chr(0x4E00 + (i * 7919) % 20000) for i in range(200_000)), "half": "\ud83d"}
-    parts = packed(value)
-    assert len(parts) > 5 and all(len(part) <= LONGEST for part in parts)
-    assert unpacked(parts)["text"] == value["text"]
-
-
 def test_a_long_passage_is_kept_whole(index: MilvusIndex) -> None:
     text = " ".join(chr(0x4E00 + (i * 7919) % 20000) for i in range(60_000))
     index.add([_document("long", f"{text}\n\nThe end is near.")])
@@ -398,24 +389,3 @@ def test_a_long_passage_is_kept_whole(index: MilvusIndex) -> None:
     assert "long#" in _found(index, "end near")[0]
     assert index.delete("long", "")
     assert index._milvus.count(index._commits.documents, 'kind != "stemmer"') == 0
-
-
-def test_rows_hold_what_a_tile_holds() -> None:
-    passage = Passage("d#7", "Text.", "Title", "documents", "d", "A › B", "page 1", language="en", start=3, end=8)
-    tile = Tile(passage, "ab\n", "", 5, ((0, "page 1"),))
-    row, others = passage_row(tile, "0123456789abcdef", "anna", 4)
-    assert others == [] and tile_of([row["stored"]]) == (tile, "anna")
-    assert row["ordinal"] == 7 and row["dense"] == [0.0] * 4
-    assert terms(["text", "长城"]) == f"{b'text'.hex()} {'长城'.encode().hex()}"
-
-
-def test_vectors_survive_as_eight_bit_numbers() -> None:
-    vectors = np.random.default_rng(1).normal(size=(5, 384)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    row = vectors_of("0a", vectors)
-    assert np.linalg.norm(row["dense"]) == pytest.approx(1)
-    back = units_of(row, 384)
-    assert back is not None and back.shape == (5, 384)
-    assert np.sum(back.astype(np.float32) * vectors, axis=1).min() > 0.9995
-    assert units_of({"units": ""}, 384) is None
-    assert vectors_of("0a", np.ones((64, 4096)))["units"] == ""  # too long; they are encoded when asked for

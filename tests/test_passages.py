@@ -89,7 +89,7 @@ def test_the_policy_says_what_happens(tmp_path: Path, said: str, action: Action)
     assert (policy.passages, policy.passages_from) == (action, 0.25)
 
 
-@pytest.mark.parametrize(("said", "named"), [("orders = 'refuse'", "leave out"), ("from = 2", "from 0 to 1")])
+@pytest.mark.parametrize(("said", "named"), [("orders = 'refuse'", "leave out"), ("from = 2", "from 0.01 to 1")])
 def test_another_value_is_told(tmp_path: Path, said: str, named: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(f"[passages]\n{said}\n", encoding="utf-8")

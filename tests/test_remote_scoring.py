@@ -191,13 +191,17 @@ def test_the_servers_only_model_need_not_be_named(server: ScoringServer) -> None
 
 
 def test_a_server_that_is_silent_is_given_up_and_left(server: ScoringServer) -> None:
+    before = set(threading.enumerate())
     scorer = RemoteScorer(server.url, limit_s=0.3)
     scorer.load(lambda _: None)
     server.hold.clear()
     with pytest.raises(ModerationError) as raised:
         scorer.score([_asked("Hello")], ("safe", "unsafe"))
     check_told(raised.value, server.host, "0.3")
-    assert not [thread for thread in threading.enumerate() if thread.name == "remote-answer"]
+    left = [thread for thread in set(threading.enumerate()) - before if thread.name == "remote-answer"]
+    for thread in left:
+        thread.join(20)  # it ends as soon as it is told that nobody waits
+    assert not [thread for thread in left if thread.is_alive()]
 
 
 def test_a_server_that_is_gone_is_told(guard: tuple[Any, Any]) -> None:
