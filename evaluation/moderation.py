@@ -2,11 +2,11 @@
 
     python -m evaluation.moderation --data FILE.jsonl [--side user|assistant] [--out FILE] [--weights FILE] [--json]
 
-The data (.gz too) hold {"text", "flagged"?} per line. What is written with --out, in the
-same order, holds {"score", "level", "categories",
-"action"}: the app's own moderator, and what the built-in policy with its phrases makes of it. `recall` and
-`false_positive_rate` count what is *refused*; `average_precision` and `auroc` judge the order of the scores alone. Rows
-whose `flagged` is absent or null are judged but not measured; a metric that the labels do not allow is null.
+The data (.gz too) hold {"text", "flagged"?} per line. What is written with --out, in the same order, holds {"score",
+"level", "categories", "action"}: the app's own moderator, and what the built-in policy with its phrases makes of it.
+`recall` and `false_positive_rate` count what is *refused*; `average_precision` and `auroc` judge the order of the
+scores alone. Rows whose `flagged` is absent or null are judged but not measured; a metric that the labels do not allow
+is null.
 """
 
 from __future__ import annotations

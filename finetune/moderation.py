@@ -178,6 +178,7 @@ _KINDS = {
     "alarming": ("own_contrast", "own_message", "own_prompt", "own_task"),
 }
 _ONCE_MORE = ("own_identity", TEMPLATES, "own_reply")
+"""Sources whose harmless texts are learnt once more where they are flagged."""
 _MILD = (0.2, 0.5)
 """Probabilities from which "possibly" and "probably needs caution" begin, unless caution itself begins lower."""
 

@@ -36,7 +36,7 @@ _DATA = """\
 | library | paragraphs of the starter library and the guide (assets/corpus) | Apache-2.0 |
 | own_* | our own pairs in matching words, everyday talk, plain harm, messages, requests, web text, answers, hidden \
 orders, pasted orders, harm in ordinary words, identity terms, software, slang, keys and logs, other languages, \
-tasks, frames (evaluation/data) | Apache-2.0 |
+tasks, frames (evaluation/data); what the app says itself | Apache-2.0 |
 | own_app | questions about this app (finetune/groundchat), only to measure by | Apache-2.0 |"""
 
 _LIMITS = """\

@@ -244,8 +244,8 @@ class PreferenceTrainer(Steady, DPOTrainer):
         """Of the held-out pairs: mean log-probabilities of both answers, DPO's loss; after the first step, pairs won.
 
         A pair is won when the preferred answer gained more than the rejected one since before preference training; the
-        share of them is told.
-        The loss is -log σ(β·(gain of the preferred - gain of the rejected)), whatever loss is trained with.
+        share of them is told. The loss is -log σ(β·(gain of the preferred - gain of the rejected)), whatever loss is
+        trained with.
         """
         chosen, rejected = self.likelihoods(self.keeping.held)[:, 0].chunk(2)
         before = [torch.tensor(self.eval_dataset[f"ref_{kind}_logps"][:]) for kind in ("chosen", "rejected")]
