@@ -25,7 +25,7 @@ import numpy as np
 from encoder import SentenceEncoder
 from errors import AppError, InputError, ModerationError
 from finetune.moderation import flagged, save
-from finetune.moderation_data import Row, library_rows, own_rows
+from finetune.moderation_data import Row, library_rows, own_rows, reply_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import Bools, cut
 from finetune.ruled_cases import SOURCE, load_cases
@@ -48,8 +48,8 @@ class Change:
 
 
 def examples(cases: Sequence[Row]) -> list[Row]:
-    """The cases and our own examples, those held out too; a text that was ruled on is a case."""
-    rows = {row.text: replace(row, weight=1.0) for row in (*own_rows(), *library_rows())}
+    """The cases, our own examples, those held out too, and what the app says itself; what was ruled on is a case."""
+    rows = {row.text: replace(row, weight=1.0) for row in (*own_rows(), *reply_rows(), *library_rows())}
     return list((rows | {row.text: row for row in cases}).values())
 
 
