@@ -60,7 +60,7 @@ _WITHOUT, _WORDS = 0.7, 5.0
 """Weights of the two further losses."""
 _SHORT = 16
 """Tokens of an answer that is marked in its sentence; a longer one is most of it."""
-_REFUSED = 0.94
+_REFUSED = 0.955
 """Share of the questions without their article that the threshold refuses, in the fitted part."""
 _SMALL = 3
 """Examples of a small set count so many times."""
