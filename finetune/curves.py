@@ -14,8 +14,8 @@ _FEW = 30
 """Steps up to which the loss is drawn as it is."""
 
 
-def draw(history: Sequence[Entry], file: Path) -> None:
-    """Write the picture, whole or not at all."""
+def draw(history: Sequence[Entry], file: Path, *, per_token: bool = True) -> None:
+    """Write the picture, whole or not at all; `per_token` says what the loss is a mean of."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -38,7 +38,7 @@ def draw(history: Sequence[Entry], file: Path) -> None:
             markersize=4,
             label="held out",
         )
-    upper.set(ylabel="loss (nats a token)" if not _of_pairs(held) else "loss", title=_title(held))
+    upper.set(ylabel="loss (nats a token)" if per_token and not _of_pairs(held) else "loss", title=_title(held))
     upper.set_ylim(bottom=0)
     upper.grid(color="#dddddd", linewidth=0.6)
     upper.legend(frameon=False)

@@ -1,10 +1,11 @@
 """Train the embedded moderation classifier.
 
-    python -m finetune.moderation --data DIR --out assets/adapters/moderation.safetensors [--ordinary DIR] [--epochs 3]
+    python -m finetune.moderation --data DIR --out FILE.safetensors [--ordinary DIR] [--epochs 3] [--run DIR] [--resume]
 
 DIR holds the public sets as gzip JSON lines (moderation_data.py); --ordinary is a folder of reading-comprehension sets
 in BEIR layout, whose questions stand for ordinary talk (without it the classifier knows little harmless Chinese).
-Writes the weights and, beside them, a card with the figures on held-out texts.
+Writes the weights and, beside them, a card with the figures on held-out texts; and to --run the curves, and after each
+epoch a checkpoint that --resume goes on from.
 
 Four networks are trained: the encoder with changes of low rank (moderation_encoder.py) and one on n-grams for English,
 one on all Chinese n-grams, one on those of Chinese that is asked. An eighth of the training texts is kept from them: it
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,12 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder import SentenceEncoder
-from errors import InputError
+from errors import AppError
 from finetune import logistic
 from finetune import moderation_card as card
+from finetune.course import RUNS, STOPPED, Course, Keeping, digest
 from finetune.moderation_data import TEMPLATES, Row, all_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import CATEGORIES, Bools, Ints, Windows, cut
+from finetune.run_folder import writing
 from moderation.base import Level
 from moderation.classifier import Floats, Head, Ngrams, Weights, bounded
 from moderation.features import BUCKET_BITS
@@ -65,11 +69,11 @@ RECIPES = {
 }
 
 
-def train(data: Windows, chosen: Ints, part: str, seed: int = 0) -> Ngrams:
+def train(data: Windows, chosen: Ints, part: str, seed: int = 0, keeping: Keeping | None = None) -> Ngrams:
     """A network on the n-grams of the chosen windows, by the recipe of that name.
 
     Binary cross-entropy of the harm probability, plus that of the categories where the text is harmful. AdamW with a
-    cosine schedule (Loshchilov & Hutter 2017, 2019); the table by SparseAdam.
+    cosine schedule (Loshchilov & Hutter 2017, 2019); the table by SparseAdam. Raises `InputError`: see `Course.epochs`.
     """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits as entropy
@@ -90,9 +94,11 @@ def train(data: Windows, chosen: Ints, part: str, seed: int = 0) -> Ngrams:
         torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY),
         torch.optim.SparseAdam(table.parameters(), lr=recipe.table_rate),
     ]
-    steps = recipe.epochs * math.ceil(len(chosen) / _BATCH)
-    schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) for optimizer in optimizers]
-    for _ in range(recipe.epochs):
+    steps = math.ceil(len(chosen) / _BATCH)
+    schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(each, recipe.epochs * steps) for each in optimizers]
+    learnt = digest([data.texts[i] for i in chosen], data.target[chosen], data.weight[chosen], data.kinds[chosen])
+    course = Course(f"n-grams {part}", (net, table, *optimizers, *schedules), order, keeping, learnt)
+    for _ in course.epochs(recipe.epochs, steps):
         shuffled = order.permutation(chosen)
         for start in range(0, len(shuffled), _BATCH):
             batch = shuffled[start : start + _BATCH]
@@ -107,6 +113,7 @@ def train(data: Windows, chosen: Ints, part: str, seed: int = 0) -> Ngrams:
             for optimizer in optimizers:
                 optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            course.told(float(loss.detach()), float(schedules[0].get_last_lr()[0]))
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
                 schedule.step()
@@ -115,19 +122,22 @@ def train(data: Windows, chosen: Ints, part: str, seed: int = 0) -> Ngrams:
     return Ngrams(head, table.weight.detach().numpy())
 
 
-def fit(data: Windows, epochs: int, encoder_hash: str) -> Weights:
-    """All networks on the windows to train on, not yet mixed or calibrated."""
+def fit(data: Windows, epochs: int, encoder_hash: str, keeping: Keeping | None = None) -> Weights:
+    """All networks on the windows to train on, not yet mixed or calibrated.
+
+    Raises `InputError`: see `Course.epochs`.
+    """
     from finetune.moderation_encoder import adapt
 
     learn = ~data.held & ~data.calibrating
     english, chinese = np.flatnonzero(learn & data.english), np.flatnonzero(learn & ~data.english)
-    changes, vectors = adapt(data.labelled(english), epochs)
+    changes, vectors = adapt(data.labelled(english), epochs, keeping=keeping)
     return Weights(
         changes=changes,
         vectors=vectors,
-        english=train(data, english, "english"),
-        posted=train(data, chinese, "posted"),
-        asked=train(data, chinese[~data.posted[chinese]], "asked"),
+        english=train(data, english, "english", keeping=keeping),
+        posted=train(data, chinese, "posted", keeping=keeping),
+        asked=train(data, chinese[~data.posted[chinese]], "asked", keeping=keeping),
         mix=np.array([0.6, 0.4, 0.0], dtype=np.float32),
         chinese=np.array([0.5, 0.5, 0.0], dtype=np.float32),
         alone=np.array([1.0, 0.0], dtype=np.float32),
@@ -281,33 +291,50 @@ def save(weights: Weights, path: Path) -> None:
     path.write_bytes(stored(weights.tensors(), metadata=about))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the embedded moderation classifier.")
+def main(arguments: Sequence[str] | None = None) -> int:
+    about = "Train the embedded moderation classifier."
+    parser = argparse.ArgumentParser(prog="python -m finetune.moderation", description=about)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public moderation sets")
     parser.add_argument("--out", type=Path, required=True, help="where the weights go; the card goes beside them")
     parser.add_argument("--ordinary", type=Path, help="folder of reading-comprehension sets in BEIR layout")
     parser.add_argument("--epochs", type=int, default=3, help="passes over the English texts")
-    options = parser.parse_args()
-
-    started = time.monotonic()
+    parser.add_argument("--run", type=Path, default=RUNS / "moderation", help="where curves and checkpoints go")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints there")
     try:
-        rows = all_rows(options.data, options.ordinary)
-    except InputError as error:
-        parser.error(str(error))
+        _made(parser.parse_args(arguments))
+    except AppError as error:
+        print(f"finetune.moderation: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"finetune.moderation: {STOPPED}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _made(options: argparse.Namespace) -> None:
+    """Train, and write weights and card. Raises `InputError`."""
+    started = time.monotonic()
+    keeping = Keeping(options.run, options.resume)
+    keeping.admit()
+    with writing(options.out, "--out"):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = all_rows(options.data, options.ordinary)
     data = cut(rows)
     print(f"{len(rows):,} texts, {len(data.row):,} windows, {int(data.english.sum()):,} of them English", flush=True)
-    weights = calibrate(fit(data, options.epochs, SentenceEncoder().hash), rows, data)
-    save(weights, options.out)
-    weights = even(Weights.read(options.out), rows, data)  # as they are stored: that is what refuses
-    weights = levelled(weights, rows, data)
-    save(weights, options.out)
-    weights = Weights.read(options.out)
+    weights = calibrate(fit(data, options.epochs, SentenceEncoder().hash, keeping), rows, data)
+    with writing(options.out, "--out"):
+        save(weights, options.out)
+        weights = even(Weights.read(options.out), rows, data)  # as they are stored: that is what refuses
+        weights = levelled(weights, rows, data)
+        save(weights, options.out)
+        weights = Weights.read(options.out)
     print(f"mix {weights.mix}, Chinese {weights.chinese}, alone {weights.alone}, levels begin at {weights.thresholds}")
     table = card.per_source(rows, held_scores(weights, rows, data), weights.thresholds)
     text = card.card(rows, weights, [table], options.out.stat().st_size, (time.monotonic() - started) / 60)
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    with writing(options.out, "--out"):
+        options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(table)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,20 +15,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from encoder import SentenceEncoder
-from errors import AppError, InputError, ModerationError
+from errors import AppError, ModerationError
 from finetune.moderation import flagged, save
 from finetune.moderation_data import Row, library_rows, own_rows, reply_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import Bools, cut
 from finetune.ruled_cases import SOURCE, load_cases
+from finetune.run_folder import writing
 from moderation.base import Level
 from moderation.classifier import WEIGHTS, Weights
 
@@ -105,7 +105,7 @@ def teach(start: Path, files: Sequence[Path], out: Path, skip_bad: bool = False)
         raise ModerationError(
             f"{start} was trained on another encoder than the embedded one; give the shipped weights."
         )
-    with _writing(out):
+    with writing(out, "--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
     rows = examples(cases)
     data = cut(rows)
@@ -113,24 +113,12 @@ def teach(start: Path, files: Sequence[Path], out: Path, skip_bad: bool = False)
     of_cases = np.array([row.source == SOURCE for row in rows])[data.row]
     before = flagged(weights, rows, data, vectors, Level.NEEDS_INTERVENTION)
     taught = further(weights, data, vectors, of_cases)
-    with _writing(out):
+    with writing(out, "--out"):
         save(taught, out)
         after = flagged(Weights.read(out), rows, data, vectors, Level.NEEDS_INTERVENTION)
         found = changes(rows, before, after)
         out.with_suffix(".md").write_text(_card(start, files, cases, _table(found)), encoding="utf-8")
     return found
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Raises `InputError` for what the disk refuses."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror or error}); choose another place with --out.",
-            zh=f"无法写入 {out}（{error.strerror or error}）；请用 --out 另选位置。",
-        ) from error
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ that one bad sentence is found among good ones, and others lose their capitals a
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
 from encoder import LowRank, weights_folder
+from finetune.course import Course, Keeping, digest
 from moderation.classifier import VECTOR_SCALE, Head
 
 RANK, _DROPOUT = 16, 0.1
@@ -96,8 +96,8 @@ def _replaced(net: nn.Module, name: str) -> _LowRank:
     return layer
 
 
-def adapt(data: Labelled, epochs: int = 3, seed: int = 0) -> tuple[LowRank, Head]:
-    """The changes to the encoder and the head on its unit vectors."""
+def adapt(data: Labelled, epochs: int = 3, seed: int = 0, keeping: Keeping | None = None) -> tuple[LowRank, Head]:
+    """The changes to the encoder and the head on its unit vectors. Raises `InputError`: see `Course.epochs`."""
     from transformers import AutoTokenizer
 
     torch.manual_seed(seed)
@@ -114,9 +114,10 @@ def adapt(data: Labelled, epochs: int = 3, seed: int = 0) -> tuple[LowRank, Head
     steps = epochs * -(-len(data.texts) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [_RATE, _HEAD_RATE], total_steps=steps, pct_start=_WARM)
     harmless = np.flatnonzero(data.target < 0.05)
-    began = time.monotonic()
-    for epoch in range(epochs):
-        seen = []
+    course = Course(
+        "encoder", (net, optimizer, schedule), chance, keeping, digest(data.texts, data.target, data.weight, data.kinds)
+    )
+    for _ in course.epochs(epochs, steps // epochs):
         texts = [_varied(data, i, harmless, chance) for i in range(len(data.texts))]
         encoded = tokenizer(texts, truncation=True, max_length=MOST_TOKENS)["input_ids"]
         for batch in _batches([len(ids) for ids in encoded], chance):
@@ -127,10 +128,10 @@ def adapt(data: Labelled, epochs: int = 3, seed: int = 0) -> tuple[LowRank, Head
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            rate = float(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
-            seen.append(float(loss.detach()))
-        print(f"epoch {epoch + 1}: loss {np.mean(seen):.4f}, {time.monotonic() - began:.0f} s", flush=True)
+            course.told(float(loss.detach()), rate)
     changes = {name: (layer.down.detach().numpy(), layer.up.detach().numpy()) for name, layer in net.changes.items()}
     (hidden, hidden_bias), (out, out_bias) = (net.head[layer].state_dict().values() for layer in (0, 3))
     head = Head(hidden.numpy().T * np.float32(VECTOR_SCALE), hidden_bias.numpy(), out.numpy().T, out_bias.numpy())

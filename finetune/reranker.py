@@ -1,11 +1,12 @@
 """Train the cross-encoder, and the network that decides with it: `python -m finetune.reranker`.
 
-    python -m finetune.reranker --dataset DIR … [--closed FILE …] --out DIR [--epochs 4]
+    python -m finetune.reranker --dataset DIR … [--closed FILE …] --out DIR [--epochs 4] [--run DIR] [--resume]
 
 The sets are those of `finetune.reader`, in a language that the encoder knows; its `reader.json` and `reader.terms.tsv`
 must be in the `--out` folder. Articles are in four parts: the cross-encoder (`retrieval.interaction`) is trained on
 parts 0 and 2, on which the reader's networks were fitted too; the network that weighs its logits beside the features is
-fitted to part 1, and everything is measured on part 3. Written: `reranker.safetensors`, `reranker.json`, `reranker.md`.
+fitted to part 1, and everything is measured on part 3. Written: `reranker.safetensors`, `reranker.json`, `reranker.md`,
+and to `--run` the curves and the checkpoints that `--resume` goes on from.
 
 Of each question one sentence that answers is shown among the likeliest ones that do not. The loss is that of a softmax
 over them and “none of them”, once with the whole passage and once without it; and, of short answers, that each word of
@@ -35,6 +36,7 @@ from evaluation.answers import Corpus
 from evaluation.dataset import HELD_OUT, Dataset, load_dataset
 from evaluation.retrieval import indexed
 from finetune.closed_questions import load_closed
+from finetune.course import RUNS, STOPPED, Course, Keeping, digest
 from finetune.reader import QuestionEncoder, calibrated, fit, losses, measure
 from finetune.reader_data import KINDS, Example, examples
 from finetune.reranker_card import Row, card
@@ -109,30 +111,34 @@ def shown(given: Sequence[Example]) -> list[_Shown]:
     ]
 
 
-def train(given: Sequence[_Shown], encoder: SentenceEncoder, epochs: int) -> Interaction:
-    """The cross-encoder after `epochs` passes over the questions."""
+def train(
+    given: Sequence[_Shown], encoder: SentenceEncoder, epochs: int, keeping: Keeping | None = None
+) -> Interaction:
+    """The cross-encoder after `epochs` passes over the questions. Raises `InputError`: see `Course.epochs`."""
     torch.manual_seed(_SEED)
     chance = np.random.default_rng(_SEED)
     reading = _Reading(encoder, given)
     net = Interaction(encoder.dimension)
     optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
-    steps = epochs * max(1, len(given) // _BATCH)
+    steps = epochs * max(1, len(given) // _BATCH)  # odd batches, beyond these, learn at the lowest rate
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=_WARM)
-    began, done = time.monotonic(), 0
-    for epoch in range(epochs):
-        seen = []
+    course = Course("cross-encoder", (net, optimizer, schedule), chance, keeping, _digest(given))
+    for _ in course.epochs(epochs, sum(-(-len(some) // _BATCH) for some in _pieces(np.arange(len(given))))):
         for batch in _batches(given, chance):
             loss = _loss(net, reading, batch)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
-            if done + 1 < steps:
+            course.told(float(loss.detach()), float(schedule.get_last_lr()[0]))
+            if schedule.last_epoch < steps:
                 schedule.step()
-            done += 1
-            seen.append(float(loss.detach()))
-        print(f"epoch {epoch + 1}: loss {np.mean(seen):.3f}, {time.monotonic() - began:.0f} s", flush=True)
     return net.eval()
+
+
+def _digest(given: Sequence[_Shown]) -> str:
+    texts = [text for shown in given for text in (shown.example.question, *shown.example.texts)]
+    return digest(texts, np.concatenate([shown.example.labels for shown in given]))
 
 
 _Picked = tuple[_Shown, list[int]]
@@ -140,13 +146,18 @@ _Picked = tuple[_Shown, list[int]]
 
 
 def _batches(given: Sequence[_Shown], chance: np.random.Generator) -> Iterator[list[_Picked]]:
-    order = chance.permutation(len(given))[: max(_BATCH, len(given) // _BATCH * _BATCH)]
-    for some in np.array_split(order, max(1, len(order) // (_BATCH * _BATCHES_SORTED))):
+    for some in _pieces(chance.permutation(len(given))):
         picked = [(given[i], _pick(given[i].example, chance)) for i in some]
         picked.sort(key=lambda one: max(len(one[0].example.texts[j]) for j in one[1]))
         batches = [picked[at : at + _BATCH] for at in range(0, len(picked), _BATCH)]
         for i in chance.permutation(len(batches)):
             yield batches[i]
+
+
+def _pieces(order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The questions of an epoch, as many together as are sorted by length."""
+    order = order[: max(_BATCH, len(order) // _BATCH * _BATCH)]
+    return np.array_split(order, max(1, len(order) // (_BATCH * _BATCHES_SORTED)))
 
 
 def _pick(example: Example, chance: np.random.Generator) -> list[int]:
@@ -236,20 +247,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--closed", type=Path, action="append", default=[], help="JSON lines of questions with a text")
     parser.add_argument("--out", type=Path, required=True, help="folder with reader.json; the weights go there")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--run", type=Path, default=RUNS / "reranker", help="where curves and checkpoints go")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints there")
     options = parser.parse_args(arguments)
+    try:
+        return _made(options)
+    except (AppError, OSError) as error:
+        print(f"finetune.reranker: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"finetune.reranker: {STOPPED}", file=sys.stderr)
+        return 130
+
+
+def _made(options: argparse.Namespace) -> int:
     began = time.monotonic()
     encoder = QuestionEncoder()
-    try:
-        datasets = [load_dataset(folder) for folder in options.dataset] + [load_closed(path) for path in options.closed]
-        first = read_networks(options.out / "reader.json")["vectors"]
-        given = {dataset.name: gather(dataset, encoder, options.out) for dataset in datasets}
-    except (AppError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    keeping = Keeping(options.run, options.resume)
+    keeping.admit()
+    datasets = [load_dataset(folder) for folder in options.dataset] + [load_closed(path) for path in options.closed]
+    first = read_networks(options.out / "reader.json")["vectors"]
+    given = {dataset.name: gather(dataset, encoder, options.out) for dataset in datasets}
     given = {name: [example for example in found if example.known] for name, found in given.items()}
     learned = [one for found in given.values() for one in shown(found)]
     print(f"{len(learned):,} questions to learn from, gathered in {time.monotonic() - began:.0f} s", flush=True)
-    net = train(learned, encoder, options.epochs)
+    net = train(learned, encoder, options.epochs, keeping)
     weights = {name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}
     save_file(weights, options.out / FILE, {"encoder": encoder.hash})
 

@@ -16,6 +16,7 @@ import pytest
 from encoder import SentenceEncoder
 from errors import InputError
 from finetune import moderation as recipe
+from finetune.course import Course, Keeping
 from finetune.logistic import fit
 from finetune.moderation_data import OWN, SETS, Row, all_rows, frame_rows, own_rows
 from finetune.moderation_encoder import adapt
@@ -133,6 +134,43 @@ def test_the_encoder_as_adapted_gives_the_vectors_that_its_head_was_trained_on(d
     assert logits[given.target > 0.5].min() > logits[given.target < 0.5].max()
     plain = head(SentenceEncoder().encode(given.texts))[:, 0]
     assert np.abs(plain - logits).mean() > 0.5
+
+
+def test_networks_that_go_on_after_a_kill_end_as_unbroken_ones(
+    data: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = np.flatnonzero(data.english)
+    given = data.labelled(chosen)
+
+    def learnt(keeping: Keeping | None) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+        changes, head = adapt(given, 3, keeping=keeping)
+        ngrams = recipe.train(data, chosen, "english", keeping=keeping)
+        return [*(part for pair in changes.values() for part in pair), head.hidden, head.out, ngrams.table]
+
+    told = Course.told
+    for name, steps in (("encoder", 3), ("n-grams english", 3)):
+
+        def stopped(course: Course, loss: float, rate: float, name: str = name, steps: int = steps) -> None:
+            told(course, loss, rate)
+            if course._name == name and len(course._history) == steps:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Course, "told", stopped)
+            learnt(Keeping(tmp_path, resume=True))
+    for one, other in zip(learnt(Keeping(tmp_path, resume=True)), learnt(None), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_what_the_command_cannot_do_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["--run", str(tmp_path / "run")]
+    assert recipe.main(["--data", str(tmp_path), "--out", str(tmp_path / "new" / "own.safetensors"), *run]) == 1
+    assert ".jsonl.gz is missing" in capsys.readouterr().err
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    assert recipe.main(["--data", str(tmp_path), "--out", str(tmp_path / "file" / "own.safetensors"), *run]) == 1
+    assert "choose another place with --out" in capsys.readouterr().err
+    assert recipe.main(["--data", str(tmp_path), "--out", str(tmp_path / "own.safetensors"), *run, "--resume"]) == 1
+    assert "leave --resume out" in capsys.readouterr().err
 
 
 def test_regression_finds_the_weights_that_made_the_labels() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from encoder import SentenceEncoder
 from finetune import reranker
+from finetune.course import Course
 from retrieval.cross_encoder import FILE, CrossEncoder
 from retrieval.judge import ADAPTERS
 from retrieval.selector import COLUMNS, read_networks
@@ -53,11 +54,16 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_the_recipe_writes_is_what_the_app_reads(
-    dataset: Path, tmp_path: Path, encoder: SentenceEncoder, capsys: pytest.CaptureFixture[str]
+    dataset: Path,
+    tmp_path: Path,
+    encoder: SentenceEncoder,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("reader.json", "reader.terms.tsv"):
         shutil.copy(ADAPTERS / name, tmp_path)
-    assert reranker.main(["--dataset", str(dataset), "--out", str(tmp_path), "--epochs", "6"]) == 0
+    given = ["--dataset", str(dataset), "--out", str(tmp_path), "--run", str(tmp_path / "run"), "--epochs", "6"]
+    assert reranker.main(given) == 0
     told = capsys.readouterr().out
     losses = [float(line.partition("loss ")[2].partition(",")[0]) for line in told.splitlines() if "loss" in line]
     assert len(losses) == 6 and losses[-1] < 0.8 * losses[0]
@@ -71,10 +77,36 @@ def test_what_the_recipe_writes_is_what_the_app_reads(
         "Who built the mill of Borough?", ["Borough. The mill of Borough was built by Ben Ortega."]
     )
     assert np.isfinite(read).all()
+    assert (tmp_path / "run" / "cross-encoder.png").stat().st_size > 5000
+
+    whole = (tmp_path / FILE).read_bytes()
+    with monkeypatch.context() as patch:
+        told_of_step = Course.told
+
+        def stopped(course: Course, loss: float, rate: float) -> None:
+            told_of_step(course, loss, rate)
+            if len(course._history) == 9:
+                raise KeyboardInterrupt
+
+        patch.setattr(Course, "told", stopped)
+        assert reranker.main(given) == 130
+    assert "the same command with --resume goes on" in capsys.readouterr().err
+    assert reranker.main([*given, "--resume"]) == 0
+    assert "epoch 5 of 6" in capsys.readouterr().out
+    assert (tmp_path / FILE).read_bytes() == whole
 
 
 def test_a_folder_without_the_readers_weights_is_named(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert reranker.main(["--dataset", str(dataset), "--out", str(tmp_path)]) == 1
+    given = ["--dataset", str(dataset), "--out", str(tmp_path), "--run", str(tmp_path / "run")]
+    assert reranker.main(given) == 1
     assert "reader.json" in capsys.readouterr().err
+
+
+def test_a_run_without_checkpoints_cannot_go_on(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--dataset", str(dataset), "--out", str(ADAPTERS), "--run", str(tmp_path), "--resume"]
+    assert reranker.main(given) == 1
+    assert f"no checkpoint in {tmp_path}" in capsys.readouterr().err
