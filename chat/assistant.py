@@ -23,7 +23,7 @@ from chat.earlier import history, last_answer, talked
 from chat.events import Delta, Done, Event, Flagged, Found, Notice, Retracted, Stage, Status
 from chat.finding import Finder, Finding, Searching, likelier
 from chat.rewriting import Rewriter
-from chat.screening import Screening, flagged, gone_on, noted, refused, warned, withdrawn
+from chat.screening import Screening, flagged, gone_on, kept, noted, refused, warned, withdrawn
 from chat.slot import ModelSlot
 from chat.smalltalk import Scope, remark, scope, talk
 from chat.sources import NOTHING_CHOSEN, Chosen, Source, Sources
@@ -296,7 +296,7 @@ class Assistant:
         if decision.action is not Action.ALLOW:
             yield Flagged(decision)
         if decision.action is Action.REFUSE:
-            turn = refused(turn, Outcome.QUESTION_REFUSED, decision)
+            turn = kept(ask.resume, decision) if ask.resume else refused(turn, Outcome.QUESTION_REFUSED, decision)
             yield Done(turn)
             return turn
         return noted(flagged(turn, Side.USER, decision), decision.reason) if decision.reason else turn
@@ -315,11 +315,14 @@ class Assistant:
     def _resume(self, ask: Ask, turn: Turn) -> Iterator[Event]:
         """Go on with an answer from where it stopped, on the same passages."""
         query = standalone(ask.question, talked(ask.conversation))
-        yield Status(Stage.WRITING)
-        request = self._request(ask, [], query, turn.passages)
-        moderated = turn.moderated and ask.moderation
+        begun, request = turn.placed(turn.passages), self._request(ask, [], query, turn.passages)
+        judged, moderated = turn.moderated or not ask.moderation, turn.moderated and ask.moderation
         turn = dataclasses.replace(gone_on(turn), outcome=Outcome.PENDING, doubts=(), moderated=moderated)
-        yield from self._write(ask, turn, dataclasses.replace(request, begun=turn.placed(turn.passages)))
+        turn = turn if judged else (yield from self._checked(ask, turn, query))
+        if turn.outcome is not Outcome.PENDING:
+            return
+        yield Status(Stage.WRITING)
+        yield from self._write(ask, turn, dataclasses.replace(request, begun=begun))
 
     def _request(self, ask: Ask, chosen: list[Source], query: Query, passages: tuple[Passage, ...]) -> ChatRequest:
         return ChatRequest(

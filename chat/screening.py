@@ -150,6 +150,12 @@ def withdrawn(turn: Turn, resumed: Turn | None, decision: Decision, language: st
     return noted(flagged(resumed, Side.ASSISTANT, decision), _ADDED.filled(reason=decision.reason).told(language))
 
 
+def kept(begun: Turn, decision: Decision) -> Turn:
+    """The turn whose question was not screened when its answer was begun, and is refused when it is to be gone on with:
+    nothing is added."""
+    return noted(flagged(begun, Side.USER, decision), decision.reason)
+
+
 def contestable(flag: Flag) -> bool:
     """Whether a person may say that it is wrong: what could not be checked was not judged."""
     return flag.decision.ground is not Ground.UNCHECKED

@@ -10,6 +10,7 @@ import pytest
 
 from chat.assistant import Ask
 from chat.conversation import Conversation, Outcome, Turn
+from chat.events import Delta
 from chat.flags import Flag, category_name, how_sure, in_brackets
 from encoder import SentenceEncoder
 from errors import InputError, ModelError
@@ -139,6 +140,25 @@ def test_an_answer_of_which_a_part_was_not_screened_says_so(make: Make) -> None:
         cut = turn_of(make(engine).reply("Who discovered penicillin?", moderation=first))
         ask = Ask("turn", cut.question, Conversation("c"), resume=cut, moderation=not first)
         assert not turn_of(list(make(Engine([" More."])).assistant.reply(ask))).moderated
+
+
+def test_a_question_that_was_not_screened_is_before_its_answer_is_gone_on_with(make: Make, tmp_path: Path) -> None:
+    engine = Engine(["Part of an ", "answer."], ModelError("It broke off.", zh="中断了。"))
+    bench = make(engine, cases=Cases(tmp_path))
+    question = f"a {HARM} question"
+    cut = turn_of(bench.reply(question, moderation=False))
+    engine.failure = None
+    events = list(bench.assistant.reply(Ask("turn", question, Conversation("c"), resume=cut)))
+    turn = turn_of(events)
+    assert not any(isinstance(event, Delta) for event in events)
+    assert (turn.answer, turn.outcome, turn.passages) == (cut.answer, Outcome.BROKEN_OFF, cut.passages)
+    (flag,) = turn.flags
+    assert (flag.side, turn.notices[-1]) == (Side.USER, flag.decision.reason)
+    bench.assistant.contest(turn, Side.USER, keep_text=True)
+    assert _rows(tmp_path)[0]["text"] == question
+    assert turn_of(
+        list(bench.assistant.reply(Ask("t", question, Conversation("c"), resume=cut, moderation=False)))
+    ).answer
 
 
 def test_a_warning_is_shown_while_the_answer_is_written() -> None:
