@@ -57,6 +57,9 @@ class _Outcome:
     games: int = 0
     leagues: int = 0
     failure: SourceError | None = None
+    """Why none could be had, or those that are missing."""
+    missing: tuple[str, ...] = ()
+    """Ids of leagues of which no score board could be had, or not each."""
 
 
 class Sports:
@@ -139,7 +142,12 @@ class Sports:
             return None
         at = datetime.fromtimestamp(last.at, UTC)
         if last.failure is not None:
-            return SourceStatus(f"{at:%H:%M} UTC: {last.failure}", f"UTC {at:%H:%M}：{last.failure.told('zh')}", True)
+            lacks, lacks_zh = (", ".join(league(one).labels[code] for one in last.missing) for code in ("en", "zh"))
+            return SourceStatus(
+                f"{at:%H:%M} UTC: {f'not all scores of {lacks}: ' if lacks else ''}{last.failure}",
+                f"UTC {at:%H:%M}：{f'缺少部分比分（{lacks_zh}）：' if lacks else ''}{last.failure.told('zh')}",
+                failing=True,
+            )
         return SourceStatus(
             f"{at:%H:%M} UTC: {last.games} game{'s' * (last.games != 1)} of {last.leagues} "
             f"league{'s' * (last.leagues != 1)}.",
@@ -157,7 +165,7 @@ class Sports:
         if not leagues:
             return []
         try:
-            found = self._games(leagues, deadline, request.cancel)
+            found, failures = self._games(leagues, deadline, request.cancel)
         except Cancelled:
             return []
         except SourceError as error:
@@ -166,7 +174,8 @@ class Sports:
             self._last = _Outcome(self._wall(), failure=error)
             raise
         self._pause.succeeded()
-        self._last = _Outcome(self._wall(), len(found), len(leagues))
+        why = next(iter(failures.values()), None)
+        self._last = _Outcome(self._wall(), len(found), len(leagues), why, tuple(failures))
         return self._passages(found, wanted, request)
 
     def close(self) -> None:
@@ -188,21 +197,28 @@ class Sports:
         theirs = [one for one in chosen if one in named]
         return theirs or (sorted(named) if chosen == list(self._default) else [])
 
-    def _games(self, leagues: list[str], deadline: float, cancel: threading.Event) -> list[Game]:
-        """The games of these leagues on the days around today. Raises `SourceError` only when no board could be had."""
+    def _games(
+        self, leagues: list[str], deadline: float, cancel: threading.Event
+    ) -> tuple[list[Game], dict[str, SourceError]]:
+        """The games of these leagues on the days around today, and by league why a board of it could not be had.
+
+        Raises `SourceError` only when no board could be had.
+        """
         boards = [(one, day) for one in leagues for day in _days(self._wall())]
         found: dict[tuple[str, str], Game] = {}
-        failures: list[SourceError] = []
+        failures: list[tuple[str, SourceError]] = []
         with ThreadPoolExecutor(min(_AT_ONCE, len(boards)), thread_name_prefix="sports") as pool:
-            for asking in [pool.submit(self._board, one, day, deadline, cancel) for one, day in boards]:
+            asking = [(one, pool.submit(self._board, one, day, deadline, cancel)) for one, day in boards]
+            for one, board in asking:
                 try:
-                    found |= {(game.league, game.id): game for game in asking.result()}
+                    found |= {(game.league, game.id): game for game in board.result()}
                 except SourceError as error:
-                    failures.append(error)
+                    failures.append((one, error))
+        # One that is left alone now was left alone for what the others say.
+        failures.sort(key=lambda failure: isinstance(failure[1], PausedError))
         if len(failures) == len(boards):
-            # One that is left alone now was left alone for what the others say.
-            raise next((one for one in failures if not isinstance(one, PausedError)), failures[0])
-        return list(found.values())
+            raise failures[0][1]
+        return list(found.values()), {one: next(why for of, why in failures if of == one) for one, _ in failures}
 
     def _board(self, league_id: str, day: date, deadline: float, cancel: threading.Event) -> list[Game]:
         """The games of a league on a day, from the cache where they are still good. Raises `SourceError`."""

@@ -12,12 +12,23 @@ import pytest
 from chat.bilingual import LANGUAGES, page_language
 from chat.conversation import Outcome, Turn
 from chat.flags import category_name
+from chat.sources import Source
 from moderation.base import Category
-from retrieval.base import Passage
+from retrieval.base import Passage, SearchRequest
 from ui.render import banner, entries, note, shielded
 from ui.texts import OUTCOMES, STAGES, TEXTS, loading
 
 _SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+class Named:
+    """A retriever that has a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def search(self, request: SearchRequest) -> list[Passage]:
+        raise AssertionError(request)
 
 
 def _html(turn: Turn, language: str = "en", status: str = "") -> str:
@@ -32,6 +43,19 @@ def _reply(turn: Turn, language: str = "en", status: str = "") -> list[Any]:
 def _passage(**changes: str) -> Passage:
     given = {"id": "d#0", "text": "Fleming discovered penicillin in London in 1928.", "title": "Penicillin"}
     return Passage(**{**given, "source": "library", "document": "d", **changes})  # type: ignore[arg-type]  # only strings
+
+
+def _from(name: str, *, remote: bool) -> dict[str, Source]:
+    return {name: Source(Named(name), {"en": name.title()}, remote=remote)}
+
+
+def test_only_what_is_kept_here_is_shown_in_its_document() -> None:
+    turn = Turn("t", "Who won?", Outcome.ANSWERED, "Arsenal [1].", cited=(1,), passages=(_passage(source="sports"),))
+    content: Any = entries(turn, "en", _from("sports", remote=True))[1]["content"]
+    html = "".join(block.value for block in content if not isinstance(block, dict))
+    assert ">Sports<" in html and "data-gc-open" not in html
+    content = entries(turn, "en", _from("sports", remote=False))[1]["content"]
+    assert "data-gc-open" in "".join(block.value for block in content if not isinstance(block, dict))
 
 
 def _html_of_question(turn: Turn) -> str:

@@ -102,6 +102,10 @@ def test_leagues_that_fail_do_not_keep_back_the_others(sports: Sports, boards: B
     boards.put("soccer/eng.1", "20261121", game(ARSENAL, CHELSEA))
     found = sports.search(SearchRequest("scores today", settings={"leagues": "soccer/eng.1\nbasketball/nba"}))
     assert [passage.text[:20] for passage in found] == ["Arsenal beat Chelsea"]
+    status = sports.status()
+    assert status is not None and status.failing
+    assert re.fullmatch(r"18:00 UTC: not all scores of NBA: 127\.0\.0\.1 did not answer within .*", status.text)
+    assert status.zh.startswith("UTC 18:00：缺少部分比分（NBA）：")
 
 
 def test_the_requests_deadline_counts(sports: Sports, boards: Boards) -> None:

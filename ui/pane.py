@@ -14,6 +14,7 @@ from chat.conversation import Conversation, Kind, Outcome, Turn, begin, continue
 from chat.events import Delta, Done, Event, Flagged, Notice, Retracted, Status
 from chat.rating import Keep
 from chat.screening import flagged, gone_on, noted
+from chat.sources import Source
 from chat.store import ConversationStore
 from moderation.base import Side
 from ui.acts import Wish
@@ -181,7 +182,7 @@ class Pane:
 
     def ended(self, turn: Turn, run: Run, conversation_id: str, done: list[Entry], language: str) -> Update:
         """The end of a run: its turn as it is kept, behind what is `done`."""
-        run.shown = entries(turn, language, self._labels(language), keeps=self._keeps)
+        run.shown = entries(turn, language, self._sources(), keeps=self._keeps)
         others = self.runs.now(conversation_id)[1:]
         return {
             self._page.chat.chatbot: done + self._under_way(conversation_id),
@@ -189,15 +190,14 @@ class Pane:
         }
 
     def _done(self, turns: Sequence[Turn], language: str) -> list[Entry]:
-        labels = self._labels(language)
-        return [entry for turn in turns for entry in entries(turn, language, labels, keeps=self._keeps)]
+        sources = self._sources()
+        return [entry for turn in turns for entry in entries(turn, language, sources, keeps=self._keeps)]
 
     def _under_way(self, conversation_id: str) -> list[Entry]:
         return [entry for run in self.runs.now(conversation_id) for entry in run.shown]
 
-    def _labels(self, language: str) -> dict[str, str]:
-        known = (*self._assistant.sources.all, self._assistant.guide)
-        return {source.name: source.label(language) for source in known}
+    def _sources(self) -> dict[str, Source]:
+        return {source.name: source for source in (*self._assistant.sources.all, self._assistant.guide)}
 
     def _keep(self, conversation_id: str, owner: str, turn: Turn, *, pending: bool = False) -> None:
         """Store a turn in the place it holds, where it was not taken out (or, with `pending`, ended) meanwhile."""

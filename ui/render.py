@@ -7,7 +7,7 @@ Markdown, and a block with its sources. All but the reply's text is HTML written
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -19,12 +19,14 @@ from chat.quotes import Mark, marks
 from chat.rating import Keep
 from chat.reader import Reader
 from chat.screening import contestable
+from chat.sources import Source
 from moderation.base import Action
 from retrieval.base import Passage
 from ui.ratings import panel, thumbs
 from ui.texts import ENDINGS, OUTCOMES, place_name, say
 
 Entry = gr.MessageDict
+Named = Mapping[str, Source]
 
 _WITHDRAWN = (Outcome.QUESTION_REFUSED, Outcome.ANSWER_REFUSED)
 _JOINER = "\u2060"
@@ -48,18 +50,19 @@ def shielded(text: str) -> str:
 def entries(
     turn: Turn,
     language: str,
-    labels: dict[str, str] | None = None,
+    sources: Named | None = None,
     *,
     status: str = "",
     keeps: Keep | None = None,
 ) -> list[Entry]:
-    """The two entries of a turn. `labels` name the sources; `status` is what is happening while it is pending.
+    """The two entries of a turn.
 
+    `sources` are those of its passages; `status` is what is happening while it is pending.
     `keeps` says what happens to the text of rated answers; None where answers cannot be rated.
     """
     return [
         {"role": "user", "content": [gr.HTML(_question(turn, language), js_on_load=None)]},
-        {"role": "assistant", "content": _reply(turn, language, status, labels or {}, keeps)},
+        {"role": "assistant", "content": _reply(turn, language, status, sources or {}, keeps)},
     ]
 
 
@@ -87,12 +90,12 @@ def _copy(text: str, language: str) -> str:
     return _button("copy", say(language, "copy"), text=text, done=say(language, "copied"))
 
 
-def _reply(turn: Turn, language: str, status: str, labels: dict[str, str], keeps: Keep | None) -> list[Any]:
+def _reply(turn: Turn, language: str, status: str, sources: Named, keeps: Keep | None) -> list[Any]:
     content: list[Any] = []
     if turn.answer and turn.outcome not in _WITHDRAWN:
         content.append(_answer(turn, language))
     pending = turn.outcome is Outcome.PENDING
-    block = _so_far(turn, status) if pending else _after(turn, language, labels, keeps)
+    block = _so_far(turn, status) if pending else _after(turn, language, sources, keeps)
     if block:
         content.append(gr.HTML(block, js_on_load=None))
     return content
@@ -126,11 +129,11 @@ def _status(status: str) -> str:
     return f'<div class="gc-status" role="status"><span class="gc-dot"></span>{escape(status)}</div>' if status else ""
 
 
-def _after(turn: Turn, language: str, labels: dict[str, str], keeps: Keep | None) -> str:
+def _after(turn: Turn, language: str, sources: Named, keeps: Keep | None) -> str:
     """What stands under a reply: why there is none, notices, sources."""
     if turn.outcome in OUTCOMES:
         return _card(turn, language) + _notices(turn, language) + _foot(turn, language, keeps)
-    parts = [_notices(turn, language), _cited(turn, language, labels), _also_read(turn, language, labels)]
+    parts = [_notices(turn, language), _cited(turn, language, sources), _also_read(turn, language, sources)]
     parts += [_foot(turn, language, keeps), panel(turn, language, keeps)]
     return "".join(parts)
 
@@ -203,30 +206,31 @@ def _continue(turn: Turn, language: str) -> str:
     )
 
 
-def _cited(turn: Turn, language: str, labels: dict[str, str]) -> str:
-    return "".join(_source(turn, number, language, labels) for number in sorted(turn.cited))
+def _cited(turn: Turn, language: str, sources: Named) -> str:
+    return "".join(_source(turn, number, language, sources) for number in sorted(turn.cited))
 
 
-def _also_read(turn: Turn, language: str, labels: dict[str, str]) -> str:
+def _also_read(turn: Turn, language: str, sources: Named) -> str:
     """Passages that were found and not cited; none where the reader said that nothing answers."""
     others = turn.not_cited
     if not others or turn.outcome is not Outcome.ANSWERED or not turn.cited:
         return ""
-    inside = "".join(_passage(turn, passage, language, labels) for passage in others)
+    inside = "".join(_passage(turn, passage, language, sources) for passage in others)
     heading = f"{escape(say(language, 'also_read'))} ({len(others)})"
     return f'<details class="gc-also"><summary>{heading}</summary>{inside}</details>'
 
 
-def _source(turn: Turn, number: int, language: str, labels: dict[str, str]) -> str:
-    return _passage(turn, turn.passage(number), language, labels, number)
+def _source(turn: Turn, number: int, language: str, sources: Named) -> str:
+    return _passage(turn, turn.passage(number), language, sources, number)
 
 
-def _passage(turn: Turn, passage: Passage, language: str, labels: dict[str, str], number: int = 0) -> str:
+def _passage(turn: Turn, passage: Passage, language: str, sources: Named, number: int = 0) -> str:
     """A passage that can be opened, behind its number where the answer cites it."""
     place = place_name(language, passage.place, passage.ends) if passage.place else ""
     where = [*([f"› {passage.section}"] if passage.section else []), *([f"· {place}"] if place else [])]
     heading = escape(passage.title) + (f'<span class="gc-section"> {escape(" ".join(where))}</span>' if where else "")
-    label = escape(labels.get(passage.source, passage.source))
+    source = sources.get(passage.source)
+    label = escape(source.label(language) if source else passage.source)
     data, chip = (f' data-source="{number}"', f'<span class="gc-number">{number}</span>') if number else ("", "")
     unsaid = [doubt.sentence for doubt in turn.doubts if doubt.number == number]
     data += f' data-gc-doubt="{escape(say(language, "unsupported_more"))}"' if unsaid else ""
@@ -238,7 +242,7 @@ def _passage(turn: Turn, passage: Passage, language: str, labels: dict[str, str]
         f'<details class="gc-source"{data}><summary>{chip}'
         f'<span class="gc-title">{heading}</span><span class="gc-label">{label}</span></summary>'
         f"{doubts}<blockquote>{_quoted(passage, turn.answer)}</blockquote>"
-        f"{_links(passage, turn, language)}</details>"
+        f"{_links(passage, turn, language, kept=source is None or not source.remote)}</details>"
     )
 
 
@@ -260,10 +264,13 @@ def marked(text: str, taken: Sequence[Mark]) -> str:
     return "".join([*shown, escape(text[at:])])
 
 
-def _links(passage: Passage, turn: Turn, language: str) -> str:
+def _links(passage: Passage, turn: Turn, language: str, kept: bool) -> str:
+    """How to see more of a passage: on its own page, or in its document, where that is `kept` on this machine."""
     if passage.url.startswith(("https://", "http://")):
         text = escape(say(language, "open_original"))
         return f'<a href="{escape(passage.url)}" target="_blank" rel="noopener noreferrer">{text} ↗</a>'
+    if not kept:
+        return ""
     text = escape(say(language, "open_document"))
     return (
         f'<button type="button" class="gc-link" data-gc-open="{escape(passage.id)}" '
