@@ -87,7 +87,7 @@ _PRAISE = any_of(r"""
     you(?:'re| are) (?:so |very |really |quite )*(?:funny|great|awesome|smart|clever|nice|kind|cute|good|helpful
       |amazing|the best)
     (?:真|很|太)?有(?:意思|趣)
-    [你您]?(?:真|好|很|太)(?:棒|厉害|厲害|聪明|聰明)了?|不错|不錯|好的?|明白了?|知道了|我懂了|太好了
+    [你您]?(?:真|好|很|太)(?:棒|厉害|厲害|聪明|聰明)了?|不错|不錯|好的?|(?:我)?(?:明白|收到|了解|清楚)(?:了|啦)?|知道[了啦]|我?懂[了啦]|太好了
 """)
 _BYE = any_of(r"""
     (?:good)?bye(?:[ -]?bye)?|good night|see (?:you|ya)(?: later| soon| tomorrow)?|farewell|so long|take care|cya

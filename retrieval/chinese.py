@@ -72,12 +72,15 @@ _SUBJECTLESS = tuple(
         rf"(?:{'|'.join(BELONGING)})(?:是|有|叫|在)?(?:{'|'.join(_ASKING)}).{{0,3}}",
     )
 )
+_STILL = re.compile("(?:现在|目前|如今|至今)(?=还|一共|总共)")
 _ONLY_POINTS = re.compile(r"几点钟?了?|(?:是|有)?(?:谁|什么|吗|呢|什么意思|怎么了)")
 
 
 def lacks_subject(question: str) -> bool:
     """Whether a simplified question leaves out what it is about: “什么时候建成的”, “有几种”, “谁修的”."""
     text = question.rstrip("？?。.！!呢啊呀 ")
+    still = _STILL.match(text)
+    text = text[still.end() :] if still else text
     if not text or len(text) > 18 or _ONLY_POINTS.fullmatch(text) or not ASKING.search(question):
         return False
     if any(pattern.fullmatch(text) for pattern in _SUBJECTLESS):
