@@ -88,6 +88,13 @@ def lacks_subject(question: str) -> bool:
     return _BEGINS.match(text) is not None and not _CLOSED.sub("", text)
 
 
+def names_nothing(question: str) -> bool:
+    """Whether a simplified question is made of words that any question may hold, and at most a measure word."""
+    still = _STILL.match(question)
+    rest = question[still.end() :] if still else question
+    return len(_CLOSED.sub("", rest)) < 2 and not any(noun in rest for noun in BELONGING)
+
+
 SURNAMES = frozenset(
     "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章云苏潘葛奚范彭郎鲁韦昌马苗凤花方俞任袁柳鲍史唐费廉岑薛"
     "雷贺倪汤滕殷罗毕郝邬安常乐于时傅皮卞齐康伍余元卜顾孟平黄和穆萧尹姚邵湛汪祁毛禹狄米贝明臧计伏成戴谈宋茅庞熊纪舒屈项祝董梁杜阮蓝闵席季麻强"

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from retrieval import followup_en, followup_zh, pronouns_en
+from retrieval.chinese import names_nothing
 from retrieval.english import spelled
 from retrieval.mentions import Turn, names
-from retrieval.text import HAN, analyse, language
+from retrieval.text import HAN, analyse, language, simplified
 
 __all__ = ["Query", "Turn", "is_lone", "is_person", "leans", "standalone", "unresolved"]
 
@@ -113,6 +114,8 @@ def is_person(pronoun: str) -> bool:
 def _may_stand_alone(question: str, text: str, code: str) -> bool:
     """Whether the rewriting only added words to a question that names something and does not lean on what was said."""
     if _LEANS.match(question) or is_lone(question) or unresolved(question):
+        return False
+    if code == "zh" and names_nothing(simplified(question)):
         return False
     terms = {term for term in analyse(question, code) if len(term) > 1}
     return bool(terms) and terms <= set(analyse(text, code))
