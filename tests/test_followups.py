@@ -62,7 +62,12 @@ def test_a_chinese_question_that_stands_alone_stays_whatever_was_said(key: str) 
 
 @pytest.mark.parametrize(
     ("question", "alone"),
-    [("现在还有多少只？", ""), ("什么时候发现的？", ""), ("押金多少？", "押金多少？"), ("有多少预算？", "有多少预算？")],
+    [
+        ("现在还有多少只？", ""),
+        ("什么时候发现的？", ""),
+        ("押金多少？", "押金多少？"),
+        ("有多少预算？", "有多少预算？"),
+    ],
 )
 def test_only_what_names_something_may_have_been_meant_alone_in_chinese(question: str, alone: str) -> None:
     query = standalone(question, [followups_zh.TURNS["熊猫"]])
