@@ -35,7 +35,7 @@ GUIDE, DOCUMENTS = "guide", "documents"
 _READ = 10
 """Passages; what ranks lower hardly ever answers."""
 _QUESTION_CHARS = 1000
-_SECOND = 0.45
+_SECOND = 0.2
 """A second sentence is quoted if it is at least this probable, as a share of the first one's probability."""
 _FEWEST_WORDS = 12
 """A second quotation is cut down to fit, but not below this."""
@@ -49,7 +49,8 @@ _GUIDE_THRESHOLD = 0.25
 """Share of the threshold that is enough then: nothing else knows the app."""
 _OWN = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours|it)\b|[我咱]", re.IGNORECASE)
 _OWN_FIRST, _OWN_THRESHOLD = np.float32(2.5), 0.3
-"""The same for a person's own documents where a question is about what is theirs: an encyclopaedia seldom knows."""
+"""The same for a person's own documents where a question is about what is theirs, or about a “she” whom nobody named:
+an encyclopaedia seldom knows."""
 _PIECE = re.compile(rf"(?:\S*[^\s{CJK}]+\s*|[{CJK}]{{1,3}}\S?\s*){{1,8}}")
 
 _SECTIONS = {
@@ -124,7 +125,8 @@ class Reader:
         pronoun = unresolved(text)
         if is_lone(text) or (is_person(pronoun) and all(p.source != DOCUMENTS for p in request.passages)):
             return Reply(ask_back(pronoun or text.strip(" ?？"), request.language), Finish.UNANSWERED)
-        quotes = self._quotes(text, request.language, request.passages, scope(text))
+        own = is_person(pronoun) or _OWN.search(text) is not None
+        quotes = self._quotes(text, request.language, request.passages, scope(text), own)
         if quotes:
             return Reply(_joined(quotes), Finish.STOP)
         said_nothing = unanswered(request.language, request.searched, request.unsearched, text, pronoun)
@@ -139,8 +141,8 @@ class Reader:
                 return _joined(_fitted(question, [passage], sentences([passage])[:2], [i + 1]))
         return ""
 
-    def _quotes(self, text: str, language: str, passages: Sequence[Passage], about: Scope) -> list[_Quote]:
-        """What answers, best first; empty where nothing is likely to."""
+    def _quotes(self, text: str, language: str, passages: Sequence[Passage], about: Scope, own: bool) -> list[_Quote]:
+        """What answers, best first; empty where nothing is likely to. `own`: one's own documents are likely meant."""
         known = self._judge.knows(language)
         numbers = [
             i + 1
@@ -166,10 +168,10 @@ class Reader:
         if about is Scope.APP:
             share = _GUIDE_THRESHOLD
             logits = logits + np.where(from_guide, np.float32(_GUIDE_FIRST), np.float32(0))
-        elif _OWN.search(text):
-            own = np.array([read[sentence.passage].source == DOCUMENTS for sentence in found])
-            logits = logits + np.where(own, _OWN_FIRST, np.float32(0))
-            share = _OWN_THRESHOLD if own[int(np.argmax(logits))] else 1.0
+        elif own:
+            theirs = np.array([read[sentence.passage].source == DOCUMENTS for sentence in found])
+            logits = logits + np.where(theirs, _OWN_FIRST, np.float32(0))
+            share = _OWN_THRESHOLD if theirs[int(np.argmax(logits))] else 1.0
         chosen = _chosen(logits, judged.threshold * share, from_guide)
         return _fitted(question, read, [found[i] for i in chosen], numbers)
 

@@ -118,9 +118,11 @@ def test_the_reader_asks_who_or_what_is_meant(reader: Reader, question: str, lan
 
 
 def test_a_document_of_ones_own_may_say_who_she_is(reader: Reader) -> None:
-    text, finish = _said(reader, "When was she born?", "en", (_cv(DOCUMENTS),))
-    assert "1980" in text
-    assert finish is Finish.STOP
+    for question, says in {"When was she born?": "1980", "What did she study?": "chemistry"}.items():
+        text, finish = _said(reader, question, "en", (_cv(DOCUMENTS),))
+        assert says in text
+        assert finish is Finish.STOP
+    assert _said(reader, "How tall is she?", "en", (_cv(DOCUMENTS),))[1] is Finish.UNANSWERED
 
 
 def test_a_thing_that_is_not_named_is_asked_for_only_where_nothing_answers(reader: Reader) -> None:
