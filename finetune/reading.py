@@ -141,7 +141,7 @@ def _is_record_line(raw: bytes) -> bool:
     """Whether a line that begins like an array is whole and holds no objects: then it is a faulty record."""
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return not any(isinstance(item, dict) for item in value)
 
