@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chat import catalogue, weights
+from chat import catalogue, on_disk, weights
 from chat.formats import FORMATS, format_of
 from chat.hub import download
 from errors import AppError, InputError
@@ -89,8 +89,7 @@ def _counts(items: Sequence[Any], options: argparse.Namespace) -> Counts:
 
 def _encoder(model: str, format: str) -> Encoder:
     """The encoder of a model, of which nothing but the tokenizer and the configuration is fetched."""
-    local = Path(model).expanduser()
-    folder = local if local.is_dir() else download(model, _TOKENIZER, _tell)
+    folder = on_disk.folder(model) or download(model, _TOKENIZER, _tell)
     tokenizer = weights.open_tokenizer(folder, model)
     known = catalogue.find(model)
     if not format:

@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from chat import adapter, weights
+from chat import adapter, on_disk, weights
 from chat.adapter import Adapter
 from chat.bilingual import told
 from chat.hub import silent
@@ -67,9 +67,9 @@ class Made:
 
 def source(name: str, base: str, runs: Path) -> Source:
     """What `name` means: run:NAME, a run's or model's folder, or an adapter's hub id. Raises `AppError`."""
-    folder = Path(name).expanduser()
-    far = not name.startswith(PREFIX) and not folder.is_dir()
-    run = read(adapter.fetch(name)) if far else Runs(runs).find(name) or read(folder)
+    folder = on_disk.folder(name)
+    far = not name.startswith(PREFIX) and folder is None
+    run = Runs(runs).find(name) or read(folder or adapter.fetch(name))
     if run.kind != "adapter":
         if base:
             raise InputError(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chat import catalogue
+from chat import catalogue, on_disk
 from chat.bilingual import Bilingual, listed
 from chat.hub import Progress, silent
 from chat.memory import Anatomy, anatomy
@@ -158,7 +158,7 @@ def plan(
 def _config(recipe: Recipe, progress: Progress) -> Any:
     """The base's configuration: a local folder's, the catalogue's, or the hub's. Raises `ModelError`."""
     base = recipe.model.base
-    known = None if Path(base).expanduser().is_dir() else catalogue.find(base)
+    known = None if on_disk.folder(base) else catalogue.find(base)
     return known.configuration() if known else config_of(base, progress)
 
 

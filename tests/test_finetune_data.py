@@ -357,7 +357,7 @@ def test_the_same_record_in_two_files_is_named_in_the_second(tmp_path: Path) -> 
     assert [str(fault) for fault in loaded.faults] == [f"{b}:1: it is the same as {a}:1"]
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "empty"])
+@pytest.mark.parametrize("name", ["missing.jsonl", "empty", "x" * 5000])
 def test_what_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as refused:
