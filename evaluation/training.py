@@ -114,8 +114,8 @@ def plain(told: Recipe, folder: Path) -> float:
 
 def _rows(told: Recipe) -> list[Fields]:
     base = open_base(told, silent)
-    shown, _, _ = parted(data.examples, told, skip_bad=False)
-    return [row.fields for row in pack(chat.encoded(shown, base, told), told.data.length)]
+    shown = parted(data.examples, told, skip_bad=False).shown
+    return [row.fields for row in pack(chat.encode(shown, base, told).rows, told.data.length)]
 
 
 def compare(base: Path, kind: Kind, steps: int, length: int, rounds: int) -> dict[str, float]:

@@ -23,7 +23,7 @@ from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Example
 from finetune.packing import Fields, Packed, Tokens, pack
-from finetune.rows import dataset, parted, taught
+from finetune.rows import Encoded, dataset, encoded, left_out, parted, taught
 from finetune.run_folder import RUNS
 from finetune.training import Job, Run, admitted, arguments, teach
 
@@ -45,11 +45,11 @@ def train(
     """
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
-    shown, held, files = parted(data.examples, recipe, skip_bad)
-    learnt = encoded(shown, base, recipe)
-    packed = pack(learnt, recipe.data.length) if recipe.data.packing else _alone(learnt)
+    parts = parted(data.examples, recipe, skip_bad)
+    learnt, held = (encode(texts, base, recipe, skip_bad) for texts in (parts.shown, parts.held))
+    packed = pack(learnt.rows, recipe.data.length) if recipe.data.packing else _alone(learnt.rows)
     rows = [one.fields for one in packed]
-    measured = [one.fields for one in _alone(encoded(held, base, recipe))]
+    measured = [one.fields for one in _alone(held.rows)]
     if not rows:
         raise InputError(
             f"No conversation of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
@@ -60,13 +60,14 @@ def train(
         recipe=recipe,
         folder=folder,
         base=base,
-        files=files,
+        files=parts.files,
         counts={
-            "conversations": len(shown),
-            "held": len(held),
+            "conversations": learnt.texts,
+            "held": held.texts,
             "rows": len(rows),
             "tokens": sum(len(one["input_ids"]) for one in rows),
             "taught_tokens": taught(rows),
+            **left_out(parts.skipped, learnt, held),
         },
         rows=len(rows),
         held=len(measured),
@@ -80,14 +81,14 @@ def _alone(texts: Sequence[Tokens]) -> list[Packed]:
     return [Packed((text,)) for text in texts]
 
 
-def encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[Tokens]:
-    """The rows of conversations that teach something within the length."""
-    rows = [
-        tokens
-        for example in examples
-        for tokens in masking.encode_all(example.turns, base.tokenizer, base.format, recipe.data.length)
-    ]
-    return [tokens for tokens in rows if any(tokens.taught)]
+def encode(examples: Sequence[Example], base: Base, recipe: Recipe, skip_bad: bool = False) -> Encoded[Tokens]:
+    """The rows of conversations that teach something within the length. Raises `InputError` as `rows.encoded`."""
+
+    def write(example: Example) -> list[Tokens]:
+        rows = masking.encode_all(example.turns, base.tokenizer, base.format, recipe.data.length)
+        return [tokens for tokens in rows if any(tokens.taught)]
+
+    return encoded(examples, write, skip_bad)
 
 
 def _trainer(job: Job, rows: Sequence[Fields], held: Sequence[Fields], progress: Progress, resumed: bool) -> Any:

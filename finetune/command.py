@@ -20,6 +20,7 @@ from finetune import config
 from finetune.config import Recipe
 from finetune.place import of_card
 from finetune.plan import plan
+from finetune.rows import LEFT_OUT
 from finetune.training import Run
 
 _ROOT = Path(__file__).parent.parent
@@ -111,4 +112,5 @@ def _told(run: Run) -> str:
             name = key.removesuffix("_after")
             before = run.scores.get(f"{name}_before")
             lines.append(f"{name:<12}{after:.4g}" if before is None else f"{name:<12}{before:.4g} → {after:.4g}")
+    lines += [f"{count:,} {name.replace('_', ' ')}" for name, count in run.counts.items() if name.endswith(LEFT_OUT)]
     return "\n".join([*lines, f"kept in {run.folder}"])

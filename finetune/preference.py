@@ -23,7 +23,7 @@ from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Pair
 from finetune.masking import PairTokens
-from finetune.rows import answered, dataset, parted
+from finetune.rows import answered, dataset, encoded, left_out, parted
 from finetune.run_folder import RUNS
 from finetune.training import Job, Run, admitted, arguments, teach
 
@@ -48,13 +48,14 @@ def train(
     _check_whole()
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
-    shown, held, files = parted(data.pairs, recipe, skip_bad)
+    parts = parted(data.pairs, recipe, skip_bad)
 
-    def encoded(pairs: Sequence[Pair]) -> list[PairTokens]:
-        rows = [masking.encode_pair(pair, base.tokenizer, base.format, recipe.data.length) for pair in pairs]
-        return [one for one in rows if one.chosen and one.rejected]
+    def write(pair: Pair) -> list[PairTokens]:
+        one = masking.encode_pair(pair, base.tokenizer, base.format, recipe.data.length)
+        return [one] if one.chosen and one.rejected else []
 
-    rows, measured = encoded(shown), encoded(held)
+    learnt, held = (encoded(pairs, write, skip_bad) for pairs in (parts.shown, parts.held))
+    rows, measured = learnt.rows, held.rows
     if not rows:
         raise InputError(
             f"No pair of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
@@ -65,11 +66,12 @@ def train(
         recipe=recipe,
         folder=folder,
         base=base,
-        files=files,
+        files=parts.files,
         counts={
-            "pairs": len(shown),
-            "held": len(held),
+            "pairs": len(rows),
+            "held": len(measured),
             "tokens": sum(2 * len(one.prompt) + len(one.chosen) + len(one.rejected) for one in rows),
+            **left_out(parts.skipped, learnt, held),
         },
         rows=len(rows),
         held=len(measured),

@@ -48,6 +48,8 @@ class Run:
     """Of the parameters."""
     minutes: float
     tokens_per_s: float
+    counts: Mapping[str, int]
+    """Texts, rows and tokens, and what was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
         trained=trained,
         minutes=seconds / 60,
         tokens_per_s=trainer._total_train_tokens / max(seconds - trainer.aside_s, 1e-9),
+        counts=job.counts,
     )
     _save(job, trainer, run)
     return run

@@ -20,11 +20,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from chat import adapter, weights
+from chat.base import Role
 from chat.hub import silent
 from chat.placement import Placement
 from errors import AppError, InputError
-from finetune import chat, data, masking, watching
+from finetune import chat, command, data, masking, rows, watching
 from finetune.config import Recipe
+from finetune.examples import Example, Turn
 from finetune.run_card import card
 from finetune.run_folder import RunFolder, as_json
 from finetune.training import Run
@@ -71,6 +73,34 @@ def test_a_run_leaves_an_adapter_and_what_tells_of_it(run: Run, folder: Path) ->
     assert said["data"][0]["count"] == 36 and re.fullmatch("[0-9a-f]{64}", said["data"][0]["sha256"])
     assert run.scores["loss_after"] < run.scores["loss_before"] - 0.3
     assert run.scores["perplexity_after"] == pytest.approx(np.exp(run.scores["loss_after"]))
+
+
+def test_what_was_left_out_is_counted_in_run_and_card(folder: Path) -> None:
+    chats = folder / "faulty.jsonl"
+    long = {"prompt": "word " * 400, "completion": "It is long."}
+    good = (folder / "chats.jsonl").read_text(encoding="utf-8").splitlines()[:6]
+    chats.write_text("\n".join([*good, json.dumps(long), "{", good[0]]), encoding="utf-8")
+    told = _with(recipe(folder, "lora", "left"), data={"train": f"{chats}, {folder}/long.jsonl"}, training={"steps": 1})
+    (folder / "long.jsonl").write_text(json.dumps(long), encoding="utf-8")
+    found = chat.train(told, folder / "runs", skip_bad=True)
+    # One that is none, one of another format than the file's, one that is there twice.
+    assert found.counts["faulty_and_left_out"] == 3 and found.counts["too_long_and_left_out"] == 1
+    assert found.counts["conversations"] + found.counts["held"] == 6
+    assert "3 faulty and left out, 1 too long and left out." in (found.folder / "README.md").read_text("utf-8")
+    assert "\n3 faulty and left out\n1 too long and left out\n" in command._told(found)
+
+
+def test_a_text_that_the_model_cannot_be_given_is_named_by_file_and_line() -> None:
+    texts = [Example((Turn(Role.USER, "A"), Turn(Role.ASSISTANT, "B")), f"a.jsonl:{line}") for line in (1, 2, 2)]
+
+    def write(example: Example) -> list[str]:
+        if example.source == "a.jsonl:2":
+            raise InputError("It holds a control token; remove it.", zh="含有控制词元；请删去。")
+        return ["row"]
+
+    with pytest.raises(InputError, match=r"1 fault in 1 record.*\na\.jsonl:2: It holds a control token; remove it$"):
+        rows.encoded(texts, write, skip_bad=False)
+    assert rows.encoded(texts, write, skip_bad=True) == rows.Encoded(("row",), texts=1, faulty=2)
 
 
 def test_the_adapter_fits_its_base(run: Run, folder: Path) -> None:

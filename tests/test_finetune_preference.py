@@ -114,7 +114,7 @@ def _likelihood(told: Recipe, taught: Path) -> float:
 
     net: Any = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(told.model.base), str(taught)).eval()
     tokenizer = AutoTokenizer.from_pretrained(told.model.base)
-    _, held, _ = rows.parted(data.pairs, told, skip_bad=False)
+    held = rows.parted(data.pairs, told, skip_bad=False).held
     sums = []
     for pair in held:
         one = masking.encode_pair(pair, tokenizer, "chat-template", told.data.length)
@@ -128,15 +128,14 @@ def _likelihood(told: Recipe, taught: Path) -> float:
 
 def test_a_question_is_on_one_side_only(folder: Path) -> None:
     told = recipe(folder, "preference", "sides")
-    shown, held, files = rows.parted(
-        data.pairs, dataclasses.replace(told, data=Data(told.data.train, held_share=0.3)), False
-    )
+    parts = rows.parted(data.pairs, dataclasses.replace(told, data=Data(told.data.train, held_share=0.3)), False)
+    shown, held = parts.shown, parts.held
 
     def asked(pairs: Any) -> set[str]:
         return {turn.text for pair in pairs for turn in pair.turns if turn.role is Role.USER}
 
     assert len(held) == 11 and len(shown) == 25 and not asked(shown) & asked(held)
-    assert [(part, file.count) for part, file in files] == [("train", 36)]
+    assert [(part, file.count) for part, file in parts.files] == [("train", 36)]
     assert all(isinstance(pair, Pair) for pair in data.pairs(told.data.train).items)
 
 
