@@ -21,7 +21,7 @@ from finetune.config import Recipe
 from finetune.place import of_card
 from finetune.plan import plan
 from finetune.rows import LEFT_OUT
-from finetune.training import Run
+from finetune.training import Run, folder_of
 
 _ROOT = Path(__file__).parent.parent
 
@@ -49,7 +49,9 @@ def command(module: str, says: str, train: Train, given: Sequence[str] | None, *
         if options.plan:
             print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
             return 0
-        plan(recipe, pairs=pairs, folder=runs, progress=_tell)  # refuses what cannot fit, before anything is loaded
+        there = folder_of(recipe, runs).bytes if options.resume else 0
+        # Refuses what cannot fit, before anything is loaded.
+        plan(recipe, pairs=pairs, folder=runs, there=there, progress=_tell)
         _without_small_bars()
         run = train(recipe, runs, resume=options.resume, skip_bad=options.skip_bad, bar=True, progress=_tell)
     except AppError as error:

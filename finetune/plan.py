@@ -114,13 +114,16 @@ def plan(
     pairs: bool = False,
     place: Place | None = None,
     folder: Path = RUNS,
+    there: int = 0,
     progress: Progress = silent,
 ) -> Plan:
     """What a run of `recipe` takes at `place` (None: this machine), for training texts of `tokens` tokens together.
 
-    `pairs`: preference training; `folder`: where the run is kept. Raises `InputError` for what cannot fit into memory
-    or on the disk, with what would, and `ModelError` where there is no such model.
+    `pairs`: preference training; `folder`: where the run is kept, unless the recipe says where; `there`: bytes that it
+    has on that disk already, and overwrites. Raises `InputError` for what cannot fit into memory or on the disk, with
+    what would, and `ModelError` where there is no such model.
     """
+    folder = Path(recipe.output.folder).expanduser() if recipe.output.folder else folder
     place = place or here(recipe)
     check(recipe, place)
     config = _config(recipe, progress)
@@ -134,7 +137,7 @@ def plan(
         result=taken.result,
         free=free_bytes(folder),
     )
-    if disk.total > disk.free and place.near:
+    if disk.total > disk.free + there and place.near:
         raise _no_space(recipe, disk, folder)
     per_step = recipe.training.batch * recipe.training.accumulate * recipe.card.devices
     length = recipe.data.length * (2 if pairs else 1)

@@ -275,6 +275,7 @@ def test_what_cannot_be_is_told_in_a_sentence(folder: Path, run: Run, monkeypatc
     bare = _with(told, model={"base": str(plain), "format": "chat-template"})
     _refused(bare, folder, "“.*bare” has no chat template")
     _refused(_with(told, model={"base": str(plain), "adapter": str(run.folder)}), folder, "was made for “.*tiny”, not")
+    _refused(_with(told, output={"folder": str(folder / "pairs.jsonl" / "run")}), folder, r"pairs\.jsonl is a file")
     (folder / "runs" / "never").mkdir()
     (folder / "runs" / "never" / "notes.txt").write_text("mine", encoding="utf-8")
     _refused(told, folder, "“never” holds other files")
