@@ -26,6 +26,8 @@ from finetune.place import check_numbers, has_bfloat16
 logger = logging.getLogger(__name__)
 
 _ADAPTER = "default"
+_LAUNCHED = {"none": "ddp", "fsdp": "fsdp2", "zero3": "zero3"}
+"""`card.sharding` → accelerate's configuration for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,20 @@ def _check_device(recipe: Recipe, state: Any, sharded: bool) -> None:
 
     check_numbers(recipe, state.device.type, has_bfloat16(state.device.type))
     gpus = torch.cuda.device_count()
+    launch = f"`accelerate launch --config_file finetune/accelerate/{_LAUNCHED[recipe.card.sharding]}.yaml -m …`"
     if gpus > 1 and state.num_processes == 1:
         raise InputError(
-            f"This machine has {gpus} GPUs and one process was started; start it with `accelerate launch --config_file "
-            "finetune/accelerate/ddp.yaml -m …`, or show it one GPU with CUDA_VISIBLE_DEVICES=0.",
-            zh=f"本机有 {gpus} 块 GPU，而只启动了一个进程；请用 `accelerate launch --config_file "
-            "finetune/accelerate/ddp.yaml -m …` 启动，或用 CUDA_VISIBLE_DEVICES=0 只显示一块。",
+            f"This machine has {gpus} GPUs and one process was started; start it with {launch}, or show it one GPU "
+            "with CUDA_VISIBLE_DEVICES=0.",
+            zh=f"本机有 {gpus} 块 GPU，而只启动了一个进程；请用 {launch} 启动，或用 CUDA_VISIBLE_DEVICES=0 "
+            "只显示一块。",
+        )
+    if recipe.card.sharded and not sharded:
+        raise InputError(
+            f"By card.sharding {recipe.card.sharding} the devices share the weights, and here each process would hold "
+            f"them all; start it with {launch}, or use --set card.sharding=none.",
+            zh=f"card.sharding 为 {recipe.card.sharding} 时各设备分担权重，而这里每个进程都会持有全部权重；请用 "
+            f"{launch} 启动，或用 --set card.sharding=none。",
         )
     if sharded and recipe.method.kind == "qlora":
         raise InputError(

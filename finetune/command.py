@@ -57,6 +57,9 @@ def command(module: str, says: str, train: Train, given: Sequence[str] | None, *
     except AppError as error:
         print(f"{module}: {error}", file=sys.stderr)
         return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 1
+    except KeyboardInterrupt:
+        print(f"\n{module}: stopped before anything was trained.", file=sys.stderr)
+        return 130
     if _first():
         said = dataclasses.asdict(run) | {"folder": str(run.folder)}
         print(json.dumps(said) if options.json else _told(run))

@@ -14,7 +14,7 @@ from typing import Any
 from chat import catalogue, on_disk, weights
 from chat.formats import FORMATS, format_of
 from chat.hub import download
-from errors import AppError, InputError
+from errors import AppError
 from finetune import contamination, data, token_counts
 from finetune.config import Data
 from finetune.contamination import OWN, Contamination
@@ -22,6 +22,7 @@ from finetune.examples import Example, Pair
 from finetune.faults import SHOWN, Fault, counted
 from finetune.masking import Encoder, encoder
 from finetune.token_counts import Counts
+from finetune.writing import write
 
 _TOKENIZER = ("*.json", "*.model", "*.jinja", "*.txt")
 """Files of a model that its tokenizer is read from."""
@@ -115,15 +116,7 @@ def _contamination(found: Contamination) -> dict[str, Any]:
 def _write(items: Sequence[Example | Pair], found: Contamination, out: Path) -> int:
     """Write the items without contamination, each once; how many. Raises `InputError` where `out` cannot be written."""
     kept = {item.source: item for item in items if item.source not in found.items}
-    try:
-        with out.open("w", encoding="utf-8") as opened:
-            for item in kept.values():
-                opened.write(json.dumps(_record(item), ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror}); name another file with --clean.",
-            zh=f"无法写入 {out}（{error.strerror}）；请用 --clean 另指定文件。",
-        ) from error
+    write(out, map(_record, kept.values()), "--clean")
     return len(kept)
 
 

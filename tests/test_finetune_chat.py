@@ -307,6 +307,19 @@ def test_a_run_goes_on_after_recipes_got_a_key_more(tmp_path: Path) -> None:
         folder.admit(_with(told, model={"sources": False}), 1, resume=True)
 
 
+def test_ctrl_c_before_training_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While data or a model are fetched, say, which may take hours."""
+    file = folder / "early.toml"
+    file.write_text(f"[model]\nbase = {json.dumps(str(folder / 'tiny'))}\ndtype = 'float32'\n", encoding="utf-8")
+
+    def stopped(*_: Any, **__: Any) -> Run:
+        raise KeyboardInterrupt
+
+    given = ["--config", str(file), "--set", "data.length=64", "--set", f"output.folder={folder / 'early'}"]
+    assert command.command("finetune.chat", "Teaches.", stopped, given, pairs=False) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "finetune.chat: stopped before anything was trained."
+
+
 def test_help_and_a_wrong_key_take_no_time(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text('[model]\nbase = "a/b"\n[training]\nsteps_ = 3\n', encoding="utf-8")
