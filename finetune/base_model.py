@@ -14,18 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chat import adapter, catalogue, weights
+from chat import adapter, catalogue, on_disk, weights
 from chat.formats import format_of
-from chat.hub import Progress
+from chat.hub import Progress, download
 from chat.placement import Placement
 from errors import InputError, ModelError
 from finetune.config import Recipe
-from finetune.masking import check_format
+from finetune.masking import Encoder, check_format, encoder
 from finetune.place import check_numbers, has_bfloat16
 
 logger = logging.getLogger(__name__)
 
 _ADAPTER = "default"
+_TOKENIZER = ("*.json", "*.model", "*.jinja", "*.txt")
+"""Files of a model that its tokenizer is read from."""
 _LAUNCHED = {"none": "ddp", "fsdp": "fsdp2", "zero3": "zero3"}
 """`card.sharding` → accelerate's configuration for it."""
 
@@ -65,6 +67,20 @@ def open_base(recipe: Recipe, progress: Progress) -> Base:
     if adapted is not None:
         _check_made_for(adapted, recipe)
     return Base(name, folder, config, tokenizer, format, adapted)
+
+
+def open_encoder(model: str, format: str, progress: Progress) -> Encoder:
+    """The encoder of a model, of which nothing but tokenizer and configuration is fetched. Raises `AppError`.
+
+    An empty `format` is the one that the app would write for the model.
+    """
+    folder = on_disk.folder(model) or download(model, _TOKENIZER, progress)
+    tokenizer = weights.open_tokenizer(folder, model)
+    known = catalogue.find(model)
+    if not format:
+        format = known.format if known else format_of(tokenizer, weights.read_config(folder, model).model_type)
+    check_format(tokenizer, format, model)
+    return encoder(tokenizer, format)
 
 
 def _check_made_for(folder: Path, recipe: Recipe) -> None:

@@ -11,21 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chat import catalogue, on_disk, weights
-from chat.formats import FORMATS, format_of
-from chat.hub import download
+from chat.formats import FORMATS
 from errors import AppError
 from finetune import contamination, data, token_counts
+from finetune.base_model import open_encoder
 from finetune.config import Data
 from finetune.contamination import OWN, Contamination
 from finetune.examples import Example, Pair
 from finetune.faults import SHOWN, Fault, counted
-from finetune.masking import Encoder, encoder
 from finetune.token_counts import Counts
 from finetune.writing import write
-
-_TOKENIZER = ("*.json", "*.model", "*.jinja", "*.txt")
-"""Files of a model that its tokenizer is read from."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -83,19 +78,9 @@ def _said(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _counts(items: Sequence[Any], options: argparse.Namespace) -> Counts:
-    one = _encoder(options.model, options.format)
+    one = open_encoder(options.model, options.format, _tell)
     count = token_counts.of_pairs if options.pairs else token_counts.of_examples
     return count(items, one, options.length)
-
-
-def _encoder(model: str, format: str) -> Encoder:
-    """The encoder of a model, of which nothing but the tokenizer and the configuration is fetched."""
-    folder = on_disk.folder(model) or download(model, _TOKENIZER, _tell)
-    tokenizer = weights.open_tokenizer(folder, model)
-    known = catalogue.find(model)
-    if not format:
-        format = known.format if known else format_of(tokenizer, weights.read_config(folder, model).model_type)
-    return encoder(tokenizer, format)
 
 
 def _tell(says: str) -> None:

@@ -71,7 +71,7 @@ class Plan:
     tokens_per_step: int
     """Tokens that all devices together read before the weights change; padding counts."""
     steps: int | None
-    """None where neither the recipe nor the data say how many."""
+    """None where neither the recipe nor its data say how many."""
     seconds_per_step: float
     notes: tuple[Bilingual, ...] = ()
 
@@ -83,6 +83,10 @@ class Plan:
     def seconds(self) -> float | None:
         """Of training alone, without evaluations."""
         return None if self.steps is None else self.steps * self.seconds_per_step
+
+    def with_rows(self, rows: int) -> Plan:
+        """The same for data that are known to make so many rows."""
+        return replace(self, steps=_steps(self.recipe, rows))
 
     def text(self) -> str:
         """All of it, a line for each thing."""
@@ -119,6 +123,7 @@ def plan(
 ) -> Plan:
     """What a run of `recipe` takes at `place` (None: this machine), for training texts of `tokens` tokens together.
 
+    The texts are taken to fill their rows.
     `pairs`: preference training; `folder`: where the run is kept, unless the recipe says where; `there`: bytes that it
     has on that disk already, and overwrites. Raises `InputError` for what cannot fit into memory or on the disk, with
     what would, and `ModelError` where there is no such model.
@@ -139,7 +144,7 @@ def plan(
     )
     if disk.total > disk.free + there and place.near:
         raise _no_space(recipe, disk, folder)
-    per_step = recipe.training.batch * recipe.training.accumulate * recipe.card.devices
+    per_step = _rows_per_step(recipe)
     length = recipe.data.length * (2 if pairs else 1)
     return Plan(
         recipe=recipe,
@@ -149,7 +154,7 @@ def plan(
         memory=taken.need,
         disk=disk,
         tokens_per_step=per_step * length,
-        steps=_steps(recipe, tokens, per_step),
+        steps=_steps(recipe, math.ceil(tokens / recipe.data.length)),
         seconds_per_step=per_step
         * length
         * _operations(config, recipe, taken, pairs)
@@ -165,12 +170,14 @@ def _config(recipe: Recipe, progress: Progress) -> Any:
     return known.configuration() if known else config_of(base, progress)
 
 
-def _steps(recipe: Recipe, tokens: int, per_step: int) -> int | None:
-    """Rows are taken to be full, packed or not."""
+def _rows_per_step(recipe: Recipe) -> int:
+    return recipe.training.batch * recipe.training.accumulate * recipe.card.devices
+
+
+def _steps(recipe: Recipe, rows: int) -> int | None:
     if recipe.training.steps:
         return recipe.training.steps
-    rows = math.ceil(tokens / recipe.data.length)
-    return math.ceil(recipe.training.epochs * math.ceil(rows / per_step)) if rows else None
+    return math.ceil(recipe.training.epochs * rows / _rows_per_step(recipe)) if rows else None
 
 
 def _operations(config: Any, recipe: Recipe, taken: Sizes, pairs: bool) -> float:

@@ -18,12 +18,12 @@ from typing import Any
 from chat.hub import Progress, silent
 from errors import InputError
 from finetune import data, masking
-from finetune.base_model import is_sharded, network, open_base
+from finetune.base_model import is_sharded, network, open_base, open_encoder
 from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Pair
-from finetune.masking import PairTokens
-from finetune.rows import answered, dataset, encoded, left_out, parted
+from finetune.masking import Encoder, PairTokens
+from finetune.rows import Encoded, answered, dataset, encoded, left_out, parted
 from finetune.run_folder import RUNS
 from finetune.training import Job, Run, admitted, arguments, teach
 
@@ -49,12 +49,8 @@ def train(
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
     parts = parted(data.pairs, recipe, skip_bad)
-
-    def write(pair: Pair) -> list[PairTokens]:
-        one = masking.encode_pair(pair, base.tokenizer, base.format, recipe.data.length)
-        return [one] if one.chosen and one.rejected else []
-
-    learnt, held = (encoded(pairs, write, skip_bad) for pairs in (parts.shown, parts.held))
+    one = masking.encoder(base.tokenizer, base.format)
+    learnt, held = (encode(pairs, one, recipe, skip_bad) for pairs in (parts.shown, parts.held))
     rows, measured = learnt.rows, held.rows
     if not rows:
         raise InputError(
@@ -78,6 +74,22 @@ def train(
         bar=bar,
     )
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
+
+
+def count(recipe: Recipe, skip_bad: bool, progress: Progress) -> int:
+    """The pairs that the recipe's data give; of the model only the tokenizer is fetched. Raises `AppError`."""
+    one = open_encoder(recipe.model.base, recipe.model.format, progress)
+    return len(encode(parted(data.pairs, recipe, skip_bad).shown, one, recipe, skip_bad).rows)
+
+
+def encode(pairs: Sequence[Pair], one: Encoder, recipe: Recipe, skip_bad: bool) -> Encoded[PairTokens]:
+    """The pairs that fit the length. Raises `InputError` as `rows.encoded`."""
+
+    def write(pair: Pair) -> list[PairTokens]:
+        tokens = one.pair(pair, recipe.data.length)
+        return [tokens] if tokens.chosen and tokens.rejected else []
+
+    return encoded(pairs, write, skip_bad)
 
 
 def _check_whole() -> None:
@@ -137,7 +149,7 @@ def _trainer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return command("finetune.preference", __doc__, train, arguments, pairs=True)
+    return command("finetune.preference", __doc__, train, count, arguments, pairs=True)
 
 
 if __name__ == "__main__":

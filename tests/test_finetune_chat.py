@@ -309,6 +309,27 @@ def test_a_run_goes_on_after_recipes_got_a_key_more(tmp_path: Path) -> None:
         folder.admit(_with(told, model={"sources": False}), 1, resume=True)
 
 
+def test_a_plan_tells_the_steps_that_the_data_give(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "planned.toml"
+    file.write_text(f"[model]\nbase = {json.dumps(str(folder / 'tiny'))}\ndtype = 'float32'\n", encoding="utf-8")
+    keys = ("data.length=192", "training.epochs=1.5", "training.batch=2", "training.accumulate=2", "output.report=[]")
+    given = ["--config", str(file), *(word for key in keys for word in ("--set", key))]
+    given += ["--set", f"output.folder={folder / 'planned'}", "--set", f"data.train={folder / 'chats.jsonl'}"]
+    assert chat.main([*given, "--plan"]) == 0
+    planned = re.search(r"^steps +(\d+), of 768 tokens each", capsys.readouterr().out, re.MULTILINE)
+    assert planned and not (folder / "planned").exists()
+    assert chat.main([*given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["steps"] == int(planned[1]) > 1
+    assert chat.main(["--config", str(file), "--plan"]) == 0
+    assert "as many as the data give" in capsys.readouterr().out
+    monkeypatch.chdir(folder)  # what is fetched is kept in var/training
+    assert chat.main([*given, "--set", "data.train=https://127.0.0.1:1/none.jsonl", "--plan"]) == 0
+    said = capsys.readouterr()
+    assert "as many as the data give" in said.out and "finetune.chat: the steps are unknown: " in said.err
+
+
 def test_ctrl_c_before_training_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """While data or a model are fetched, say, which may take hours."""
     file = folder / "early.toml"
@@ -318,7 +339,7 @@ def test_ctrl_c_before_training_is_one_line(folder: Path, capsys: pytest.Capture
         raise KeyboardInterrupt
 
     given = ["--config", str(file), "--set", "data.length=64", "--set", f"output.folder={folder / 'early'}"]
-    assert command.command("finetune.chat", "Teaches.", stopped, given, pairs=False) == 130
+    assert command.command("finetune.chat", "Teaches.", stopped, chat.count, given, pairs=False) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "finetune.chat: stopped before anything was trained."
 
 

@@ -225,7 +225,7 @@ def test_a_plan_tells_everything(base: str, place: Place, tmp_path: Path) -> Non
         ({"steps": 7}, 0, 7),
         ({"epochs": 1.0}, 0, None),
         ({"epochs": 1.0, "accumulate": 1}, 64 * 9 + 1, 10),
-        ({"epochs": 1.5, "accumulate": 4}, 64 * 10, 5),
+        ({"epochs": 1.5, "accumulate": 4}, 64 * 10, 4),
     ],
 )
 def test_steps_follow_from_rows(
