@@ -135,7 +135,7 @@ def _make(
         # Saved before anything is computed: on the CPU bitsandbytes packs the weights anew then, and not without loss.
         net = _open(whole, what.name, replace(narrow, quantisation=placement.quantisation))
         model = scratch / "quantised"
-        _save(net, tokenizer, model)
+        _save(net, tokenizer, model, adapter.shown(what.base))
         del net
         checks["quantised"] = read_back(model, narrow, placement.quantisation)
         packages.append("bitsandbytes")
@@ -172,7 +172,7 @@ def _merge(
     if handle is not None:
         report(f"Merging {what.name}")
         net = handle.merge_and_unload(safe_merge=True)
-    _save(net, tokenizer, out)
+    _save(net, tokenizer, out, base)
     return expected
 
 
@@ -190,8 +190,9 @@ def _open(folder: Path, name: str, placement: Placement) -> Any:
     return weights.open_net(folder, name, weights.open_config(folder, name), placement)
 
 
-def _save(net: Any, tokenizer: Any, folder: Path) -> None:
+def _save(net: Any, tokenizer: Any, folder: Path, base: str) -> None:
     """Weights in shards, configuration, generation settings, tokenizer with its chat template."""
+    net.config._name_or_path = base  # not the folder of this machine that it was read from
     try:
         folder.mkdir(parents=True)
         net.save_pretrained(folder, max_shard_size=_SHARD)
