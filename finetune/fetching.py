@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from chat.bilingual import Bilingual
 from chat.hub import not_fetched
 from chat.on_disk import there
@@ -65,8 +67,6 @@ def _looks_like_a_file(name: str) -> bool:
 
 def _downloaded(url: str, downloads: Path) -> File:
     """The file at `url`, as it is now, or as it was where its host cannot be reached."""
-    from filelock import FileLock
-
     match = _URL.match(url)
     assert match is not None
     key = hashlib.sha256(url.encode()).hexdigest()[:32]

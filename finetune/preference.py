@@ -28,8 +28,9 @@ from finetune.run_folder import RUNS
 from finetune.training import Job, Run, admitted, arguments, teach
 
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
-_SMOOTHING = {"exo_pair": 1e-3}
-"""Label smoothing of a loss that is nothing without it (https://arxiv.org/abs/2402.00856)."""
+_SMOOTHING = {"exo_pair": 1e-3, "robust": 0.1}
+"""Label smoothing of losses that are nothing without it: of EXO's (https://arxiv.org/abs/2402.00856), and the share of
+pairs that robust DPO takes to be the wrong way round (https://arxiv.org/abs/2403.00409), without which it is DPO."""
 
 
 def train(

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from safetensors.numpy import load_file
@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from chat.base import Role
 from errors import AppError
 from finetune import chat, data, masking, preference, rows
-from finetune.config import Data, Method, Output, Recipe, Training
+from finetune.config import Data, Loss, Method, Output, Recipe, Training
 from finetune.config import Preference as Preferring
 from finetune.examples import Pair
 from finetune.training import Run
@@ -124,6 +124,12 @@ def _likelihood(told: Recipe, taught: Path) -> float:
         answer = ids[0, len(one.prompt) :]
         sums.append(float(found[len(one.prompt) - 1 :].gather(1, answer[:, None]).sum()))
     return sum(sums) / len(sums)
+
+
+def test_losses_that_are_nothing_without_smoothing_have_some() -> None:
+    """Without it TRL refuses `exo_pair`, and its `robust` is `sigmoid`."""
+    assert preference._SMOOTHING.keys() == {"exo_pair", "robust"} <= set(get_args(Loss))
+    assert all(0 < share < 0.5 for share in preference._SMOOTHING.values())
 
 
 def test_a_question_is_on_one_side_only(folder: Path) -> None:
