@@ -64,7 +64,7 @@ def _local(model: str) -> Path | None:
             f"“{model}” is a file; give the folder that holds {_CONFIG}, or a hub id.",
             zh=f"“{model}”是文件；请给出含有 {_CONFIG} 的文件夹，或 Hugging Face 上的名称。",
         )
-    return local
+    return local if local is not None and local.is_dir() else None
 
 
 def forecast(model: str, placement: Placement, users: int, context: int, progress: Progress = silent) -> str:

@@ -54,7 +54,7 @@ def files(name: str, downloads: Path = DOWNLOADS) -> tuple[File, ...]:
             zh=f"{name} 不是 Hugging Face 数据集；请写成 hub:owner/name、hub:owner/name/config 或 "
             "hub:owner/name@split。",
         )
-    if path is None:
+    if path is None or not (path.is_file() or path.is_dir()):
         raise InputError(
             f"There is no file or folder {name}; check the name.", zh=f"没有文件或文件夹 {name}；请检查名称。"
         )

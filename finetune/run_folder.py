@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat.on_disk import there
 from chat.runs import RECORD
 from errors import InputError
 from finetune.config import Model, Recipe
@@ -73,7 +74,7 @@ class RunFolder:
 
     def admit(self, recipe: Recipe, processes: int, resume: bool) -> None:
         """Raise `InputError` unless a run of this recipe may begin here, or go on where `resume`."""
-        near = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        near = next(path for path in (self.path, *self.path.absolute().parents) if there(str(path)))
         if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
             raise self._closed(near)
         said = self.said()
