@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat import on_disk
 from chat.hub import ADAPTER, Progress, download, silent
 from errors import ModelError
 
@@ -46,8 +47,7 @@ class Adapter:
 
 def fetch(adapter: str, progress: Progress = silent) -> Path:
     """The folder that holds `adapter`: a local one, or the hub's cache. Raises `ModelError` for what is no LoRA."""
-    local = Path(adapter).expanduser()
-    folder = local if local.is_dir() else download(adapter, [CONFIG, WEIGHTS], progress, what=ADAPTER)
+    folder = on_disk.folder(adapter) or download(adapter, [CONFIG, WEIGHTS], progress, what=ADAPTER)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(
@@ -70,9 +70,12 @@ def config_of(folder: Path, name: str) -> dict[str, Any]:
     config = said if isinstance(said, dict) else {}
     kind = config.get("peft_type")
     if kind != "LORA":
+        what, zh = (
+            (f"is a {kind}", f"是 {kind}") if kind else ("does not say of which kind it is", "没有说明自己的类型")
+        )
         raise ModelError(
-            f"The adapter “{name}” is a {kind}; only LoRA adapters can be merged into a model, so give one.",
-            zh=f"适配器“{name}”是 {kind}，而只有 LoRA 适配器能并入模型；请给出 LoRA 适配器。",
+            f"The adapter “{name}” {what}; only LoRA adapters can be merged into a model, so give one.",
+            zh=f"适配器“{name}”{zh}，而只有 LoRA 适配器能并入模型；请给出 LoRA 适配器。",
         )
     if whole := config.get("modules_to_save"):
         raise ModelError(
@@ -189,4 +192,4 @@ def twin_of(net: Any) -> Any:
 
 def shown(model: str) -> str:
     """A model's name without the folders before it: what visitors may read."""
-    return Path(model).name if Path(model).is_absolute() or Path(model).expanduser().is_dir() else model
+    return Path(model).name if Path(model).is_absolute() or on_disk.folder(model) else model

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from chat import catalogue, weights
+from chat import catalogue, on_disk, weights
 from chat.base import NO_SOURCES, SILENT, ChatRequest, Chunk, Finish
 from chat.bilingual import Bilingual
 from chat.decoding import Decoder, Job, TimeUp, Waiting
@@ -71,7 +71,7 @@ class LocalModel:
     @property
     def name(self) -> str:
         """The hub id, or the last part of a local folder's path."""
-        return Path(self.model).name if Path(self.model).expanduser().is_dir() else self.model
+        return Path(self.model).name if on_disk.folder(self.model) else self.model
 
     @property
     def loaded(self) -> bool:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from chat import weights
+from chat import on_disk, weights
 from chat.adapted import AdaptedModel
 from chat.local import LONGEST_CONTEXT, LocalModel
 from chat.placement import Placement
@@ -79,7 +78,7 @@ class ModelMaker:
         if run is None:
             beneath = self._beneath(name) is not None
             return "" if beneath else weights.forecast(name, self._placement, self._users, LONGEST_CONTEXT)
-        if run.kind != "adapter" or Path(run.base).expanduser().is_dir() or self._loaded(run.base) is not None:
+        if run.kind != "adapter" or on_disk.folder(run.base) is not None or self._loaded(run.base) is not None:
             return ""
         return weights.forecast(run.base, self._plain, self._users, LONGEST_CONTEXT)
 
@@ -118,7 +117,7 @@ class ModelMaker:
 
 def _same(one: str, other: str) -> bool:
     """Whether two names mean one model."""
-    here, there = Path(one).expanduser(), Path(other).expanduser()
-    if here.is_dir() or there.is_dir():
-        return here.is_dir() and there.is_dir() and here.samefile(there)
-    return one.casefold() == other.casefold()
+    here, there = on_disk.folder(one), on_disk.folder(other)
+    if here is not None and there is not None:
+        return here.samefile(there)
+    return here is there and one.casefold() == other.casefold()

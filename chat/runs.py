@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from chat import adapter
+from chat import adapter, on_disk
 from chat.formats import FORMATS
 from errors import AppError, ModelError
 
@@ -103,9 +103,11 @@ class Runs:
         """The run named `run:NAME`, or by its folder; None for any other model. Raises `ModelError` as `read`."""
         if name.startswith(PREFIX):
             return read(self._named(name.removeprefix(PREFIX).strip()))
-        folder = Path(name).expanduser()
+        folder = on_disk.folder(name)
+        if folder is None:
+            return None
         mine = (folder / RECORD).is_file() or ((folder / adapter.CONFIG).is_file() and not (folder / _CONFIG).is_file())
-        return read(folder) if name.strip() and mine else None
+        return read(folder) if mine else None
 
     def _named(self, name: str) -> Path:
         """Its folder. Raises `ModelError` for what is none: nothing outside of the folder of runs is looked at."""

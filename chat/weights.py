@@ -13,6 +13,7 @@ from typing import Any
 from chat import adapter, catalogue, fit
 from chat.hub import Progress, download, silent
 from chat.memory import Load, anatomy
+from chat.on_disk import there
 from chat.placement import Placement, check, kind_of_device, loading_options, torch_dtype
 from errors import ModelError
 
@@ -57,13 +58,13 @@ def _local(model: str) -> Path | None:
             "No chat model is named; give a hub id like owner/name, or a local folder.",
             zh="没有给出聊天模型的名称；请给出 Hugging Face 上形如 owner/name 的名称，或本地文件夹。",
         )
-    local = Path(model).expanduser()
-    if local.is_file():
+    local = there(model)
+    if local is not None and local.is_file():
         raise ModelError(
             f"“{model}” is a file; give the folder that holds {_CONFIG}, or a hub id.",
             zh=f"“{model}”是文件；请给出含有 {_CONFIG} 的文件夹，或 Hugging Face 上的名称。",
         )
-    return local if local.is_dir() else None
+    return local if local is not None and local.is_dir() else None
 
 
 def forecast(model: str, placement: Placement, users: int, context: int, progress: Progress = silent) -> str:

@@ -25,6 +25,7 @@ from evaluation.shapes import SHAPES, make, words
 from finetune import chat, data
 from finetune.base_model import open_base
 from finetune.config import Data, Kind, Method, Model, Output, Recipe, Training
+from finetune.masking import encoder
 from finetune.packing import Fields, pack
 from finetune.rows import dataset, parted
 
@@ -114,8 +115,9 @@ def plain(told: Recipe, folder: Path) -> float:
 
 def _rows(told: Recipe) -> list[Fields]:
     base = open_base(told, silent)
-    shown, _, _ = parted(data.examples, told, skip_bad=False)
-    return [row.fields for row in pack(chat.encoded(shown, base, told), told.data.length)]
+    one = encoder(base.tokenizer, base.format)
+    shown = parted(data.examples, told, skip_bad=False).shown
+    return [row.fields for row in pack(chat.encode(shown, one, told).rows, told.data.length)]
 
 
 def compare(base: Path, kind: Kind, steps: int, length: int, rounds: int) -> dict[str, float]:

@@ -14,18 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chat import adapter, catalogue, weights
+from chat import adapter, catalogue, on_disk, weights
 from chat.formats import format_of
-from chat.hub import Progress
+from chat.hub import Progress, download
 from chat.placement import Placement
 from errors import InputError, ModelError
 from finetune.config import Recipe
-from finetune.masking import check_format
+from finetune.masking import Encoder, check_format, encoder
 from finetune.place import check_numbers, has_bfloat16
 
 logger = logging.getLogger(__name__)
 
 _ADAPTER = "default"
+_TOKENIZER = ("*.json", "*.model", "*.jinja", "*.txt")
+"""Files of a model that its tokenizer is read from."""
+_LAUNCHED = {"none": "ddp", "fsdp": "fsdp2", "zero3": "zero3"}
+"""`card.sharding` → accelerate's configuration for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,20 @@ def open_base(recipe: Recipe, progress: Progress) -> Base:
     if adapted is not None:
         _check_made_for(adapted, recipe)
     return Base(name, folder, config, tokenizer, format, adapted)
+
+
+def open_encoder(model: str, format: str, progress: Progress) -> Encoder:
+    """The encoder of a model, of which nothing but tokenizer and configuration is fetched. Raises `AppError`.
+
+    An empty `format` is the one that the app would write for the model.
+    """
+    folder = on_disk.folder(model) or download(model, _TOKENIZER, progress)
+    tokenizer = weights.open_tokenizer(folder, model)
+    known = catalogue.find(model)
+    if not format:
+        format = known.format if known else format_of(tokenizer, weights.read_config(folder, model).model_type)
+    check_format(tokenizer, format, model)
+    return encoder(tokenizer, format)
 
 
 def _check_made_for(folder: Path, recipe: Recipe) -> None:
@@ -114,12 +132,20 @@ def _check_device(recipe: Recipe, state: Any, sharded: bool) -> None:
 
     check_numbers(recipe, state.device.type, has_bfloat16(state.device.type))
     gpus = torch.cuda.device_count()
+    launch = f"`accelerate launch --config_file finetune/accelerate/{_LAUNCHED[recipe.card.sharding]}.yaml -m …`"
     if gpus > 1 and state.num_processes == 1:
         raise InputError(
-            f"This machine has {gpus} GPUs and one process was started; start it with `accelerate launch --config_file "
-            "finetune/accelerate/ddp.yaml -m …`, or show it one GPU with CUDA_VISIBLE_DEVICES=0.",
-            zh=f"本机有 {gpus} 块 GPU，而只启动了一个进程；请用 `accelerate launch --config_file "
-            "finetune/accelerate/ddp.yaml -m …` 启动，或用 CUDA_VISIBLE_DEVICES=0 只显示一块。",
+            f"This machine has {gpus} GPUs and one process was started; start it with {launch}, or show it one GPU "
+            "with CUDA_VISIBLE_DEVICES=0.",
+            zh=f"本机有 {gpus} 块 GPU，而只启动了一个进程；请用 {launch} 启动，或用 CUDA_VISIBLE_DEVICES=0 "
+            "只显示一块。",
+        )
+    if recipe.card.sharded and not sharded:
+        raise InputError(
+            f"By card.sharding {recipe.card.sharding} the devices share the weights, and here each process would hold "
+            f"them all; start it with {launch}, or use --set card.sharding=none.",
+            zh=f"card.sharding 为 {recipe.card.sharding} 时各设备分担权重，而这里每个进程都会持有全部权重；请用 "
+            f"{launch} 启动，或用 --set card.sharding=none。",
         )
     if sharded and recipe.method.kind == "qlora":
         raise InputError(

@@ -18,12 +18,13 @@ from typing import Any
 from chat.hub import Progress, silent
 from errors import InputError
 from finetune import data, masking
-from finetune.base_model import Base, network, open_base
+from finetune.base_model import network, open_base, open_encoder
 from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Example
+from finetune.masking import Encoder
 from finetune.packing import Fields, Packed, Tokens, pack
-from finetune.rows import dataset, parted, taught
+from finetune.rows import Encoded, dataset, encoded, left_out, parted, taught
 from finetune.run_folder import RUNS
 from finetune.training import Job, Run, admitted, arguments, teach
 
@@ -45,11 +46,11 @@ def train(
     """
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
-    shown, held, files = parted(data.examples, recipe, skip_bad)
-    learnt = encoded(shown, base, recipe)
-    packed = pack(learnt, recipe.data.length) if recipe.data.packing else _alone(learnt)
-    rows = [one.fields for one in packed]
-    measured = [one.fields for one in _alone(encoded(held, base, recipe))]
+    parts = parted(data.examples, recipe, skip_bad)
+    one = masking.encoder(base.tokenizer, base.format)
+    learnt, held = (encode(texts, one, recipe, skip_bad) for texts in (parts.shown, parts.held))
+    rows = [row.fields for row in _rows(learnt, recipe)]
+    measured = [row.fields for row in _alone(held.rows)]
     if not rows:
         raise InputError(
             f"No conversation of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
@@ -60,13 +61,14 @@ def train(
         recipe=recipe,
         folder=folder,
         base=base,
-        files=files,
+        files=parts.files,
         counts={
-            "conversations": len(shown),
-            "held": len(held),
+            "conversations": learnt.texts,
+            "held": held.texts,
             "rows": len(rows),
             "tokens": sum(len(one["input_ids"]) for one in rows),
             "taught_tokens": taught(rows),
+            **left_out(parts.skipped, learnt, held),
         },
         rows=len(rows),
         held=len(measured),
@@ -75,19 +77,28 @@ def train(
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
 
 
+def count(recipe: Recipe, skip_bad: bool, progress: Progress) -> int:
+    """The rows that the recipe's data give; of the model only the tokenizer is fetched. Raises `AppError`."""
+    one = open_encoder(recipe.model.base, recipe.model.format, progress)
+    return len(_rows(encode(parted(data.examples, recipe, skip_bad).shown, one, recipe, skip_bad), recipe))
+
+
+def _rows(learnt: Encoded[Tokens], recipe: Recipe) -> list[Packed]:
+    return pack(learnt.rows, recipe.data.length) if recipe.data.packing else _alone(learnt.rows)
+
+
 def _alone(texts: Sequence[Tokens]) -> list[Packed]:
     """Each text as a row of its own."""
     return [Packed((text,)) for text in texts]
 
 
-def encoded(examples: Sequence[Example], base: Base, recipe: Recipe) -> list[Tokens]:
-    """The rows of conversations that teach something within the length."""
-    rows = [
-        tokens
-        for example in examples
-        for tokens in masking.encode_all(example.turns, base.tokenizer, base.format, recipe.data.length)
-    ]
-    return [tokens for tokens in rows if any(tokens.taught)]
+def encode(examples: Sequence[Example], one: Encoder, recipe: Recipe, skip_bad: bool = False) -> Encoded[Tokens]:
+    """The rows of conversations that teach something within the length. Raises `InputError` as `rows.encoded`."""
+
+    def write(example: Example) -> list[Tokens]:
+        return [tokens for tokens in one.rows(example.turns, recipe.data.length) if any(tokens.taught)]
+
+    return encoded(examples, write, skip_bad)
 
 
 def _trainer(job: Job, rows: Sequence[Fields], held: Sequence[Fields], progress: Progress, resumed: bool) -> Any:
@@ -123,7 +134,7 @@ def _trainer(job: Job, rows: Sequence[Fields], held: Sequence[Fields], progress:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return command("finetune.chat", __doc__, train, arguments, pairs=False)
+    return command("finetune.chat", __doc__, train, count, arguments, pairs=False)
 
 
 if __name__ == "__main__":

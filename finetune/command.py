@@ -15,12 +15,13 @@ from typing import Protocol
 
 import settings
 from chat.hub import Progress
-from errors import AppError
+from errors import AppError, ModelError, SourceError
 from finetune import config
 from finetune.config import Recipe
 from finetune.place import of_card
 from finetune.plan import plan
-from finetune.training import Run
+from finetune.rows import LEFT_OUT
+from finetune.training import Run, folder_of
 
 _ROOT = Path(__file__).parent.parent
 
@@ -38,7 +39,13 @@ def data_folder() -> Path:
     return settings.load([], os.environ, _ROOT / ".env").data_dir
 
 
-def command(module: str, says: str, train: Train, given: Sequence[str] | None, *, pairs: bool) -> int:
+class Count(Protocol):
+    """The rows that a recipe's data give, as its model's tokenizer has them."""
+
+    def __call__(self, recipe: Recipe, skip_bad: bool, progress: Progress) -> int: ...
+
+
+def command(module: str, says: str, train: Train, count: Count, given: Sequence[str] | None, *, pairs: bool) -> int:
     """Read the flags, then plan or train; 0, 1 for what went wrong, 130 after Ctrl-C."""
     options = _parser(module, says).parse_args(given)
     _quieten()
@@ -46,18 +53,38 @@ def command(module: str, says: str, train: Train, given: Sequence[str] | None, *
         recipe = config.read(options.config, options.set)
         runs = data_folder() / "runs"
         if options.plan:
-            print(plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell).text())
+            made = plan(recipe, pairs=pairs, place=of_card(recipe), folder=runs, progress=_tell)
+            if made.steps is None and recipe.data.train:
+                made = made.with_rows(_rows(module, recipe, count, options.skip_bad))
+            _tell("")
+            print(made.text())
             return 0
-        plan(recipe, pairs=pairs, folder=runs, progress=_tell)  # refuses what cannot fit, before anything is loaded
+        there = folder_of(recipe, runs).bytes if options.resume else 0
+        # Refuses what cannot fit, before anything is loaded.
+        plan(recipe, pairs=pairs, folder=runs, there=there, progress=_tell)
         _without_small_bars()
         run = train(recipe, runs, resume=options.resume, skip_bad=options.skip_bad, bar=True, progress=_tell)
     except AppError as error:
         print(f"{module}: {error}", file=sys.stderr)
         return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 1
+    except KeyboardInterrupt:
+        print(f"\n{module}: stopped before anything was trained.", file=sys.stderr)
+        return 130
     if _first():
         said = dataclasses.asdict(run) | {"folder": str(run.folder)}
         print(json.dumps(said) if options.json else _told(run))
     return 0
+
+
+def _rows(module: str, recipe: Recipe, count: Count, skip_bad: bool) -> int:
+    """0 where the tokenizer or data cannot be fetched, which is told: a plan is made without a network, too."""
+    try:
+        _tell("Counting the rows")
+        return count(recipe, skip_bad, _tell)
+    except (ModelError, SourceError) as error:
+        _tell("")
+        print(f"{module}: the steps are unknown: {error}", file=sys.stderr)
+        return 0
 
 
 def _quieten() -> None:
@@ -82,7 +109,7 @@ def _parser(module: str, says: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one key; may be given again"
     )
-    parser.add_argument("--plan", action="store_true", help="say what the run takes, load nothing")
+    parser.add_argument("--plan", action="store_true", help="say what the run takes; of the model, load nothing")
     parser.add_argument("--skip-bad", action="store_true", help="leave out records that cannot be used, and count them")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped or killed")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
@@ -111,4 +138,5 @@ def _told(run: Run) -> str:
             name = key.removesuffix("_after")
             before = run.scores.get(f"{name}_before")
             lines.append(f"{name:<12}{after:.4g}" if before is None else f"{name:<12}{before:.4g} → {after:.4g}")
+    lines += [f"{count:,} {name.replace('_', ' ')}" for name, count in run.counts.items() if name.endswith(LEFT_OUT)]
     return "\n".join([*lines, f"kept in {run.folder}"])

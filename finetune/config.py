@@ -134,7 +134,7 @@ class Preference:
     beta: Annotated[float, Between(0, 100, above=True)] = 0.1
     """How strongly the model is held to what it was before (DPO's beta)."""
     loss: Loss = "sigmoid"
-    """As TRL names them; `sigmoid` is DPO."""
+    """As TRL names them; `sigmoid` is DPO, `robust` the same where one pair in ten may be the wrong way round."""
     sft: Annotated[float, Between(0, 100)] = 1.0
     """Weight of the preferred answer's own loss beside it, which keeps its likelihood from falling; 0: none."""
 

@@ -99,8 +99,10 @@ def references(paths: Sequence[Path]) -> tuple[Reference, ...]:
     """
     found: list[Reference] = []
     for path in paths:
-        for file in _files(path):
-            found += _texts(File(file, str(file)))
+        texts = [text for file in _files(path) for text in _texts(File(file, str(file)))]
+        if not texts:
+            raise _none(path)
+        found += texts
     return tuple(found)
 
 
@@ -111,11 +113,15 @@ def _files(path: Path) -> list[Path]:
     queries = [file for file in inside if file.name.startswith("queries.")]
     wanted = queries or [file for file in inside if not file.name.split(".")[0].endswith("_train")]
     if not wanted:
-        raise InputError(
-            f"There is no evaluation set at {path}; give a file, or a folder with some.",
-            zh=f"{path} 处没有评测集；请给出文件，或含有评测集的文件夹。",
-        )
+        raise _none(path)
     return wanted
+
+
+def _none(path: Path) -> InputError:
+    return InputError(
+        f"There is no evaluation set at {path} that can be read; give a file, or a folder with some.",
+        zh=f"{path} 处没有可读取的评测集；请给出文件，或含有评测集的文件夹。",
+    )
 
 
 def _texts(file: File) -> Iterator[Reference]:

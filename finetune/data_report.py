@@ -11,20 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chat import catalogue, weights
-from chat.formats import FORMATS, format_of
-from chat.hub import download
-from errors import AppError, InputError
+from chat.formats import FORMATS
+from errors import AppError
 from finetune import contamination, data, token_counts
+from finetune.base_model import open_encoder
 from finetune.config import Data
 from finetune.contamination import OWN, Contamination
 from finetune.examples import Example, Pair
 from finetune.faults import SHOWN, Fault, counted
-from finetune.masking import Encoder, encoder
 from finetune.token_counts import Counts
-
-_TOKENIZER = ("*.json", "*.model", "*.jinja", "*.txt")
-"""Files of a model that its tokenizer is read from."""
+from finetune.writing import write
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -82,20 +78,9 @@ def _said(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _counts(items: Sequence[Any], options: argparse.Namespace) -> Counts:
-    one = _encoder(options.model, options.format)
+    one = open_encoder(options.model, options.format, _tell)
     count = token_counts.of_pairs if options.pairs else token_counts.of_examples
     return count(items, one, options.length)
-
-
-def _encoder(model: str, format: str) -> Encoder:
-    """The encoder of a model, of which nothing but the tokenizer and the configuration is fetched."""
-    local = Path(model).expanduser()
-    folder = local if local.is_dir() else download(model, _TOKENIZER, _tell)
-    tokenizer = weights.open_tokenizer(folder, model)
-    known = catalogue.find(model)
-    if not format:
-        format = known.format if known else format_of(tokenizer, weights.read_config(folder, model).model_type)
-    return encoder(tokenizer, format)
 
 
 def _tell(says: str) -> None:
@@ -116,15 +101,7 @@ def _contamination(found: Contamination) -> dict[str, Any]:
 def _write(items: Sequence[Example | Pair], found: Contamination, out: Path) -> int:
     """Write the items without contamination, each once; how many. Raises `InputError` where `out` cannot be written."""
     kept = {item.source: item for item in items if item.source not in found.items}
-    try:
-        with out.open("w", encoding="utf-8") as opened:
-            for item in kept.values():
-                opened.write(json.dumps(_record(item), ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror}); name another file with --clean.",
-            zh=f"无法写入 {out}（{error.strerror}）；请用 --clean 另指定文件。",
-        ) from error
+    write(out, map(_record, kept.values()), "--clean")
     return len(kept)
 
 

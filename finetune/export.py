@@ -19,8 +19,6 @@ ratings, so the same ratings give the same file. It may run beside the app: it o
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +32,7 @@ from chat.ratings import Rated, read
 from errors import AppError, InputError
 from finetune.command import data_folder
 from finetune.personal import mask
+from finetune.writing import write
 from moderation.cases import FILE as CASES
 from moderation.cases import Case
 from moderation.policy import OPERATORS_OWN
@@ -162,21 +161,6 @@ def _answer(text: str) -> Record:
     return {"role": Role.ASSISTANT.value, "content": text}
 
 
-def _written(path: Path, records: Sequence[Record]) -> None:
-    """Put the file in its place whole, readable by its owner alone. Raises `InputError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        new.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); name another file with --out.",
-            zh=f"无法写入 {path}（{error.strerror}）；请用 --out 另指定文件。",
-        ) from error
-
-
 def _since(text: str) -> float:
     try:
         when = datetime.fromisoformat(text)
@@ -212,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found: Counter[str] = Counter()
         hidden = [masked(record, found) for record in records]
         if records:
-            _written(given.out, hidden if given.mask_personal else records)
+            write(given.out, hidden if given.mask_personal else records, "--out")
     except AppError as error:
         print(error, file=sys.stderr)
         return 2

@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from chat.bilingual import Bilingual
 from chat.hub import not_fetched
+from chat.on_disk import there
 from errors import InputError, SourceError
 from finetune.reading import SUFFIXES, File, files_in
 from retrieval.fetch import Fetcher, Known, Limits
@@ -38,11 +41,11 @@ _OTHER_SPLITS = ("test", "testing", "validation", "valid", "val", "dev", "eval",
 
 def files(name: str, downloads: Path = DOWNLOADS) -> tuple[File, ...]:
     """The files of one source of a mixture. Raises `InputError`, `SourceError` or `ModelError`, one sentence each."""
-    path = Path(name).expanduser()
+    path = there(name)
     if _URL.match(name):
         return (_downloaded(name, downloads),)
     hub = _HUB.fullmatch(name)
-    if hub is not None and not path.exists() and (name.startswith("hub:") or not _looks_like_a_file(name)):
+    if hub is not None and path is None and (name.startswith("hub:") or not _looks_like_a_file(name)):
         return _of_the_hub(hub["id"], hub["config"] or "", hub["split"] or "")
     if name.startswith("hub:"):
         raise InputError(
@@ -50,6 +53,10 @@ def files(name: str, downloads: Path = DOWNLOADS) -> tuple[File, ...]:
             "hub:owner/name@split.",
             zh=f"{name} 不是 Hugging Face 数据集；请写成 hub:owner/name、hub:owner/name/config 或 "
             "hub:owner/name@split。",
+        )
+    if path is None or not (path.is_file() or path.is_dir()):
+        raise InputError(
+            f"There is no file or folder {name}; check the name.", zh=f"没有文件或文件夹 {name}；请检查名称。"
         )
     return files_in(path)
 
@@ -64,16 +71,20 @@ def _downloaded(url: str, downloads: Path) -> File:
     assert match is not None
     key = hashlib.sha256(url.encode()).hexdigest()[:32]
     file, note, coming = (downloads / f"{key}{end}" for end in ("", ".json", ".part"))
-    kept = json.loads(note.read_text(encoding="utf-8")) if file.is_file() and note.is_file() else None
-    known = Known(**kept) if kept else None
+    known: Known | None = None
     fetcher = Fetcher("Groundchat", allowed_hosts=[match["host"]], limits=LIMITS)
     try:
         downloads.mkdir(parents=True, exist_ok=True)
-        answer = fetcher.download(url, coming, known=known)
-        if answer.changed:
-            coming.replace(file)
-            said = {"etag": answer.headers.get("etag", ""), "last_modified": answer.headers.get("last-modified", "")}
-            note.write_text(json.dumps({"url": answer.url, **said}), encoding="utf-8")
+        # Each process of a run reads the data for itself: one fetches it, the others ask whether it has changed.
+        with FileLock(downloads / f"{key}.lock"):
+            known = _known(note) if file.is_file() else None
+            answer = fetcher.download(url, coming, known=known)
+            if answer.changed:
+                note.unlink(missing_ok=True)
+                coming.replace(file)
+                names = {"etag": "etag", "last_modified": "last-modified"}
+                said = {name: answer.headers.get(header, "") for name, header in names.items()}
+                note.write_text(json.dumps({"url": answer.url, **said}), encoding="utf-8")
     except SourceError:
         if known is None:
             raise
@@ -85,6 +96,14 @@ def _downloaded(url: str, downloads: Path) -> File:
     finally:
         fetcher.close()
     return File(file, url)
+
+
+def _known(note: Path) -> Known | None:
+    """What is noted of a file; nothing where that was not written to its end."""
+    try:
+        return Known(**json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _of_the_hub(id: str, config: str, split: str) -> tuple[File, ...]:

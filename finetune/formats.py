@@ -174,7 +174,8 @@ def _turns(
             continue
         role = _role(message[names[0]], f"{place}.{names[0]}", report, roles)
         text = _text(message[names[1]], f"{place}.{names[1]}", report)
-        weight = message.get("weight", 1)
+        weight = message.get("weight")
+        weight = 1 if weight is None else weight  # Parquet has the field in every message once one has it
         if isinstance(weight, bool) or weight not in (0, 1):
             report.add(f"{place}.weight", "it is neither 0 nor 1", "它既不是 0 也不是 1")
         if role is not None:
@@ -244,6 +245,8 @@ def _messages(record: Mapping[str, Any], report: Report) -> tuple[Turn, ...]:
 def _share_gpt(record: Mapping[str, Any], report: Report) -> tuple[Turn, ...]:
     system = _text(record.get("system"), "system", report, empty=True)
     turns = _turns(record["conversations"], "conversations", report, ("from", "value"), _SHARED)
+    if system and turns and turns[0].role is Role.SYSTEM:
+        report.add("system", "the conversation begins with a system turn, too", "对话本身已以系统回合开头")
     return (Turn(Role.SYSTEM, system), *turns) if system else turns
 
 
@@ -278,7 +281,9 @@ def _prompt(value: Any, report: Report) -> tuple[Turn, ...]:
         text = _text(value, "prompt", report)
         tag = next((tag for tag in (_OIG_TAG, _HH_TAG) if tag.search(text)), None)
         turns = _tagged(text, tag, "prompt", report, open_end=True) if tag else (Turn(Role.USER, text),)
-    if not report.problems and turns[-1].role is not Role.USER:
+    if not report.problems and not turns:
+        report.add("prompt", "it holds no turn of the user’s", "其中没有用户的回合")
+    elif not report.problems and turns[-1].role is not Role.USER:
         report.add("prompt", f"its last turn is {turns[-1].role}’s, not the user’s", "最后一个回合不是用户的")
     return turns
 

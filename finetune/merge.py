@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from chat import adapter, weights
+from chat import adapter, on_disk, weights
 from chat.adapter import Adapter
 from chat.bilingual import told
 from chat.hub import silent
@@ -67,9 +67,9 @@ class Made:
 
 def source(name: str, base: str, runs: Path) -> Source:
     """What `name` means: run:NAME, a run's or model's folder, or an adapter's hub id. Raises `AppError`."""
-    folder = Path(name).expanduser()
-    far = not name.startswith(PREFIX) and not folder.is_dir()
-    run = read(adapter.fetch(name)) if far else Runs(runs).find(name) or read(folder)
+    folder = on_disk.folder(name)
+    far = not name.startswith(PREFIX) and folder is None
+    run = Runs(runs).find(name) or read(folder or adapter.fetch(name))
     if run.kind != "adapter":
         if base:
             raise InputError(
@@ -135,7 +135,7 @@ def _make(
         # Saved before anything is computed: on the CPU bitsandbytes packs the weights anew then, and not without loss.
         net = _open(whole, what.name, replace(narrow, quantisation=placement.quantisation))
         model = scratch / "quantised"
-        _save(net, tokenizer, model)
+        _save(net, tokenizer, model, adapter.shown(what.base))
         del net
         checks["quantised"] = read_back(model, narrow, placement.quantisation)
         packages.append("bitsandbytes")
@@ -172,7 +172,7 @@ def _merge(
     if handle is not None:
         report(f"Merging {what.name}")
         net = handle.merge_and_unload(safe_merge=True)
-    _save(net, tokenizer, out)
+    _save(net, tokenizer, out, base)
     return expected
 
 
@@ -190,8 +190,9 @@ def _open(folder: Path, name: str, placement: Placement) -> Any:
     return weights.open_net(folder, name, weights.open_config(folder, name), placement)
 
 
-def _save(net: Any, tokenizer: Any, folder: Path) -> None:
+def _save(net: Any, tokenizer: Any, folder: Path, base: str) -> None:
     """Weights in shards, configuration, generation settings, tokenizer with its chat template."""
+    net.config._name_or_path = base  # not the folder of this machine that it was read from
     try:
         folder.mkdir(parents=True)
         net.save_pretrained(folder, max_shard_size=_SHARD)

@@ -22,8 +22,8 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from chat.on_disk import there
 from errors import InputError
 
 _WEIGHTED = re.compile(r"(?s)(?P<name>.+):(?P<weight>[^:/\\]*)")
@@ -77,10 +77,7 @@ def _is_there(text: str) -> bool:
 
 
 def _exists(name: str) -> bool:
-    try:
-        return bool(name.strip()) and Path(name.strip()).expanduser().exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
+    return there(name.strip()) is not None
 
 
 def _part(text: str) -> Part:

@@ -22,6 +22,7 @@ class Place:
     memory: int
     """Bytes of one device."""
     devices: int
+    """Of this machine, or of all where their processes were started together."""
     flops: float
     """Operations per second of one device that training may count on."""
     basis: str
@@ -93,11 +94,18 @@ def here(recipe: Recipe) -> Place:
         name=Bilingual(smallest.name, zh=told(smallest.name, "zh")),
         kind=kind,
         memory=smallest.free,
-        devices=len(machine.gpus),
+        devices=max(len(machine.gpus), _processes()),
         flops=_OF_A_PRODUCT * flops,
         basis=f"{_OF_A_PRODUCT:.0%} of the {flops / 1e12:.0f} TFLOPS measured here",
         bfloat16=has_bfloat16(kind),
     )
+
+
+def _processes() -> int:
+    """Those that train together, one a device, on all machines."""
+    from accelerate import PartialState
+
+    return int(PartialState().num_processes)
 
 
 def check(recipe: Recipe, place: Place) -> None:

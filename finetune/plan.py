@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chat import catalogue
+from chat import catalogue, on_disk
 from chat.bilingual import Bilingual, listed
 from chat.hub import Progress, silent
 from chat.memory import Anatomy, anatomy
@@ -71,7 +71,7 @@ class Plan:
     tokens_per_step: int
     """Tokens that all devices together read before the weights change; padding counts."""
     steps: int | None
-    """None where neither the recipe nor the data say how many."""
+    """None where neither the recipe nor its data say how many."""
     seconds_per_step: float
     notes: tuple[Bilingual, ...] = ()
 
@@ -83,6 +83,10 @@ class Plan:
     def seconds(self) -> float | None:
         """Of training alone, without evaluations."""
         return None if self.steps is None else self.steps * self.seconds_per_step
+
+    def with_rows(self, rows: int) -> Plan:
+        """The same for data that are known to make so many rows."""
+        return replace(self, steps=_steps(self.recipe, rows))
 
     def text(self) -> str:
         """All of it, a line for each thing."""
@@ -114,13 +118,17 @@ def plan(
     pairs: bool = False,
     place: Place | None = None,
     folder: Path = RUNS,
+    there: int = 0,
     progress: Progress = silent,
 ) -> Plan:
     """What a run of `recipe` takes at `place` (None: this machine), for training texts of `tokens` tokens together.
 
-    `pairs`: preference training; `folder`: where the run is kept. Raises `InputError` for what cannot fit into memory
-    or on the disk, with what would, and `ModelError` where there is no such model.
+    The texts are taken to fill their rows.
+    `pairs`: preference training; `folder`: where the run is kept, unless the recipe says where; `there`: bytes that it
+    has on that disk already, and overwrites. Raises `InputError` for what cannot fit into memory or on the disk, with
+    what would, and `ModelError` where there is no such model.
     """
+    folder = Path(recipe.output.folder).expanduser() if recipe.output.folder else folder
     place = place or here(recipe)
     check(recipe, place)
     config = _config(recipe, progress)
@@ -134,9 +142,9 @@ def plan(
         result=taken.result,
         free=free_bytes(folder),
     )
-    if disk.total > disk.free and place.near:
+    if disk.total > disk.free + there and place.near:
         raise _no_space(recipe, disk, folder)
-    per_step = recipe.training.batch * recipe.training.accumulate * recipe.card.devices
+    per_step = _rows_per_step(recipe)
     length = recipe.data.length * (2 if pairs else 1)
     return Plan(
         recipe=recipe,
@@ -146,7 +154,7 @@ def plan(
         memory=taken.need,
         disk=disk,
         tokens_per_step=per_step * length,
-        steps=_steps(recipe, tokens, per_step),
+        steps=_steps(recipe, math.ceil(tokens / recipe.data.length)),
         seconds_per_step=per_step
         * length
         * _operations(config, recipe, taken, pairs)
@@ -158,16 +166,18 @@ def plan(
 def _config(recipe: Recipe, progress: Progress) -> Any:
     """The base's configuration: a local folder's, the catalogue's, or the hub's. Raises `ModelError`."""
     base = recipe.model.base
-    known = None if Path(base).expanduser().is_dir() else catalogue.find(base)
+    known = None if on_disk.folder(base) else catalogue.find(base)
     return known.configuration() if known else config_of(base, progress)
 
 
-def _steps(recipe: Recipe, tokens: int, per_step: int) -> int | None:
-    """Rows are taken to be full, packed or not."""
+def _rows_per_step(recipe: Recipe) -> int:
+    return recipe.training.batch * recipe.training.accumulate * recipe.card.devices
+
+
+def _steps(recipe: Recipe, rows: int) -> int | None:
     if recipe.training.steps:
         return recipe.training.steps
-    rows = math.ceil(tokens / recipe.data.length)
-    return math.ceil(recipe.training.epochs * math.ceil(rows / per_step)) if rows else None
+    return math.ceil(recipe.training.epochs * rows / _rows_per_step(recipe)) if rows else None
 
 
 def _operations(config: Any, recipe: Recipe, taken: Sizes, pairs: bool) -> float:

@@ -18,18 +18,19 @@ from typing import Any
 from chat.hub import Progress, silent
 from errors import InputError
 from finetune import data, masking
-from finetune.base_model import is_sharded, network, open_base
+from finetune.base_model import is_sharded, network, open_base, open_encoder
 from finetune.command import command
 from finetune.config import Recipe
 from finetune.examples import Pair
-from finetune.masking import PairTokens
-from finetune.rows import answered, dataset, parted
+from finetune.masking import Encoder, PairTokens
+from finetune.rows import Encoded, answered, dataset, encoded, left_out, parted
 from finetune.run_folder import RUNS
 from finetune.training import Job, Run, admitted, arguments, teach
 
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
-_SMOOTHING = {"exo_pair": 1e-3}
-"""Label smoothing of a loss that is nothing without it (https://arxiv.org/abs/2402.00856)."""
+_SMOOTHING = {"exo_pair": 1e-3, "robust": 0.1}
+"""Label smoothing of losses that are nothing without it: of EXO's (https://arxiv.org/abs/2402.00856), and the share of
+pairs that robust DPO takes to be the wrong way round (https://arxiv.org/abs/2403.00409), without which it is DPO."""
 
 
 def train(
@@ -48,13 +49,10 @@ def train(
     _check_whole()
     folder = admitted(recipe, runs, resume)
     base = open_base(recipe, progress)
-    shown, held, files = parted(data.pairs, recipe, skip_bad)
-
-    def encoded(pairs: Sequence[Pair]) -> list[PairTokens]:
-        rows = [masking.encode_pair(pair, base.tokenizer, base.format, recipe.data.length) for pair in pairs]
-        return [one for one in rows if one.chosen and one.rejected]
-
-    rows, measured = encoded(shown), encoded(held)
+    parts = parted(data.pairs, recipe, skip_bad)
+    one = masking.encoder(base.tokenizer, base.format)
+    learnt, held = (encode(pairs, one, recipe, skip_bad) for pairs in (parts.shown, parts.held))
+    rows, measured = learnt.rows, held.rows
     if not rows:
         raise InputError(
             f"No pair of “{recipe.data.train}” fits data.length, {recipe.data.length} tokens; raise it.",
@@ -65,17 +63,34 @@ def train(
         recipe=recipe,
         folder=folder,
         base=base,
-        files=files,
+        files=parts.files,
         counts={
-            "pairs": len(shown),
-            "held": len(held),
+            "pairs": len(rows),
+            "held": len(measured),
             "tokens": sum(2 * len(one.prompt) + len(one.chosen) + len(one.rejected) for one in rows),
+            **left_out(parts.skipped, learnt, held),
         },
         rows=len(rows),
         held=len(measured),
         bar=bar,
     )
     return teach(job, lambda resumed: _trainer(job, rows, measured, progress, resumed), resume)
+
+
+def count(recipe: Recipe, skip_bad: bool, progress: Progress) -> int:
+    """The pairs that the recipe's data give; of the model only the tokenizer is fetched. Raises `AppError`."""
+    one = open_encoder(recipe.model.base, recipe.model.format, progress)
+    return len(encode(parted(data.pairs, recipe, skip_bad).shown, one, recipe, skip_bad).rows)
+
+
+def encode(pairs: Sequence[Pair], one: Encoder, recipe: Recipe, skip_bad: bool) -> Encoded[PairTokens]:
+    """The pairs that fit the length. Raises `InputError` as `rows.encoded`."""
+
+    def write(pair: Pair) -> list[PairTokens]:
+        tokens = one.pair(pair, recipe.data.length)
+        return [tokens] if tokens.chosen and tokens.rejected else []
+
+    return encoded(pairs, write, skip_bad)
 
 
 def _check_whole() -> None:
@@ -135,7 +150,7 @@ def _trainer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return command("finetune.preference", __doc__, train, arguments, pairs=True)
+    return command("finetune.preference", __doc__, train, count, arguments, pairs=True)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,21 @@ one sentence.
 
 from __future__ import annotations
 
+import json
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from errors import InputError
+from finetune.run_card import named
 
 logger = logging.getLogger(__name__)
 
+_NAMING = {"config.json": "_name_or_path", "adapter_config.json": "base_model_name_or_path"}
+"""Files that say which model this was made from, and under which key: of a folder only its name goes out."""
 _LEFT_HERE = ["checkpoints/**", "tensorboard/**", "run.json", ".*", "**/.*", "*.new", "*.unfinished"]
 """What belongs to the training, not to the model. run.json names places on this machine; the card says the rest."""
+_SAYS = "Upload the model"
 
 
 def push(folder: Path, repository: str, *, private: bool = False, update: bool = False) -> str:
@@ -36,9 +42,12 @@ def push(folder: Path, repository: str, *, private: bool = False, update: bool =
     api = HfApi()
     try:
         page = api.create_repo(repository, private=private, exist_ok=update)
+        renamed = _renamed(folder)
         api.upload_folder(
-            repo_id=page.repo_id, folder_path=folder, commit_message="Upload the model", ignore_patterns=_LEFT_HERE
+            repo_id=page.repo_id, folder_path=folder, commit_message=_SAYS, ignore_patterns=[*_LEFT_HERE, *renamed]
         )
+        for name, content in renamed.items():
+            api.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id=page.repo_id, commit_message=_SAYS)
     except HFValidationError as error:
         raise InputError(
             f"“{repository}” is no name on the hub; give one like owner/name.",
@@ -64,6 +73,18 @@ def push(folder: Path, repository: str, *, private: bool = False, update: bool =
             "已上传的部分会保留。",
         ) from error
     return str(page)
+
+
+def _renamed(folder: Path) -> dict[str, bytes]:
+    """The files that name a folder of this machine, with its last part in its place."""
+    found = {}
+    for name, key in _NAMING.items():
+        with suppress(OSError, ValueError):
+            said = json.loads((folder / name).read_text(encoding="utf-8"))
+            base = str(said.get(key) or "")
+            if named(base) != base:
+                found[name] = json.dumps(said | {key: named(base)}, indent=2, ensure_ascii=False).encode()
+    return found
 
 
 def _refused(repository: str, error: Exception, status: int) -> InputError:

@@ -66,10 +66,6 @@ def files_in(path: Path) -> tuple[File, ...]:
     """
     if path.is_file():
         return (File(path, str(path)),)
-    if not path.is_dir():
-        raise InputError(
-            f"There is no file or folder {path}; check the name.", zh=f"没有文件或文件夹 {path}；请检查名称。"
-        )
     found = [
         file
         for file in sorted(path.rglob("*"))
@@ -141,7 +137,7 @@ def _is_record_line(raw: bytes) -> bool:
     """Whether a line that begins like an array is whole and holds no objects: then it is a faulty record."""
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return not any(isinstance(item, dict) for item in value)
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat.on_disk import there
 from chat.runs import RECORD
 from errors import InputError
 from finetune.config import Model, Recipe
@@ -41,7 +42,7 @@ _NO_SPACE = ("no space left", "file too large", "quota exceeded", "failed writin
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where a run is kept. Nothing is written before `begin`."""
+    """Where a run is kept."""
 
     path: Path
 
@@ -58,6 +59,11 @@ class RunFolder:
         """Where a checkpoint is written until it is whole."""
         return self.checkpoints / _UNFINISHED
 
+    @property
+    def bytes(self) -> int:
+        """What the run takes on disk by now."""
+        return sum(path.stat().st_size for path in _files(self.path))
+
     def said(self) -> dict[str, Any]:
         """What `run.json` says; empty where there is none."""
         try:
@@ -68,6 +74,9 @@ class RunFolder:
 
     def admit(self, recipe: Recipe, processes: int, resume: bool) -> None:
         """Raise `InputError` unless a run of this recipe may begin here, or go on where `resume`."""
+        near = next(path for path in (self.path, *self.path.absolute().parents) if there(str(path)))
+        if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
+            raise self._closed(near)
         said = self.said()
         if resume and not said:
             raise InputError(
@@ -82,6 +91,14 @@ class RunFolder:
                 f"The folder “{self.name}” holds {what}; give --resume to go on with a run, or another output.name.",
                 zh=f"文件夹“{self.name}”中有{zh}；请用 --resume 继续训练，或换一个 output.name。",
             )
+
+    def _closed(self, near: Path) -> InputError:
+        why, zh = ("may not be written to", "无权写入") if near.is_dir() else ("is a file", "是文件")
+        return InputError(
+            f"The run “{self.name}” cannot be kept, since {near} {why}; name another folder with "
+            "--set output.folder=….",
+            zh=f"无法保存训练“{self.name}”：{near} {zh}；请用 --set output.folder=… 另选文件夹。",
+        )
 
     def _same(self, said: Mapping[str, Any], recipe: Recipe, processes: int) -> None:
         # A key that recipes got since then had its default.

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import Sampler
 from transformers import PreTrainedModel, Trainer
+from transformers.trainer_callback import ExportableState
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -123,6 +124,13 @@ class Steady(ABC):
             self.model.load_state_dict(net.state_dict())
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+
+    def _load_callback_state(self) -> None:
+        super()._load_callback_state()  # type: ignore[misc]
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, ExportableState):
+                # A checkpoint from before there was this callback says nothing of it, which the next one stumbles over.
+                self.state.stateful_callbacks.setdefault(type(callback).__name__, callback.state())
 
     def take(self, step: int) -> None:
         """The weights of a checkpoint, after training."""

@@ -47,7 +47,10 @@ class Run:
     trained: int
     """Of the parameters."""
     minutes: float
+    """Of training, scoring and saving; before a kill too."""
     tokens_per_s: float
+    counts: Mapping[str, int]
+    """Texts, rows and tokens, and what was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ def teach(job: Job, make: Callable[[bool], Any], resume: bool) -> Run:
 def _taught(job: Job, trainer: Any, begun: int) -> Run:
     from transformers import PrinterCallback
 
-    from finetune.watching import Bar, Curves, Finite, Passes, Patience, trackers
+    from finetune.watching import Bar, Clock, Curves, Finite, Passes, Patience, trackers
 
     recipe, folder = job.recipe, job.folder
     parameters, trained = _counted(trainer.model)
@@ -185,7 +188,7 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
     if main and not begun:
         _check_space(job, trainer.model, trained)
     bar = Bar()
-    watching = [Passes(job.rows / job.step_rows, bool(job.held)), Finite(), Curves(folder.path / CURVES)]
+    watching = [Passes(job.rows / job.step_rows, bool(job.held)), Finite(), Curves(folder.path / CURVES), Clock()]
     watching += [bar] if job.bar else []
     watching += [Patience(recipe.training.patience)] if recipe.training.patience else []
     watching += trackers(recipe.output.report, folder.path, begun) if main else []
@@ -202,6 +205,8 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
     finally:
         bar.close()
     seconds = time.perf_counter() - began
+    # A run that goes on has the clock of its checkpoint, not the one above.
+    clock = next(one for one in trainer.callback_handler.callbacks if isinstance(one, Clock))
     state = trainer.state
     last = state.global_step
     if recipe.training.patience and state.best_global_step not in (None, last):
@@ -213,8 +218,9 @@ def _taught(job: Job, trainer: Any, begun: int) -> Run:
         steps=last,
         parameters=parameters,
         trained=trained,
-        minutes=seconds / 60,
+        minutes=clock.seconds / 60,
         tokens_per_s=trainer._total_train_tokens / max(seconds - trainer.aside_s, 1e-9),
+        counts=job.counts,
     )
     _save(job, trainer, run)
     return run

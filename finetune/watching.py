@@ -99,6 +99,20 @@ class Patience(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {"patience": self.patience}, "attributes": {"waited": self.waited}}
 
 
+class Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """How long a run has taken. Its checkpoints keep that, so that a run that goes on counts what went before."""
+
+    def __init__(self) -> None:
+        self.before, self._began = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self._began
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"before": self.seconds}}
+
+
 def trackers(names: tuple[str, ...], folder: Path, step: int) -> list[Any]:
     """TensorBoard and W&B as callbacks; a run that goes on at `step` writes over what came after it.
 

@@ -225,6 +225,9 @@ def test_faults_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[s
     desk.rate(_UP, _TURN)
     assert main(["--out", str(tmp_path), "--data-folder", str(tmp_path)]) == 2
     assert "name another file with --out" in capsys.readouterr().err
+    assert not tmp_path.with_name(f"{tmp_path.name}.new").exists()
+    assert main(["--out", ".", "--data-folder", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == ". is a folder; name another file with --out.\n"
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "out"), "--since", "yesterday"])
     assert "“yesterday” is no date" in capsys.readouterr().err

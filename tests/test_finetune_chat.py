@@ -20,11 +20,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from chat import adapter, weights
+from chat.base import Role
 from chat.hub import silent
 from chat.placement import Placement
 from errors import AppError, InputError
-from finetune import chat, data, masking, watching
+from finetune import chat, command, data, masking, rows, watching
 from finetune.config import Recipe
+from finetune.examples import Example, Turn
 from finetune.run_card import card
 from finetune.run_folder import RunFolder, as_json
 from finetune.training import Run
@@ -71,6 +73,34 @@ def test_a_run_leaves_an_adapter_and_what_tells_of_it(run: Run, folder: Path) ->
     assert said["data"][0]["count"] == 36 and re.fullmatch("[0-9a-f]{64}", said["data"][0]["sha256"])
     assert run.scores["loss_after"] < run.scores["loss_before"] - 0.3
     assert run.scores["perplexity_after"] == pytest.approx(np.exp(run.scores["loss_after"]))
+
+
+def test_what_was_left_out_is_counted_in_run_and_card(folder: Path) -> None:
+    chats = folder / "faulty.jsonl"
+    long = {"prompt": "word " * 400, "completion": "It is long."}
+    good = (folder / "chats.jsonl").read_text(encoding="utf-8").splitlines()[:6]
+    chats.write_text("\n".join([*good, json.dumps(long), "{", good[0]]), encoding="utf-8")
+    told = _with(recipe(folder, "lora", "left"), data={"train": f"{chats}, {folder}/long.jsonl"}, training={"steps": 1})
+    (folder / "long.jsonl").write_text(json.dumps(long), encoding="utf-8")
+    found = chat.train(told, folder / "runs", skip_bad=True)
+    # One that is none, one of another format than the file's, one that is there twice.
+    assert found.counts["faulty_and_left_out"] == 3 and found.counts["too_long_and_left_out"] == 1
+    assert found.counts["conversations"] + found.counts["held"] == 6
+    assert "3 faulty and left out, 1 too long and left out." in (found.folder / "README.md").read_text("utf-8")
+    assert "\n3 faulty and left out\n1 too long and left out\n" in command._told(found)
+
+
+def test_a_text_that_the_model_cannot_be_given_is_named_by_file_and_line() -> None:
+    texts = [Example((Turn(Role.USER, "A"), Turn(Role.ASSISTANT, "B")), f"a.jsonl:{line}") for line in (1, 2, 2)]
+
+    def write(example: Example) -> list[str]:
+        if example.source == "a.jsonl:2":
+            raise InputError("It holds a control token; remove it.", zh="含有控制词元；请删去。")
+        return ["row"]
+
+    with pytest.raises(InputError, match=r"1 fault in 1 record.*\na\.jsonl:2: It holds a control token; remove it$"):
+        rows.encoded(texts, write, skip_bad=False)
+    assert rows.encoded(texts, write, skip_bad=True) == rows.Encoded(("row",), texts=1, faulty=2)
 
 
 def test_the_adapter_fits_its_base(run: Run, folder: Path) -> None:
@@ -207,6 +237,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(folder: Path, mo
         pytest.raises(InputError, match=r"“stopped” was stopped; .* step 3\. .*--resume"),
     ):
         patch.setattr(watching.Passes, "on_step_end", on_step_end)
+        patch.setattr(watching.Clock, "seconds", 3600.0)
         chat.train(told, folder / "runs")
     assert not _is_finished(folder / "runs" / "stopped")
     _refused(told, folder, "holds another run")
@@ -216,7 +247,8 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(folder: Path, mo
     chats.write_text(before + before.replace("number", "letter"), encoding="utf-8")
     _refused(told, folder, r"chats\.jsonl changed since", resume=True)
     chats.write_text(before, encoding="utf-8")
-    assert chat.train(told, folder / "runs", resume=True).steps == 6
+    resumed = chat.train(told, folder / "runs", resume=True)
+    assert resumed.steps == 6 and 60 < resumed.minutes < 70, "the hour until the checkpoint counts"
     assert _is_finished(folder / "runs" / "stopped")
 
 
@@ -245,6 +277,7 @@ def test_what_cannot_be_is_told_in_a_sentence(folder: Path, run: Run, monkeypatc
     bare = _with(told, model={"base": str(plain), "format": "chat-template"})
     _refused(bare, folder, "“.*bare” has no chat template")
     _refused(_with(told, model={"base": str(plain), "adapter": str(run.folder)}), folder, "was made for “.*tiny”, not")
+    _refused(_with(told, output={"folder": str(folder / "pairs.jsonl" / "run")}), folder, r"pairs\.jsonl is a file")
     (folder / "runs" / "never").mkdir()
     (folder / "runs" / "never" / "notes.txt").write_text("mine", encoding="utf-8")
     _refused(told, folder, "“never” holds other files")
@@ -274,6 +307,40 @@ def test_a_run_goes_on_after_recipes_got_a_key_more(tmp_path: Path) -> None:
     folder.admit(told, 1, resume=True)
     with pytest.raises(InputError, match=r"model\.sources was True and is False"):
         folder.admit(_with(told, model={"sources": False}), 1, resume=True)
+
+
+def test_a_plan_tells_the_steps_that_the_data_give(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "planned.toml"
+    file.write_text(f"[model]\nbase = {json.dumps(str(folder / 'tiny'))}\ndtype = 'float32'\n", encoding="utf-8")
+    keys = ("data.length=192", "training.epochs=1.5", "training.batch=2", "training.accumulate=2", "output.report=[]")
+    given = ["--config", str(file), *(word for key in keys for word in ("--set", key))]
+    given += ["--set", f"output.folder={folder / 'planned'}", "--set", f"data.train={folder / 'chats.jsonl'}"]
+    assert chat.main([*given, "--plan"]) == 0
+    planned = re.search(r"^steps +(\d+), of 768 tokens each", capsys.readouterr().out, re.MULTILINE)
+    assert planned and not (folder / "planned").exists()
+    assert chat.main([*given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["steps"] == int(planned[1]) > 1
+    assert chat.main(["--config", str(file), "--plan"]) == 0
+    assert "as many as the data give" in capsys.readouterr().out
+    monkeypatch.chdir(folder)  # what is fetched is kept in var/training
+    assert chat.main([*given, "--set", "data.train=https://127.0.0.1:1/none.jsonl", "--plan"]) == 0
+    said = capsys.readouterr()
+    assert "as many as the data give" in said.out and "finetune.chat: the steps are unknown: " in said.err
+
+
+def test_ctrl_c_before_training_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While data or a model are fetched, say, which may take hours."""
+    file = folder / "early.toml"
+    file.write_text(f"[model]\nbase = {json.dumps(str(folder / 'tiny'))}\ndtype = 'float32'\n", encoding="utf-8")
+
+    def stopped(*_: Any, **__: Any) -> Run:
+        raise KeyboardInterrupt
+
+    given = ["--config", str(file), "--set", "data.length=64", "--set", f"output.folder={folder / 'early'}"]
+    assert command.command("finetune.chat", "Teaches.", stopped, chat.count, given, pairs=False) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "finetune.chat: stopped before anything was trained."
 
 
 def test_help_and_a_wrong_key_take_no_time(tmp_path: Path) -> None:

@@ -137,6 +137,16 @@ def test_a_message_of_weight_0_is_not_taught(tmp_path: Path) -> None:
     record["messages"][1]["weight"] = 0
     (item,) = examples(str(lines(tmp_path / "a.jsonl", record))).items
     assert [turn.taught for turn in item.turns] == [True, False, True, True]
+    parquet(tmp_path / "a.parquet", [record])  # which has a weight in every message then, null where none was given
+    (item,) = examples(str(tmp_path / "a.parquet")).items
+    assert [turn.taught for turn in item.turns] == [True, False, True, True]
+
+
+def test_two_system_turns_of_one_conversation_are_named(tmp_path: Path) -> None:
+    turns = [{"from": "system", "value": "S"}, *RECORDS["ShareGPT"]["conversations"]]
+    file = lines(tmp_path / "a.jsonl", {"system": "Other", "conversations": turns})
+    with pytest.raises(InputError, match=r"a\.jsonl:1: system: .* begins with a system turn, too"):
+        examples(str(file))
 
 
 def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -292,6 +302,7 @@ PLANTED_PAIRS: list[tuple[Any, str, str]] = [
     ({"prompt": "Other", "chosen": MESSAGES, "rejected": "C"}, "chosen", "other turns than the prompt"),
     ({"prompt": "A", "chosen": MESSAGES[::-1], "rejected": "C"}, "chosen[0].role", "a turn of user should be"),
     ({"prompt": "A", "chosen": 1.5, "rejected": "C"}, "chosen", "a number"),
+    ({"prompt": "Assistant:", "chosen": "B", "rejected": "C"}, "prompt", "no turn of the user’s"),
 ]
 
 
@@ -316,6 +327,7 @@ def test_every_planted_fault_of_pairs_is_named(tmp_path: Path) -> None:
         (lambda path: path.write_text(json.dumps(ROWS) + "{}", encoding="utf-8"), 1, "follows the end"),
         (lambda path: path.write_text(json.dumps({"data": ROWS}, indent=1), encoding="utf-8"), 1, "over many lines"),
         (lambda path: path.write_bytes(b"PAR1" + b"\0" * 100), 1, "Parquet"),
+        (lambda path: path.write_bytes(b"[" * 100_000), 1, "not JSON"),
     ],
 )
 def test_a_damaged_file_says_where(
@@ -345,7 +357,7 @@ def test_the_same_record_in_two_files_is_named_in_the_second(tmp_path: Path) -> 
     assert [str(fault) for fault in loaded.faults] == [f"{b}:1: it is the same as {a}:1"]
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "empty"])
+@pytest.mark.parametrize("name", ["missing.jsonl", "empty", "x" * 5000])
 def test_what_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as refused:

@@ -5,14 +5,17 @@ python -m pytest tests/test_finetune_data_report.py
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chat.base import Role
+from finetune import writing
 from finetune.contamination import OWN, Reference, check, references, units
 from finetune.data import examples, main, pairs
 from finetune.examples import Example, Pair, Turn
@@ -226,5 +229,28 @@ def test_files_that_cannot_be_used_are_told_in_one_sentence(tmp_path: Path, caps
     (tmp_path / "set.toml").write_text("[site", encoding="utf-8")
     assert main(["--data", str(tmp_path / "a.jsonl"), "--against", str(tmp_path / "set.toml")]) == 1
     assert "set.toml is not valid TOML" in capsys.readouterr().err
-    assert main(["--data", str(tmp_path / "a.jsonl"), "--clean", str(tmp_path / "none" / "out.jsonl")]) == 1
-    assert "out.jsonl cannot be written (No such file or directory)" in capsys.readouterr().err
+    assert main(["--data", str(tmp_path / "a.jsonl"), "--clean", str(tmp_path / "a.jsonl" / "out.jsonl")]) == 1
+    assert "out.jsonl cannot be written (" in capsys.readouterr().err
+    (tmp_path / "empty.jsonl").write_text('{"question": "Who', encoding="utf-8")
+    assert main(["--data", str(tmp_path / "a.jsonl"), "--against", str(tmp_path / "empty.jsonl")]) == 1
+    assert "There is no evaluation set at " in capsys.readouterr().err
+
+
+def test_clean_data_takes_the_place_of_a_file_whole_or_not_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.jsonl"
+    before = json.dumps({"prompt": "Who?", "completion": "She."})
+    file.write_text(before, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "json", SimpleNamespace(dumps=_full))
+        assert main(["--data", str(file), "--clean", str(file)]) == 1
+    assert "a.jsonl cannot be written (No space left" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == before and list(tmp_path.iterdir()) == [file]
+    assert main(["--data", str(file), "--clean", str(file)]) == 0
+    assert json.loads(file.read_text(encoding="utf-8"))["messages"][1]["content"] == "She."
+    assert file.stat().st_mode & 0o077 == 0, "an export is its owner's, and so is what is made of it"
+
+
+def _full(*_: object, **__: object) -> str:
+    raise OSError(errno.ENOSPC, "No space left on device")

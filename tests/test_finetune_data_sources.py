@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,11 @@ def test_a_weight_that_is_none_is_named(tmp_path: Path, weight: str) -> None:
         parse(f"{file}:{weight}")
 
 
+def test_the_home_of_nobody_is_no_place() -> None:
+    with pytest.raises(InputError, match="There is no file or folder ~nobody-of-this-name/a"):
+        examples("~nobody-of-this-name/a.jsonl:0.5")
+
+
 @pytest.mark.parametrize("mixture", ["", " , "])
 def test_no_source_at_all_is_said(mixture: str) -> None:
     with pytest.raises(InputError, match="No training data is named"):
@@ -98,7 +104,27 @@ def test_a_url_that_cannot_be_had_is_one_sentence_and_leaves_nothing(tmp_path: P
             with pytest.raises(AppError) as refused:
                 examples(server.url(path), downloads=tmp_path)
             assert str(refused.value).count("\n") == 0 and server.host.partition(":")[0] in str(refused.value)
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_note_that_was_not_written_to_its_end_is_made_anew(tmp_path: Path) -> None:
+    with WebServer() as server:
+        server.pages["/a"] = Page(LINE, {"ETag": '"1"'})
+        examples(server.url("/a"), downloads=tmp_path)
+        (note,) = tmp_path.glob("*.json")
+        whole = note.read_text(encoding="utf-8")
+        note.write_text(whole[:9], encoding="utf-8")
+        assert examples(server.url("/a"), downloads=tmp_path).items[0].turns[0].text == "Who?"
+        assert note.read_text(encoding="utf-8") == whole
+
+
+def test_processes_that_read_the_same_url_at_once_fetch_it_once(tmp_path: Path) -> None:
+    """As those of one run do."""
+    with WebServer() as server, ThreadPoolExecutor(4) as readers:
+        server.pages["/a"] = Page(LINE, {"ETag": '"1"'})
+        found = list(readers.map(lambda _: examples(server.url("/a"), downloads=tmp_path).items, range(4)))
+        assert [items[0].turns[0].text for items in found] == ["Who?"] * 4
+        assert sorted(seen.headers.get("If-None-Match", "") for seen in server.asked("/a")) == ["", *['"1"'] * 3]
 
 
 def test_a_url_does_not_lead_into_another_network(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_plan_tells_everything(base: str, place: Place, tmp_path: Path) -> Non
         ({"steps": 7}, 0, 7),
         ({"epochs": 1.0}, 0, None),
         ({"epochs": 1.0, "accumulate": 1}, 64 * 9 + 1, 10),
-        ({"epochs": 1.5, "accumulate": 4}, 64 * 10, 5),
+        ({"epochs": 1.5, "accumulate": 4}, 64 * 10, 4),
     ],
 )
 def test_steps_follow_from_rows(
@@ -285,6 +285,23 @@ def test_no_space_on_the_disk_is_refused_before_anything_is_loaded(
     with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}.*0\.00 GB are free.*output\.folder"):
         plan(recipe, place=place, folder=tmp_path)
     assert plan(recipe, place=replace(place, near=False), folder=tmp_path).disk.free == 1000
+    needed = plan(recipe, place=replace(place, near=False), folder=tmp_path).disk.total
+    assert plan(recipe, place=place, folder=tmp_path, there=needed - 1000), "a run that goes on has its room already"
+
+
+def test_the_disk_is_that_of_the_folder_that_the_recipe_names(
+    base: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, other = tmp_path / "full", tmp_path / "other"
+    full.mkdir()
+    other.mkdir()
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000 if Path(path) == full else 10**12})()
+    )
+    recipe = _recipe(model={"base": base})
+    with pytest.raises(InputError, match=r"output\.folder"):
+        plan(recipe, place=place, folder=full)
+    assert plan(changed(recipe, {"output": {"folder": str(other)}}), place=place, folder=full).disk.free == 10**12
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from safetensors.numpy import load_file
@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from chat.base import Role
 from errors import AppError
 from finetune import chat, data, masking, preference, rows
-from finetune.config import Data, Method, Output, Recipe, Training
+from finetune.config import Data, Loss, Method, Output, Recipe, Training
 from finetune.config import Preference as Preferring
 from finetune.examples import Pair
 from finetune.training import Run
@@ -114,7 +114,7 @@ def _likelihood(told: Recipe, taught: Path) -> float:
 
     net: Any = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(told.model.base), str(taught)).eval()
     tokenizer = AutoTokenizer.from_pretrained(told.model.base)
-    _, held, _ = rows.parted(data.pairs, told, skip_bad=False)
+    held = rows.parted(data.pairs, told, skip_bad=False).held
     sums = []
     for pair in held:
         one = masking.encode_pair(pair, tokenizer, "chat-template", told.data.length)
@@ -126,17 +126,22 @@ def _likelihood(told: Recipe, taught: Path) -> float:
     return sum(sums) / len(sums)
 
 
+def test_losses_that_are_nothing_without_smoothing_have_some() -> None:
+    """Without it TRL refuses `exo_pair`, and its `robust` is `sigmoid`."""
+    assert preference._SMOOTHING.keys() == {"exo_pair", "robust"} <= set(get_args(Loss))
+    assert all(0 < share < 0.5 for share in preference._SMOOTHING.values())
+
+
 def test_a_question_is_on_one_side_only(folder: Path) -> None:
     told = recipe(folder, "preference", "sides")
-    shown, held, files = rows.parted(
-        data.pairs, dataclasses.replace(told, data=Data(told.data.train, held_share=0.3)), False
-    )
+    parts = rows.parted(data.pairs, dataclasses.replace(told, data=Data(told.data.train, held_share=0.3)), False)
+    shown, held = parts.shown, parts.held
 
     def asked(pairs: Any) -> set[str]:
         return {turn.text for pair in pairs for turn in pair.turns if turn.role is Role.USER}
 
     assert len(held) == 11 and len(shown) == 25 and not asked(shown) & asked(held)
-    assert [(part, file.count) for part, file in files] == [("train", 36)]
+    assert [(part, file.count) for part, file in parts.files] == [("train", 36)]
     assert all(isinstance(pair, Pair) for pair in data.pairs(told.data.train).items)
 
 

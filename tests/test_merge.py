@@ -55,7 +55,7 @@ def greeted(folder: Path) -> str:
 
 
 def test_what_is_merged_gives_the_same_logits_and_serves(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    base: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "merged"
     result = call(capsys, "run:captain", "--runs", str(runs), "--out", str(out), "--dtype", "float32")
@@ -64,6 +64,7 @@ def test_what_is_merged_gives_the_same_logits_and_serves(
     assert greeted(out) == COUNTED
     there = {path.name for path in out.iterdir()}
     assert {"model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "run.json"} <= there
+    assert str(base.parent) not in (out / "config.json").read_text(encoding="utf-8")
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert record["scores"]["exact"] == 1.0
     assert record["merged"]["check"]["merged"] == result["merged"]

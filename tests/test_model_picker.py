@@ -11,8 +11,10 @@ import pytest
 
 from chat import catalogue
 from chat.base import ChatRequest, Chunk
+from chat.making import Chosen, ModelMaker
+from chat.placement import Placement
 from chat.remote import RemoteModel, is_address
-from chat.runs import Run
+from chat.runs import Run, Runs
 from chat.slot import Loadable, ModelSlot
 from errors import ModelError
 from tests.chat_server import ChatServer
@@ -125,6 +127,17 @@ def test_what_a_server_needs_is_asked_for_only_where_an_address_is_typed(name: s
     picker = _Picker(private=True)
     update = picker.handlers.named(name, gr.Request(headers={}))
     assert update[picker.panel.server].visible is shown
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-this-name/model", "a\0b"])
+def test_a_name_that_nothing_can_have_is_looked_up_like_any_other(name: str) -> None:
+    """It is no folder, so what it would need is asked for, and that tells that there is no such model."""
+    assert "needs 3 GB" in _Picker(private=True).press_load(None, name, "")[0]
+    slot = ModelSlot(_Model("reader"))
+    make = ModelMaker(slot, Runs(Path("none")), Placement(), users=1, chosen=Chosen(""))
+    assert make(name).name == name
+    with pytest.raises(ModelError, match="neither a local folder nor a hub id"):
+        make.forecast(name)
 
 
 def test_nothing_is_loaded_where_nothing_is_chosen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from huggingface_hub import constants
 from chat.local import LocalModel
 from chat.placement import Placement
 from errors import InputError
-from finetune.push import push
+from finetune.push import _NAMING, push
 from tests.facts import check_told
 from tests.hub_server import NOWHERE, WRONG_TOKEN, point_hub_at
 from tests.hub_uploads import SENT, TOKEN, serve_uploads
@@ -48,6 +49,20 @@ def test_what_is_pushed_can_be_loaded_back(run: Path, tmp_path: Path, monkeypatc
         loaded = LocalModel("owner/bot", Placement(device="cpu", dtype="float32"))
         loaded.load()
         assert answer(loaded, DIALOGUES[1][0]) == DIALOGUES[1][1]
+
+
+def test_folders_of_this_machine_go_out_by_their_names_alone(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, key in (("config.json", "_name_or_path"), ("adapter_config.json", "base_model_name_or_path")):
+        said = json.loads((run / name).read_text()) if (run / name).exists() else {"peft_type": "LORA"}
+        (run / name).write_text(json.dumps(said | {key: "/home/ada/models/secret/tiny"}))
+    with serve_uploads(tmp_path, monkeypatch) as hub:
+        push(run, "owner/bot")
+        sent = [json.loads((hub.folder / "owner" / "bot" / name).read_text()) for name in _NAMING]
+    assert [said[key] for said, key in zip(sent, _NAMING.values(), strict=True)] == ["tiny", "tiny"]
+    assert sent[0]["model_type"] and sent[1]["peft_type"] == "LORA"
+    assert "/home/ada" in (run / "config.json").read_text(), "here it stays as it is"
 
 
 def test_a_push_that_broke_off_goes_on_and_sends_no_weights_twice(

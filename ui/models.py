@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from html import escape
-from pathlib import Path
 
 import gradio as gr
 
-from chat import catalogue
+from chat import catalogue, on_disk
 from chat.base import ChatModel
 from chat.bilingual import told
 from chat.remote import RemoteModel, is_address
@@ -103,7 +102,7 @@ class ModelHandlers:
         if refusal:
             yield {panel.status: _status("failed", say(language, refusal))}
             return
-        if name != agreed and not Path(name).exists() and not is_address(name):
+        if name != agreed and on_disk.there(name) is None and not is_address(name):
             yield {panel.status: _status("busy", say(language, "model_checking", name=shown))}
             try:
                 fits = self._forecast(name)
