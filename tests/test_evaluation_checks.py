@@ -80,6 +80,7 @@ CASES: list[tuple[Item, str, float]] = [
     (item("language", **{"is": "zh"}), "我用Python写程序。", 1),
     (item("language", **{"is": "zh"}), "I write it in 中文", 0),
     (item("python", tests=["assert f(2) == 4"]), "Here you are:\n```python\ndef f(n):\n    return 2 * n\n```", 1),
+    (item("python", tests=["assert f(2) == 4"]), "Sure:\n```python\ndef f(n):\n    return 2 * n", 1),
     (item("python", tests=["assert f(2) == 4", "assert f(0) == 1"]), "def f(n): return 2 * n", 0),
 ]
 
