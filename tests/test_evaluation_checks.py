@@ -179,7 +179,6 @@ REACHING = (
     "import __main__\n__main__._LIBRARY = '/'\nopen({path!r}).read()",
     "import __main__\n__main__._refuse.__kwdefaults__['library'] = '/'\nopen({path!r}).read()",
     "import os; os.open(os.__file__, os.O_WRONLY)",
-    "import os; os.open(os.__file__ + '.new', os.O_RDONLY | os.O_CREAT)",
     "open('new', 'w').write('x')",
     "import os; os.remove({path!r})",
     "import os; os.rename({path!r}, 'x')",
