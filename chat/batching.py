@@ -58,6 +58,7 @@ class BatchedDecoder:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
+        self._linger_s = _LINGER_S
 
     def write(self, job: Job) -> Generator[int | Waiting]:
         """See `Decoder`."""
@@ -107,6 +108,14 @@ class BatchedDecoder:
             if self._thread is None or not (self._waiting or self._table.used):
                 self._table.forget()
 
+    def end(self) -> None:
+        """Wait for what is being written and end the thread, which else keeps the network for a while."""
+        with self._work:
+            thread, self._linger_s = self._thread, 0.0
+            self._work.notify()
+        if thread is not None:
+            thread.join()
+
     @property
     def busy(self) -> int:
         """Requests that are waited for, read or written."""
@@ -122,7 +131,7 @@ class BatchedDecoder:
                 if not (self._waiting or self._table.used):
                     self._at_once = self._most_rows
                     idle_since = idle_since or time.monotonic()
-                    if time.monotonic() - idle_since >= _LINGER_S:
+                    if time.monotonic() - idle_since >= self._linger_s:
                         self._thread = None
                         return
                     self._work.wait(_POLL_S)

@@ -104,6 +104,13 @@ class LocalModel:
         if isinstance(self._decoder, BatchedDecoder):
             self._decoder.forget()
 
+    def close(self) -> None:
+        """Nobody asks it any more: once nothing else holds it, its memory is free at once."""
+        from chat.batching import BatchedDecoder
+
+        if isinstance(self._decoder, BatchedDecoder):
+            self._decoder.end()
+
     @property
     def known(self) -> catalogue.CatalogueModel | None:
         """What the catalogue says of it; None where it says nothing."""

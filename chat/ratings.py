@@ -5,7 +5,7 @@
     ratings.counts()                                        # how many up and down, by model and reason
     read(folder)                                            # what may be trained on: python -m finetune.export
 
-Every rating counts: day, model, up or down, reasons. Its text (the messages as the model read them, sources included,
+Every rating counts: time, model, up or down, reasons. Its text (the messages as the model read them, sources included,
 the answer, the ideal answer) is kept only where the person agrees, or the operator always keeps it and says so; and
 never where moderation has refused or warned about the turn, or one that the model read before it. Without its text a
 rating belongs to a turn and a visitor only as long as the conversation is there: then both are taken out of it, and a

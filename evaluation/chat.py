@@ -18,9 +18,10 @@ each measure) and `compared` (`difference`, `low`, `high`, `p`, `n`, `test`; by 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from typing import Any
 from chat.placement import DTYPES, QUANTISATIONS, Placement
 from encoder import SentenceEncoder
 from errors import AppError, InputError
-from evaluation.engines import READER, Named, answers, names, opened
+from evaluation.engines import READER, Contestant, Named, answers, contestant, names
 from evaluation.items import Item
 from evaluation.measures import MEASURES, Judge, Judged, paired, sums
 from evaluation.significance import LEVEL, RESAMPLES, difference, estimate, holm, p_value
@@ -59,19 +60,19 @@ class Outcome:
         return tuple(dict.fromkeys(one.item.task for one in self.judged))
 
 
-def run(
-    named: Named, name: str, items: Sequence[Item], placement: Placement, judge: SentenceJudge, server: tuple[str, str]
-) -> Outcome:
-    """Put a suite to one model. Raises `ModelError` and `InputError`."""
-    contestant = opened(named, name, placement, judge, server)
-    said = answers(contestant, items, _tell)
+def run(asked: Contestant, named: Named, items: Sequence[Item], judge: SentenceJudge) -> Outcome:
+    """Load a model and put a suite to it. Raises `ModelError` and `InputError`."""
+    asked.load()
+    said = answers(asked, items, _tell)
     losses: Sequence[Any] = [None] * len(items)
-    if contestant.local is not None:
+    if asked.local is not None:
         from evaluation.likelihood import losses as losses_of
 
-        losses = losses_of(contestant.local, items)
+        asked.local.rest()  # what its answers have read takes most of the memory that was free
+        losses = losses_of(asked.local, items)
+        asked.local.close()
     measure = Judge(Support(judge))
-    return Outcome(name, named, tuple(measure.judge(*one) for one in zip(items, said, losses, strict=True)))
+    return Outcome(asked.name, named, tuple(measure.judge(*one) for one in zip(items, said, losses, strict=True)))
 
 
 def figures(outcomes: Sequence[Outcome], suite: str) -> Figures:
@@ -191,25 +192,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("there is no --model; name at least one")
     if options.limit is not None and options.limit < 1:
         parser.error(f"--limit is {options.limit}; give a whole number above 0")
+    outcomes: list[Outcome] = []
+    faults: list[str] = []
     try:
-        outcomes = _outcomes(options)
-        shown = figures(outcomes, options.suite)
-        if options.out is not None:
-            from evaluation.chat_report import write
-
-            write(options.out, shown, outcomes)
+        for outcome in _outcomes(options):
+            outcomes.append(outcome)
     except (AppError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        faults.append(str(error))
+    if outcomes:
+        _report(options, outcomes, faults)
+    print("".join(f"{fault}\n" for fault in faults), end="", file=sys.stderr)
+    return int(bool(faults))
+
+
+def _report(options: argparse.Namespace, outcomes: Sequence[Outcome], faults: list[str]) -> None:
+    """Show the figures, of those models that have answered; a folder that cannot be written to is a fault."""
+    shown = figures(outcomes, options.suite)
     print("\n".join(lines(shown)))
     if options.out is not None:
-        print(f"report: {options.out / 'report.md'}")
+        from evaluation.chat_report import write
+
+        try:
+            write(options.out, shown, outcomes)
+            print(f"report: {options.out / 'report.md'}")
+        except OSError as error:
+            faults.append(
+                f"The report in {options.out} cannot be written ({error.strerror}); --json prints the figures, too."
+            )
     if options.json:
         print(json.dumps(shown, ensure_ascii=False))
-    return 0
 
 
-def _outcomes(options: argparse.Namespace) -> list[Outcome]:
+def _outcomes(options: argparse.Namespace) -> Iterator[Outcome]:
+    """One by one, so that those of the models before one that fails are not lost."""
     key = _key(options.remote_key_file)
     if options.out is not None:
         _make(options.out)
@@ -218,10 +233,13 @@ def _outcomes(options: argparse.Namespace) -> list[Outcome]:
         raise InputError(f"{options.suite} holds nothing but code, which --no-code leaves out; leave that out.")
     placement = Placement(options.device, options.dtype, options.quantisation)
     judge = SentenceJudge(UnitVectors(SentenceEncoder()))
-    return [
-        run(named, name, items, placement, judge, (options.remote_model, key))
+    waiting = [
+        (contestant(named, name, placement, judge, (options.remote_model, key)), named)
         for named, name in zip(options.named, names(options.named), strict=True)
     ]
+    while waiting:
+        yield run(*waiting.pop(0), items, judge)  # nothing holds it then, and the next one has the memory
+        gc.collect()
 
 
 def _key(file: Path | None) -> str:

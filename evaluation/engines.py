@@ -50,12 +50,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A model that is ready."""
+    """A model that is put to a suite."""
 
     name: str
     """As the figures call it; unique among those that are compared."""
-    engine: ChatModel
+    engine: Reader | RemoteModel | LocalModel
     at_once: int
+
+    def load(self) -> None:
+        """Make it ready. Raises `ModelError`."""
+        self.engine.load()
 
     @property
     def local(self) -> LocalModel | None:
@@ -92,21 +96,20 @@ def _short(model: str) -> str:
     return path.resolve().name if path.is_dir() else model
 
 
-def opened(named: Named, name: str, placement: Placement, judge: SentenceJudge, server: tuple[str, str]) -> Contestant:
-    """The model, loaded; `server` holds the model's name at a server and its key. Raises `ModelError`, `InputError`."""
+def contestant(
+    named: Named, name: str, placement: Placement, judge: SentenceJudge, server: tuple[str, str]
+) -> Contestant:
+    """The model, not loaded yet; `server` holds the model's name at a server and its key.
+
+    Raises `ModelError` and `InputError` for what cannot be one.
+    """
     if named.adapter and (named.model == READER or is_address(named.model)):
         raise InputError(f"--adapter {named.adapter} follows “{named.model}”, which takes none; name a local model.")
     if named.model == READER:
-        reader = Reader(judge)
-        reader.load()
-        return Contestant(name, reader, 1)
+        return Contestant(name, Reader(judge), 1)
     if is_address(named.model):
-        remote = RemoteModel(named.model, *server)
-        remote.load()
-        return Contestant(name, remote, _AT_ONCE)
-    local = _local(named, placement)
-    local.load()
-    return Contestant(name, local, _AT_ONCE)
+        return Contestant(name, RemoteModel(named.model, *server), _AT_ONCE)
+    return Contestant(name, _local(named, placement), _AT_ONCE)
 
 
 def _local(named: Named, placement: Placement) -> LocalModel:

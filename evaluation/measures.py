@@ -16,6 +16,7 @@ model's context; they score 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 Better = Literal["higher", "lower", ""]
 _FEWEST_PAIRS = 2
+_PIECE = re.compile(r"\s*\S{1,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +173,9 @@ def _repetition(text: str) -> Row:
 
 
 def _loops(text: str) -> bool:
-    """Whether the app would have cut it, reading along by the word."""
+    """Whether the app would have cut it, reading along by a word, or a few characters where none stand between."""
     detector = LoopDetector()
-    pieces = text.split(" ")
-    return any(detector.push(piece + " ") is not None for piece in pieces)
+    return any(detector.push(piece) is not None for piece in _PIECE.findall(text))
 
 
 def sums(judged: Sequence[Judged], name: str) -> Sums | None:

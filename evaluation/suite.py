@@ -9,7 +9,7 @@ That is enough: the answer is compared with the reference word for word, and by 
 - `id`, `task` (figures are also given by task; else the file's name), `language` (`en` where it is left out),
 - `sources`: [{"title", "text"}], given to the model as the app gives what it found; `gold`: the numbers, from 1, of
   those that hold the answer,
-- `answerable`: false where the sources do not hold it, and the model should say so,
+- `answerable`: false where the sources do not hold it; without `checks` it is then scored whether the model says so,
 - `answers`: what else is right; exact match and token F1 take the best of them and the reference,
 - `checks`: [{"check": kind, …}], see `evaluation.checks`; the score is the product of theirs,
 - `tokens`: the longest answer that is let be written (256).
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ DEFAULT = "default"
 _MOST_SHOWN = 20
 """Faults that are told; the others are counted."""
 _ENDINGS = (".jsonl", ".jsonl.gz")
+_UTF_8 = "utf-8-sig"
+"""With the mark that Windows sets before it, or without."""
 
 
 def load_suite(name: str) -> tuple[Item, ...]:
@@ -43,11 +46,12 @@ def load_suite(name: str) -> tuple[Item, ...]:
     items: list[Item] = []
     faults: list[str] = []
     for path in _files(name):
+        task = Path(path.name.removesuffix(".gz")).stem
         for number, line in enumerate(_lines(path), 1):
             if not line.strip():
                 continue
             try:
-                item = _item(line, f"{path.name.partition('.')[0]}-{number}", path.name.partition(".")[0])
+                item = _item(line, f"{task}-{number}", task)
                 faults += [f"{path.name}, line {number}, {told}" for check in item.checks if (told := fault(check))]
                 items.append(item)
             except _Fault as error:
@@ -92,16 +96,16 @@ def _files(name: str) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with gzip.open(path, "rt", encoding=_UTF_8) if path.suffix == ".gz" else path.open(encoding=_UTF_8) as file:
             yield from file
-    except (UnicodeDecodeError, OSError, EOFError) as error:
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read as UTF-8 text ({type(error).__name__}); save it as UTF-8.") from error
 
 
 def _item(line: str, id_: str, task: str) -> Item:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _Fault("is not JSON.") from None
     if not isinstance(row, dict):
         raise _Fault("is not a JSON object.")
@@ -117,7 +121,9 @@ def _item(line: str, id_: str, task: str) -> Item:
     tokens = _typed(row, "tokens", int, LONGEST)
     if tokens < 1:
         raise _Fault(f"“tokens” is {tokens}; give a number above 0.")
-    checks = tuple(_check(each) for each in _typed(row, "checks", list, [])) or (Check("exact", {}),)
+    answerable = _typed(row, "answerable", bool, True)
+    plain = Check("exact" if answerable else "refuses", {})
+    checks = tuple(_check(each) for each in _typed(row, "checks", list, [])) or (plain,)
     compared = bool(answers) or any(check.kind in KINDS and KINDS[check.kind].compares for check in checks)
     return Item(
         id=_typed(row, "id", str, id_),
@@ -127,7 +133,7 @@ def _item(line: str, id_: str, task: str) -> Item:
         language=_typed(row, "language", str, "en"),
         sources=sources,
         gold=gold,
-        answerable=_typed(row, "answerable", bool, True),
+        answerable=answerable,
         answers=tuple(dict.fromkeys((reference, *answers))) if compared else (),
         checks=checks,
         tokens=tokens,

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 Table = Sequence[Sequence[str]]
 
-_FENCE = re.compile(r"```[^\n]*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+"""A block that nothing closes goes on to the end, as in CommonMark: many models end without closing it."""
 _RULE = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")

@@ -35,6 +35,7 @@ from finetune.command import data_folder
 from finetune.config import Recipe
 from finetune.demo_data import Taught
 from finetune.demo_model import Shape
+from finetune.run_folder import is_full, writing
 from finetune.training import folder_of
 
 SHAPE = Shape()
@@ -43,6 +44,8 @@ _PASSES = 3
 """So often each question stands in the conversations that are written, varied anew each time; the recipe's epochs come
 on top."""
 _AT_ONCE = 16
+_STOPPED = "The demo was stopped; the same command begins it anew."
+_FULL = "The disk is full; free some space, then give the same command again, which begins the demo anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def run(
     taught, paraphrases = (demo_data.pairs(name, answers) for name in ("taught", "paraphrases"))
     runs = data_dir / "runs"
     _make_room(recipe, runs)
-    _prepare(made, taught, paraphrases, shape)
+    with writing(made, "GROUNDCHAT_DATA_DIR"):
+        _prepare(made, taught, paraphrases, shape)
     before = exact(engine(str(made / "base")), taught)
     _say(f"Before: {before:.1%} of {len(taught):,} taught questions are answered right, word for word.")
     finished = _taught(recipe, runs)
@@ -171,6 +175,14 @@ def _quieten() -> None:
     shown.disable_progress_bar()
 
 
+def _began_anew(error: AppError) -> str:
+    """What is said of a failure. The training's own words would have it resumed, and the demo begins anew."""
+    cause = error.__cause__
+    if isinstance(cause, KeyboardInterrupt):
+        return _STOPPED
+    return _FULL if cause is not None and is_full(cause) else str(error)
+
+
 def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m finetune.demo", description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=RECIPE, help="the recipe (finetune/groundchat/recipe.toml)")
@@ -179,12 +191,17 @@ def main(given: Sequence[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="change one key of the recipe"
     )
     options = parser.parse_args(given)
+    if options.answers < 0:
+        parser.error(f"--answers is {options.answers}; give a whole number, or 0 for all")
     _quieten()
     try:
         outcome = run(data_folder(), options.config, options.answers, options.set)
     except AppError as error:
-        print(f"finetune.demo: {error}", file=sys.stderr)
-        return 1
+        print(f"finetune.demo: {_began_anew(error)}", file=sys.stderr)
+        return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 1
+    except KeyboardInterrupt:
+        print(f"finetune.demo: {_STOPPED}", file=sys.stderr)
+        return 130
     _say(f'Talk to it: make run ARGS="--model {outcome.model}"')
     print(json.dumps(asdict(outcome)))
     return 0

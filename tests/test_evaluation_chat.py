@@ -25,8 +25,8 @@ from evaluation.engines import (
     Contestant,
     Named,
     answers,
+    contestant,
     names,
-    opened,
     passages_of,
     request_of,
     sources_for,
@@ -116,9 +116,12 @@ def test_a_loop_is_seen_and_pairs_are_counted(judge: Judge) -> None:
     asked = item("Tell me a story.", "Once upon a time.")
     looping = row(judge, asked, "And then the fox went over the hill again and again, my dear. " * 30)
     assert looping["loops"] == 1 and looping["distinct2"] < 0.05
-    told = row(judge, asked, "A fox met a crow. The crow sang.")
-    assert told["loops"] == 0
-    assert told["distinct2"] == pytest.approx(1.0)
+    # Once the app has cut it, what would have come then does not count, in Chinese either.
+    told = "狐狸又翻过了那座山。" * 40 + "后来乌鸦唱起歌来，大家都听得入了迷，忘了时间。"
+    assert row(judge, asked, told)["loops"] == 1
+    short = row(judge, asked, "A fox met a crow. The crow sang.")
+    assert short["loops"] == 0
+    assert short["distinct2"] == pytest.approx(1.0)
     assert row(judge, asked, "ha ha ha ha")["distinct2"] == pytest.approx(1 / 3)
 
 
@@ -151,7 +154,8 @@ def test_an_item_is_asked_as_the_app_asks(sentence_judge: SentenceJudge) -> None
 
 
 def test_the_reader_is_put_to_sources(sentence_judge: SentenceJudge, judge: Judge) -> None:
-    reader = opened(Named("reader"), "reader", Placement(), sentence_judge, ("", ""))
+    reader = contestant(Named("reader"), "reader", Placement(), sentence_judge, ("", ""))
+    reader.load()
     (said,) = answers(reader, [GROUNDED])
     assert "Agnes Tolland" in said.text and "[2]" in said.text
     assert row(judge, GROUNDED, said.text)["grounded"] == 1
@@ -310,23 +314,26 @@ def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
     (folder / "adapter_config.json").write_text(json.dumps(said | {"base_model_name_or_path": str(after)}))
     items = load_suite(str(pairs))
     for named in (Named(str(folder)), Named(str(after), str(folder))):
-        run = opened(named, "run", Placement(dtype="float32"), sentence_judge, ("", ""))
+        run = contestant(named, "run", Placement(dtype="float32"), sentence_judge, ("", ""))
+        run.load()
         assert [answer.text for answer in answers(run, items)] == [answered for _, answered in DIALOGUES]
     # The app writes to a run as it was taught, and gives none sources that was taught without.
     record = {"finished": "now", "format": "plain", "recipe": {"model": {"sources": False}}}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     for named in (Named(str(folder)), Named("run:captain"), Named(str(after), str(folder))):
-        model = opened(named, "run", Placement(dtype="float32"), sentence_judge, ("", "")).local
+        run = contestant(named, "run", Placement(dtype="float32"), sentence_judge, ("", ""))
+        run.load()
+        model = run.local
         assert model is not None and model.format == "plain" and sources_for(model, GROUNDED) == ()
         (given,) = losses(model, [GROUNDED])
         assert given == losses(model, [item(GROUNDED.question, *GROUNDED.answers)])[0]
     with pytest.raises(InputError, match="an adapter itself"):
-        opened(Named(str(folder), "x"), "run", Placement(), sentence_judge, ("", ""))
+        contestant(Named(str(folder), "x"), "run", Placement(), sentence_judge, ("", ""))
     with pytest.raises(InputError, match="takes none"):
-        opened(Named("reader", "x"), "reader", Placement(), sentence_judge, ("", ""))
+        contestant(Named("reader", "x"), "reader", Placement(), sentence_judge, ("", ""))
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
     with pytest.raises(ModelError, match="does not say which model"):
-        opened(Named(str(folder)), "run", Placement(), sentence_judge, ("", ""))
+        contestant(Named(str(folder)), "run", Placement(), sentence_judge, ("", ""))
 
 
 def test_what_is_too_long_for_a_model_is_left_to_the_figures(after: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from chat.base import Message, Role
 from evaluation.checks import KINDS, fault, score
-from evaluation.code_run import Limits, run
+from evaluation.code_run import Limits, Outcome, run
 from evaluation.items import Check, Item, Source
 from evaluation.refusals import refuses
 from evaluation.tables import cells_f1, table_in
@@ -80,6 +80,7 @@ CASES: list[tuple[Item, str, float]] = [
     (item("language", **{"is": "zh"}), "我用Python写程序。", 1),
     (item("language", **{"is": "zh"}), "I write it in 中文", 0),
     (item("python", tests=["assert f(2) == 4"]), "Here you are:\n```python\ndef f(n):\n    return 2 * n\n```", 1),
+    (item("python", tests=["assert f(2) == 4"]), "Sure:\n```python\ndef f(n):\n    return 2 * n", 1),
     (item("python", tests=["assert f(2) == 4", "assert f(0) == 1"]), "def f(n): return 2 * n", 0),
 ]
 
@@ -157,6 +158,12 @@ def test_code_may_use_the_library() -> None:
     assert run(code, ["assert math.pi > 3", "assert not __import__('os').listdir('.')"]).passed == 2
 
 
+@pytest.mark.parametrize("first", ["", "from __future__ import annotations\n"])
+def test_code_may_hold_dataclasses(first: str) -> None:
+    code = f"{first}import dataclasses\n@dataclasses.dataclass\nclass Point:\n    x: int = 0"
+    assert run(code, ["assert Point(2).x == 2"]) == Outcome(1, "")
+
+
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
     (tmp_path / "secret").write_text("key", encoding="utf-8")
@@ -168,6 +175,10 @@ REACHING = (
     "import pathlib; pathlib.Path({path!r}).read_text()",
     "import io; io.open({path!r}).read()",
     "import os; os.open({path!r}, 0)",
+    "import os\nclass P(str):\n    __str__ = lambda _: os.__file__\nopen(P({path!r})).read()",
+    "import __main__\n__main__._LIBRARY = '/'\nopen({path!r}).read()",
+    "import __main__\n__main__._refuse.__kwdefaults__['library'] = '/'\nopen({path!r}).read()",
+    "import os; os.open(os.__file__, os.O_WRONLY)",
     "open('new', 'w').write('x')",
     "import os; os.remove({path!r})",
     "import os; os.rename({path!r}, 'x')",

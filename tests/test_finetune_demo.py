@@ -20,6 +20,7 @@ from chat.runs import read
 from errors import InputError
 from finetune import demo, demo_data, demo_model, masking
 from finetune.examples import Turn
+from finetune.run_folder import RunFolder
 from settings import Settings
 from tests.tiny_model import one_thread
 
@@ -133,6 +134,30 @@ def test_a_run_leaves_a_model_that_the_app_can_load(learnt: demo.Outcome) -> Non
     taught = demo_data.pairs("taught", answers=3)
     with one_thread():
         assert demo.exact(demo.engine(learnt.model), taught[:12]) >= 0.9
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "demo").write_text("a file where the demo's folder would be", encoding="utf-8")
+    monkeypatch.setenv("GROUNDCHAT_DATA_DIR", str(tmp_path))
+    assert demo.main(["--answers", "1"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("finetune.demo: ") and "choose another place with GROUNDCHAT_DATA_DIR" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_broke_off_is_begun_anew_and_not_resumed(
+    cause: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RunFolder(tmp_path).interrupted() from cause
+
+    monkeypatch.setattr(demo, "run", broken)
+    assert demo.main([]) == (130 if isinstance(cause, KeyboardInterrupt) else 1)
+    said = capsys.readouterr().err
+    assert "--resume" not in said and "same command" in said
 
 
 def test_only_an_earlier_demo_is_replaced(tmp_path: Path) -> None:

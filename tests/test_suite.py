@@ -133,6 +133,26 @@ def test_a_packed_file_and_a_folder_are_read(tmp_path: Path) -> None:
     assert [(item.id, item.task) for item in load_suite(str(tmp_path))] == [("a-1", "a"), ("packed", "b")]
 
 
+def test_files_are_told_apart_by_all_of_their_names(tmp_path: Path) -> None:
+    write(tmp_path / "mine.easy.jsonl", pair("Who?", "Ada"))
+    write(tmp_path / "mine.hard.jsonl", pair("Who else?", "Bo"))
+    items = load_suite(str(tmp_path))
+    assert [(item.id, item.task) for item in items] == [("mine.easy-1", "mine.easy"), ("mine.hard-1", "mine.hard")]
+
+
+def test_a_file_saved_by_windows_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(pair("Who?", "Ada")), encoding="utf-8-sig")
+    assert load_suite(str(tmp_path / "a.jsonl"))[0].reference == "Ada"
+
+
+def test_what_cannot_be_answered_is_scored_by_whether_that_is_said(tmp_path: Path) -> None:
+    sources = [{"title": "Ferry", "text": "The ferry leaves at 7:40."}]
+    asked = pair("How tall is it?", "The sources do not say.", sources=sources, answerable=False)
+    (item,) = load_suite(write(tmp_path / "none.jsonl", asked))
+    assert [score(item, said) for said in ("I could not find that in the sources.", "40 metres.", "")] == [1, 0, 0]
+    assert item.answers == ()
+
+
 def test_the_reference_is_an_answer_wherever_answers_are_compared(tmp_path: Path) -> None:
     holds = load_suite(write(tmp_path / "holds.jsonl", pair("Which city?", "Paris", checks=[{"check": "holds"}])))[0]
     assert score(holds, "It is Paris.") == 1
@@ -173,9 +193,12 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert "needs “labels”" in lines[8] and "there are 0 sources" in lines[10] and "a whole number" in lines[14]
 
 
-@pytest.mark.parametrize("name", ["nowhere.jsonl", "empty.jsonl", "latin.jsonl"])
+@pytest.mark.parametrize("name", ["nowhere.jsonl", "empty.jsonl", "latin.jsonl", "damaged.jsonl.gz", "deep.jsonl"])
 def test_what_is_no_suite_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
+    packed = gzip.compress(json.dumps(pair("Who?", "Ada")).encode())
+    (tmp_path / "damaged.jsonl.gz").write_bytes(packed[:10] + b"\x07" + packed[11:])  # a kind of block there is not
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000, encoding="utf-8")
     (tmp_path / "latin.jsonl").write_bytes(b'{"a": "\xe9"}')
     with pytest.raises(InputError, match=name):
         load_suite(str(tmp_path / name))

@@ -54,7 +54,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "rating_send": "Save",
         "rating_back": "Take it back",
         "ratings": "Ratings",
-        "rating_told": "A thumb up or down is counted: the day, the model and the reasons, for the operator.",
+        "rating_told": "A thumb up or down is counted: the time, the model and the reasons, for the operator.",
         "rating_told_ask": "The text is kept for training models only where you agree, answer by answer; the page "
         "remembers your choice in this browser.",
         "rating_told_always": "The operator keeps the text of every rated answer, to train models.",
@@ -211,7 +211,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "rating_send": "保存",
         "rating_back": "撤回评价",
         "ratings": "评价",
-        "rating_told": "好坏评价会计入统计：日期、模型和理由，供管理员查看。",
+        "rating_told": "好坏评价会计入统计：时间、模型和理由，供管理员查看。",
         "rating_told_ask": "只有您逐条同意时，才会保留文字用于训练模型；您的选择会记在此浏览器中。",
         "rating_told_always": "管理员会保留每个被评价回答的文字，用于训练模型。",
         "rating_told_not": "保留的是模型读到和写出的内容，不保留您是谁；审核拒绝或提醒过的内容不会保留。",
