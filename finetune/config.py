@@ -114,7 +114,7 @@ class Training:
     decay: Annotated[float, Between(0, 10)] = 0.0
     clip: Annotated[float, Between(0, 1_000)] = 1.0
     """Length that a step's gradient is cut to; 0: never."""
-    optimizer: Optimizer = "adamw_torch"
+    optimizer: Optimizer = "adamw_torch_fused"
     """As transformers names them."""
     checkpointing: bool = True
     """Whether activations are computed again in the backward pass, to save memory."""

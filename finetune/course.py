@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from errors import InputError
 from finetune.curves import Entry, draw
-from finetune.run_folder import writing
+from finetune.writing import writing
 
 RUNS = Path("var") / "training"
 """Where recipes keep what they go on from, unless --run says otherwise."""

@@ -36,7 +36,7 @@ from finetune.course import RUNS, STOPPED, Course, Keeping, digest
 from finetune.moderation_data import TEMPLATES, Row, all_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import CATEGORIES, Bools, Ints, Windows, cut
-from finetune.run_folder import writing
+from finetune.writing import writing
 from moderation.base import Level
 from moderation.classifier import Floats, Head, Ngrams, Weights, bounded
 from moderation.features import BUCKET_BITS

@@ -28,7 +28,7 @@ from finetune.moderation_data import Row, library_rows, own_rows, reply_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import Bools, cut
 from finetune.ruled_cases import SOURCE, load_cases
-from finetune.run_folder import writing
+from finetune.writing import writing
 from moderation.base import Level
 from moderation.classifier import WEIGHTS, Weights
 

@@ -18,8 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,21 +214,6 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
     return any(phrase in str(error).lower() for phrase in _NO_SPACE)
-
-
-@contextmanager
-def writing(place: Path, flag: str) -> Iterator[None]:
-    """Raises `InputError` for what the disk refuses; `flag` is the one that names another place."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if not isinstance(error, OSError) and not is_full(error):
-            raise
-        why = "the disk is full" if is_full(error) else getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{place} cannot be written ({why}); choose another place with {flag}.",
-            zh=f"无法写入 {place}（{why}）；请用 {flag} 另选位置。",
-        ) from error
 
 
 def as_json(recipe: Recipe) -> dict[str, Any]:
