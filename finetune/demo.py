@@ -35,8 +35,9 @@ from finetune.command import data_folder
 from finetune.config import Recipe
 from finetune.demo_data import Taught
 from finetune.demo_model import Shape
-from finetune.run_folder import is_full, writing
+from finetune.run_folder import is_full
 from finetune.training import folder_of
+from finetune.writing import writing
 
 SHAPE = Shape()
 RECIPE = demo_data.FOLDER / "recipe.toml"

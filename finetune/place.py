@@ -80,7 +80,7 @@ def here(recipe: Recipe) -> Place:
     kind = kind_of_device(Placement())
     flops = _measured(recipe.model.multiplied_in, kind)
     if kind == "cpu":
-        processes = recipe.card.devices
+        processes = max(recipe.card.devices, _processes())
         return Place(
             name=Bilingual(f"{machine.ram.name}, whose processor computes", zh="本机（由处理器计算）"),
             kind="cpu",

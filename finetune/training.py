@@ -87,10 +87,10 @@ class Job:
 def folder_of(recipe: Recipe, runs: Path) -> RunFolder:
     """Where the recipe's run is kept. Raises `InputError` where it has no name."""
     name = recipe.output.name or (recipe.file.stem if recipe.file else "")
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or name.startswith("."):
         raise InputError(
-            f"output.name is “{name}”; give the run a name without slashes.",
-            zh=f"output.name 为“{name}”；请给训练取一个不含斜杠的名称。",
+            f"output.name is “{name}”; give the run a name without slashes that does not begin with a dot.",
+            zh=f"output.name 为“{name}”；请给训练取一个不含斜杠、不以点开头的名称。",
         )
     return RunFolder(Path(recipe.output.folder).expanduser() if recipe.output.folder else runs / name)
 

@@ -245,7 +245,7 @@ def test_clean_data_takes_the_place_of_a_file_whole_or_not_at_all(
     with monkeypatch.context() as patch:
         patch.setattr(writing, "json", SimpleNamespace(dumps=_full))
         assert main(["--data", str(file), "--clean", str(file)]) == 1
-    assert "a.jsonl cannot be written (No space left" in capsys.readouterr().err
+    assert "a.jsonl cannot be written (the disk is full" in capsys.readouterr().err
     assert file.read_text(encoding="utf-8") == before and list(tmp_path.iterdir()) == [file]
     assert main(["--data", str(file), "--clean", str(file)]) == 0
     assert json.loads(file.read_text(encoding="utf-8"))["messages"][1]["content"] == "She."

@@ -128,9 +128,9 @@ def test_a_model_that_is_not_the_same_is_not_kept(runs: Path, tmp_path: Path, mo
     """Of what was written a weight is changed before it is read back, as by a bad disk."""
     written = merge._save
 
-    def spoilt(net: Any, tokenizer: Any, folder: Path) -> None:
+    def spoilt(net: Any, tokenizer: Any, folder: Path, base: str) -> None:
         net.get_output_embeddings().weight.data[5] += 0.1
-        written(net, tokenizer, folder)
+        written(net, tokenizer, folder, base)
 
     monkeypatch.setattr(merge, "_save", spoilt)
     with pytest.raises(ModelError, match="nothing was kept"):
