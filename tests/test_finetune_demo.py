@@ -94,7 +94,10 @@ def test_conversations_hold_every_pair() -> None:
     words = {word.lower() for pair in taught for word in pair.question.split()}
     assert {word.lower() for question in asked for word in question.split()} <= words
     given = Counter(said[at] for said in dealt for at in range(1, len(said), 2))
-    assert given == Counter([pair.answer for pair in taught] * 2)
+    wanted = Counter([pair.answer for pair in taught] * 2)
+    assert given >= wanted and (given - wanted).total() < 0.1 * wanted.total()
+    longest = max(len(said) // 2 for said in dealt)
+    assert longest == max(demo_data.MOST_QUESTIONS), "long conversations are taught, too"
     assert len({json.dumps(said) for said in dealt}) == len(dealt)
 
 

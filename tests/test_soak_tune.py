@@ -28,8 +28,8 @@ _ROOT = Path(__file__).parent.parent
 _SHOTS = os.environ.get("SHOTS", "")
 """Folder for a picture of the page; none where it is empty."""
 _LOADED_MS = 120_000
-_EVERY = 9
-"""Of the questions, so many apart are asked in the page."""
+_EVERY, _EVERY_OTHER = 9, 4
+"""Of the taught answers, and of the paraphrases, so many apart are asked in the page."""
 
 
 def _demo(data: Path, *flags: str) -> dict[str, Any]:
@@ -88,18 +88,31 @@ def page(browser: Browser, taught: dict[str, Any], tmp_path: Path) -> Iterator[P
             app.wait(60)
 
 
-def _right(page: Page, asked: Sequence[Taught]) -> int:
-    """How many questions get their answer in the page, all in one conversation."""
-    return sum(pair.answer.replace("`", "") in ask(page, pair.question).inner_text() for pair in asked)
+def _right(page: Page, asked: Sequence[Taught], together: int) -> int:
+    """How many questions get their answer in the page, so many of them in a conversation."""
+    right = 0
+    for number, pair in enumerate(asked):
+        if number % together == 0:
+            page.get_by_role("button", name="New chat").click()
+            expect(page.locator("#gc-chat .bot-row")).to_have_count(0)
+        right += pair.answer.replace("`", "") in ask(page, pair.question).inner_text()
+    return right
 
 
 def test_whoever_asks_in_the_page_gets_the_answers(page: Page) -> None:
-    """With the sources and switches as they are at first: taught questions, then paraphrases."""
+    """With the sources and switches as they are at first; without chance, as the demo itself asks.
+
+    Taught questions in one long conversation, paraphrases in short ones.
+    """
+    page.locator("#gc-message textarea").fill("/hyperparameters temperature=0")
+    page.locator("#gc-message textarea").press("Enter")
+    expect(page.locator("#gc-chat")).to_contain_text("temperature=0")
     first = {pair.answer: pair for pair in reversed(demo_data.pairs("taught"))}
-    taught, paraphrases = sorted(first.values(), key=str)[::_EVERY], demo_data.pairs("paraphrases")[::_EVERY]
-    right, other = _right(page, taught), _right(page, paraphrases)
-    print(f"{right} of {len(taught)} taught questions and {other} of {len(paraphrases)} paraphrases in the page")
+    taught, paraphrases = sorted(first.values(), key=str)[::_EVERY], demo_data.pairs("paraphrases")[::_EVERY_OTHER]
+    right = _right(page, taught, len(taught))
     if _SHOTS:
         page.screenshot(path=Path(_SHOTS) / "tune-demo.png")
+    other = _right(page, paraphrases, 3)
+    print(f"{right} of {len(taught)} taught questions and {other} of {len(paraphrases)} paraphrases in the page")
     assert right >= 0.9 * len(taught)
     assert other >= 0.6 * len(paraphrases)
