@@ -68,14 +68,11 @@ def config_of(folder: Path, name: str) -> dict[str, Any]:
             zh=f"适配器“{name}”的 {CONFIG} 无法读取；请重新下载。",
         ) from error
     config = said if isinstance(said, dict) else {}
-    kind = config.get("peft_type")
+    kind = config.get("peft_type") or ""
     if kind != "LORA":
-        what, zh = (
-            (f"is a {kind}", f"是 {kind}") if kind else ("does not say of which kind it is", "没有说明自己的类型")
-        )
         raise ModelError(
-            f"The adapter “{name}” {what}; only LoRA adapters can be merged into a model, so give one.",
-            zh=f"适配器“{name}”{zh}，而只有 LoRA 适配器能并入模型；请给出 LoRA 适配器。",
+            f"The adapter “{name}” has the peft_type “{kind}”; only LoRA can be merged into a model, so give such one.",
+            zh=f"适配器“{name}”的 peft_type 为“{kind}”，而只有 LoRA 适配器能并入模型；请给出 LoRA 适配器。",
         )
     if whole := config.get("modules_to_save"):
         raise ModelError(

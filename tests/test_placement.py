@@ -203,7 +203,8 @@ def test_an_adapter_stays_beside_quantised_weights(folder: Path, tmp_path: Path)
         ({"hidden": 128}, "was made for “owner/base” and does not fit “tiny”"),
         ({"target": "q_proj"}, "was made for “owner/base” and does not fit “tiny”"),
         ({"target_modules": ["dense"]}, "was made for “owner/base” and does not fit “tiny”"),
-        ({"peft_type": "IA3"}, "is a IA3; only LoRA adapters"),
+        ({"peft_type": ""}, "peft_type “”; only LoRA"),
+        ({"peft_type": "IA3"}, "peft_type “IA3”; only LoRA"),
     ],
 )
 def test_an_adapter_for_another_model_is_refused(
