@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from chat.base import Message
 from chat.conversation import Conversation, Outcome
 from chat.smalltalk import talk
+from chat.tasks import Task, task
 from retrieval.base import Passage
 from retrieval.query import Query, Turn
 from retrieval.text import analyse
@@ -41,8 +42,13 @@ def talked(conversation: Conversation) -> list[Turn]:
         if turn.remembered
         else Turn(turn.query or turn.question, "", "")
         for turn in conversation.turns
-        if (turn.remembered or turn.outcome is Outcome.UNANSWERED) and talk(turn.question) is None
+        if (turn.remembered or turn.outcome is Outcome.UNANSWERED) and _is_about_something(turn.question)
     ]
+
+
+def _is_about_something(question: str) -> bool:
+    """Whether a later “it” may mean what the message speaks of: “What time is it?” names nothing."""
+    return talk(question) is None and task(question) is not Task.CLOCK
 
 
 def last_answer(conversation: Conversation) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from chat.base import Role
 from chat.conversation import Conversation, Outcome, Turn
+from chat.earlier import talked
 from chat.store import ConversationStore
+from retrieval.query import standalone
 
 
 def _answered(turn_id: str) -> Turn:
@@ -54,3 +56,10 @@ def test_the_least_recently_used_conversation_leaves_first() -> None:
     store.put(Conversation("c"))
     assert store.get("b", "") is None
     assert store.get("a", "") is not None
+
+
+def test_what_a_clock_was_asked_is_nothing_that_a_later_it_can_mean() -> None:
+    found = Turn("1", "Who discovered penicillin?", Outcome.ANSWERED, answer="Penicillin was discovered by Fleming.")
+    clock = Turn("2", "What time is it?", Outcome.UNANSWERED, answer="I have no clock.")
+    before = talked(Conversation("c", turns=(found, clock)))
+    assert standalone("When was it first used on people?", before).text == "When was penicillin first used on people?"
