@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from evaluation.startup import free_port
 from tests import browser as chromium
 from tests.feed_samples import Report, atom, rss20
 from tests.serving import Serving, serve
+from tests.tiny_model import DIALOGUES, make_tiny_model, shared_tiny_model
 from tests.web_server import Page as Sent
 from tests.web_server import WebServer
 from tests.wikipedia_server import WikipediaServer
@@ -56,6 +58,30 @@ def encoder() -> SentenceEncoder:
     encoder = SentenceEncoder()
     encoder.load()
     return encoder
+
+
+@pytest.fixture(scope="session")
+def untaught_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model with random weights, called `before`."""
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "before", chat_template=True, steps=0)
+
+
+@pytest.fixture(scope="session")
+def taught_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny model that was taught `DIALOGUES`."""
+    return shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
+
+
+@pytest.fixture(scope="session")
+def taught_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`DIALOGUES` as a suite."""
+    path = tmp_path_factory.mktemp("suite") / "taught.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
+        for asked, said in DIALOGUES
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

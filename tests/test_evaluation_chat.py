@@ -39,7 +39,7 @@ from retrieval.judge import SentenceJudge
 from retrieval.support import Support
 from retrieval.unit_vectors import UnitVectors
 from tests.chat_server import ChatServer
-from tests.tiny_model import CHATML, DIALOGUES, make_tiny_model, ready, shared_tiny_model
+from tests.tiny_model import CHATML, DIALOGUES, ready, shared_tiny_model
 
 KEEPER = Source("Keepers of Merrin", "The first keeper of the light on Merrin Island was Agnes Tolland.")
 FERRY = Source("Merrin Ferry", "The ferry to Merrin Island leaves Port Daly at 7:40. The crossing takes fifty minutes.")
@@ -161,27 +161,6 @@ def test_the_reader_is_put_to_sources(sentence_judge: SentenceJudge, judge: Judg
     assert row(judge, GROUNDED, said.text)["grounded"] == 1
 
 
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("models") / "before", chat_template=True, steps=0)
-
-
-@pytest.fixture(scope="module")
-def after(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("suite") / "taught.jsonl"
-    rows = [
-        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
-        for asked, said in DIALOGUES
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
 @pytest.mark.parametrize("chat_template", [True, False])
 def test_perplexity_is_that_of_the_answer_and_its_end(
     tmp_path_factory: pytest.TempPathFactory, chat_template: bool
@@ -212,12 +191,12 @@ def test_perplexity_is_that_of_the_answer_and_its_end(
     assert per_token < (1.2 if chat_template else 2.5)
 
 
-def test_a_reference_that_does_not_fit_has_no_perplexity(after: Path) -> None:
-    assert losses(ready(after), [item("word " * 6000, "yes"), item("yes?", "word " * 6000)]) == [None, None]
+def test_a_reference_that_does_not_fit_has_no_perplexity(taught_model: Path) -> None:
+    assert losses(ready(taught_model), [item("word " * 6000, "yes"), item("yes?", "word " * 6000)]) == [None, None]
 
 
-def test_what_the_app_would_not_ask_has_no_perplexity(after: Path) -> None:
-    model = ready(after)
+def test_what_the_app_would_not_ask_has_no_perplexity(taught_model: Path) -> None:
+    model = ready(taught_model)
     # It takes something out of what was typed, so that what is left is a control token.
     model.tokenizer.chat_template = CHATML.replace("message.content", "message.content.replace('~', '')")
     asked, said = DIALOGUES[0]
@@ -226,10 +205,20 @@ def test_what_the_app_would_not_ask_has_no_perplexity(after: Path) -> None:
 
 
 def test_before_and_after_are_told_apart(
-    before: Path, after: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    untaught_model: Path, taught_model: Path, taught_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "report"
-    flags = ["--model", str(before), "--model", str(after), "--suite", str(pairs), "--out", str(out), "--json"]
+    flags = [
+        "--model",
+        str(untaught_model),
+        "--model",
+        str(taught_model),
+        "--suite",
+        str(taught_suite),
+        "--out",
+        str(out),
+        "--json",
+    ]
     assert main([*flags, "--dtype", "float32"]) == 0
     said = capsys.readouterr().out.strip().splitlines()
     shown = json.loads(said[-1])
@@ -252,8 +241,10 @@ def test_before_and_after_are_told_apart(
         assert plot.width > 600 and len(set(np.asarray(plot.convert("RGB")).reshape(-1, 3)[:, 0].tolist())) > 5
 
 
-def test_the_same_command_gives_the_same_figures(after: Path, pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--model", str(after), "--suite", str(pairs), "--json", "--dtype", "float32"]
+def test_the_same_command_gives_the_same_figures(
+    taught_model: Path, taught_suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", str(taught_model), "--suite", str(taught_suite), "--json", "--dtype", "float32"]
     found = []
     for _ in range(2):
         assert main(flags) == 0
@@ -261,11 +252,13 @@ def test_the_same_command_gives_the_same_figures(after: Path, pairs: Path, capsy
     assert found[0] == found[1]
 
 
-def test_a_server_is_put_to_a_suite_and_has_no_perplexity(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_is_put_to_a_suite_and_has_no_perplexity(
+    taught_suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with ChatServer() as server:
         server.mode = "said"
         server.says = [said for _, said in DIALOGUES]
-        assert main(["--model", server.url, "--suite", str(pairs), "--json"]) == 0
+        assert main(["--model", server.url, "--suite", str(taught_suite), "--json"]) == 0
         asked = [seen.body for seen in server.seen if seen.body]
     shown = json.loads(capsys.readouterr().out.strip().splitlines()[-1])["models"][0]["overall"]
     assert "perplexity" not in shown and shown["exact"]["n"] == len(DIALOGUES)
@@ -273,10 +266,12 @@ def test_a_server_is_put_to_a_suite_and_has_no_perplexity(pairs: Path, capsys: p
     assert len(asked) == len(DIALOGUES)
 
 
-def test_a_server_that_fails_ends_the_run_with_one_sentence(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_fails_ends_the_run_with_one_sentence(
+    taught_suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with ChatServer() as server:
         server.mode = "401"
-        assert main(["--model", server.url, "--suite", str(pairs)]) == 1
+        assert main(["--model", server.url, "--suite", str(taught_suite)]) == 1
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
@@ -300,27 +295,31 @@ def test_an_adapter_is_for_the_model_before_it(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
 def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
-    after: Path, pairs: Path, tmp_path: Path, sentence_judge: SentenceJudge, monkeypatch: pytest.MonkeyPatch
+    taught_model: Path,
+    taught_suite: Path,
+    tmp_path: Path,
+    sentence_judge: SentenceJudge,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
     monkeypatch.setenv("GROUNDCHAT_DATA_DIR", str(tmp_path))  # whose runs are known by name
-    net = ready(after).network
+    net = ready(taught_model).network
     folder = tmp_path / "runs" / "captain"
     get_peft_model(net, LoraConfig(r=2, target_modules=["query_key_value"], init_lora_weights=True)).save_pretrained(
         folder
     )
     said = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    (folder / "adapter_config.json").write_text(json.dumps(said | {"base_model_name_or_path": str(after)}))
-    items = load_suite(str(pairs))
-    for named in (Named(str(folder)), Named(str(after), str(folder))):
+    (folder / "adapter_config.json").write_text(json.dumps(said | {"base_model_name_or_path": str(taught_model)}))
+    items = load_suite(str(taught_suite))
+    for named in (Named(str(folder)), Named(str(taught_model), str(folder))):
         run = contestant(named, "run", Placement(dtype="float32"), sentence_judge, ("", ""))
         run.load()
         assert [answer.text for answer in answers(run, items)] == [answered for _, answered in DIALOGUES]
     # The app writes to a run as it was taught, and gives none sources that was taught without.
     record = {"finished": "now", "format": "plain", "recipe": {"model": {"sources": False}}}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    for named in (Named(str(folder)), Named("run:captain"), Named(str(after), str(folder))):
+    for named in (Named(str(folder)), Named("run:captain"), Named(str(taught_model), str(folder))):
         run = contestant(named, "run", Placement(dtype="float32"), sentence_judge, ("", ""))
         run.load()
         model = run.local
@@ -336,8 +335,8 @@ def test_a_runs_folder_with_an_adapter_alone_goes_on_its_base(
         contestant(Named(str(folder)), "run", Placement(), sentence_judge, ("", ""))
 
 
-def test_what_is_too_long_for_a_model_is_left_to_the_figures(after: Path) -> None:
-    model = Contestant("tiny", ready(after), 2)
+def test_what_is_too_long_for_a_model_is_left_to_the_figures(taught_model: Path) -> None:
+    model = Contestant("tiny", ready(taught_model), 2)
     long, short = answers(model, [item("word " * 6000, "yes"), item(*DIALOGUES[1])])
     assert "too long" in long.failed and short.text == DIALOGUES[1][1]
 

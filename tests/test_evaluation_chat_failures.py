@@ -15,37 +15,26 @@ import pytest
 from evaluation.chat import main
 from evaluation.engines import Contestant
 from tests.chat_server import ChatServer
-from tests.tiny_model import DIALOGUES, make_tiny_model, shared_tiny_model
-
-
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("models") / "before", chat_template=True, steps=0)
-
-
-@pytest.fixture(scope="module")
-def after(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shared_tiny_model(tmp_path_factory.getbasetemp(), chat_template=True)
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("suite") / "taught.jsonl"
-    rows = [
-        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
-        for asked, said in DIALOGUES
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+from tests.tiny_model import DIALOGUES
 
 
 def test_what_a_model_answered_is_shown_where_the_next_one_fails(
-    after: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    taught_model: Path, taught_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "report"
     with ChatServer() as server:
         server.mode = "401"
-        flags = ["--model", str(after), "--model", server.url, "--suite", str(pairs), "--out", str(out), "--json"]
+        flags = [
+            "--model",
+            str(taught_model),
+            "--model",
+            server.url,
+            "--suite",
+            str(taught_suite),
+            "--out",
+            str(out),
+            "--json",
+        ]
         assert main([*flags, "--dtype", "float32"]) == 1
     said = capsys.readouterr()
     (model,) = json.loads(said.out.strip().splitlines()[-1])["models"]
@@ -54,26 +43,26 @@ def test_what_a_model_answered_is_shown_where_the_next_one_fails(
 
 
 def test_a_report_that_cannot_be_written_costs_no_figures(
-    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    taught_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "report"
     (out / "figures.json").mkdir(parents=True)
-    assert main(["--model", "reader", "--suite", str(pairs), "--out", str(out), "--json"]) == 1
+    assert main(["--model", "reader", "--suite", str(taught_suite), "--out", str(out), "--json"]) == 1
     said = capsys.readouterr()
     assert json.loads(said.out.strip().splitlines()[-1])["items"] == len(DIALOGUES)
     assert f"The report in {out} cannot be written" in said.err
 
 
 def test_a_run_that_there_is_not_is_told_before_anything_is_asked(
-    pairs: Path, capsys: pytest.CaptureFixture[str]
+    taught_suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--model", "reader", "--model", "run:nowhere", "--suite", str(pairs)]) == 1
+    assert main(["--model", "reader", "--model", "run:nowhere", "--suite", str(taught_suite)]) == 1
     said = capsys.readouterr()
     assert said.out == "" and "no run “nowhere”" in said.err
 
 
 def test_a_model_is_gone_before_the_next_one_is_loaded(
-    before: Path, after: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+    untaught_model: Path, taught_model: Path, taught_suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[weakref.ref[Any]] = []
     held: list[int] = []
@@ -86,5 +75,19 @@ def test_a_model_is_gone_before_the_next_one_is_loaded(
         loaded.append(weakref.ref(asked.local.network))
 
     monkeypatch.setattr(Contestant, "load", watched)
-    assert main(["--model", str(before), "--model", str(after), "--suite", str(pairs), "--dtype", "float32"]) == 0
+    assert (
+        main(
+            [
+                "--model",
+                str(untaught_model),
+                "--model",
+                str(taught_model),
+                "--suite",
+                str(taught_suite),
+                "--dtype",
+                "float32",
+            ]
+        )
+        == 0
+    )
     assert held == [0, 0]
