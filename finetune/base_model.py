@@ -52,9 +52,7 @@ def open_base(recipe: Recipe, progress: Progress) -> Base:
     folder = weights.fetch(name, progress)
     config = weights.open_config(folder, name)
     tokenizer = weights.open_tokenizer(folder, name)
-    known = catalogue.find(name)
-    format = recipe.model.format or (known.format if known else format_of(tokenizer, config.model_type))
-    check_format(tokenizer, format, name)
+    format = _format(name, recipe.model.format, tokenizer, config.model_type)
     reads = getattr(config.get_text_config(), "max_position_embeddings", None)
     if reads and recipe.data.length > reads:
         raise InputError(
@@ -76,11 +74,15 @@ def open_encoder(model: str, format: str, progress: Progress) -> Encoder:
     """
     folder = on_disk.folder(model) or download(model, _TOKENIZER, progress)
     tokenizer = weights.open_tokenizer(folder, model)
+    return encoder(tokenizer, _format(model, format, tokenizer, weights.read_config(folder, model).model_type))
+
+
+def _format(model: str, wanted: str, tokenizer: Any, model_type: str) -> str:
+    """The wanted format, or the one that the app would write. Raises `InputError` as `check_format`."""
     known = catalogue.find(model)
-    if not format:
-        format = known.format if known else format_of(tokenizer, weights.read_config(folder, model).model_type)
+    format = wanted or (known.format if known else format_of(tokenizer, model_type))
     check_format(tokenizer, format, model)
-    return encoder(tokenizer, format)
+    return format
 
 
 def _check_made_for(folder: Path, recipe: Recipe) -> None:

@@ -1,6 +1,6 @@
 """A training loop of our own: its bar, its curves, and a checkpoint after each epoch, from which a killed run goes on.
 
-    course = Course("cross-encoder", (net, optimizer, schedule), chance, keeping, digest(texts, targets))
+    course = Course("cross-encoder", (net, optimizer, schedule), chance, checkpoints, digest(texts, targets))
     for _ in course.epochs(4, batches):
         for batch in batches_of(chance):
             …
@@ -42,7 +42,7 @@ class Stateful(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class Checkpoints:
     """Where the checkpoints and curves of a recipe are kept, and whether it goes on from what is there."""
 
     folder: Path
@@ -70,12 +70,12 @@ class Course:
         name: str,
         parts: Sequence[Stateful],
         chance: np.random.Generator,
-        keeping: Keeping | None = None,
+        checkpoints: Checkpoints | None = None,
         digest: str = "",
     ) -> None:
         """`digest` is of all that the course learns from; one that goes on must be given the same."""
         self._name, self._parts, self._chance = name, parts, chance
-        self._keeping, self._digest = keeping, digest
+        self._checkpoints, self._digest = checkpoints, digest
         self._history: list[Entry] = []
 
     def epochs(self, count: int, steps: int) -> Iterator[int]:
@@ -100,11 +100,11 @@ class Course:
         self._bar.update()
         self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
-    def _file(self, keeping: Keeping, suffix: str) -> Path:
-        return keeping.folder / f"{self._name.replace(' ', '-')}{suffix}"
+    def _file(self, checkpoints: Checkpoints, suffix: str) -> Path:
+        return checkpoints.folder / f"{self._name.replace(' ', '-')}{suffix}"
 
     def _keep(self, done: int, count: int) -> None:
-        if self._keeping is None:
+        if self._checkpoints is None:
             return
         state = {
             "epochs": (done, count),
@@ -114,26 +114,26 @@ class Course:
             "numpy": self._chance.bit_generator.state,
             "history": self._history,
         }
-        place = self._file(self._keeping, ".pt")
+        place = self._file(self._checkpoints, ".pt")
         fresh = place.with_name(f"new-{place.name}")
-        with writing(self._keeping.folder, "--run"):
+        with writing(self._checkpoints.folder, "--run"):
             torch.save(state, fresh)
             fresh.replace(place)
-            draw(self._history, self._file(self._keeping, ".png"), per_token=False)
+            draw(self._history, self._file(self._checkpoints, ".png"), per_token=False)
 
     def _restored(self, count: int) -> int:
         """How many epochs are done already; the parts are as they were then."""
-        if self._keeping is None or not self._keeping.resume:
+        if self._checkpoints is None or not self._checkpoints.resume:
             return 0
-        place = self._file(self._keeping, ".pt")
+        place = self._file(self._checkpoints, ".pt")
         if not place.exists():
             return 0
         state = torch.load(place, weights_only=True)
         if (state["epochs"][1], state["digest"]) != (count, self._digest):
             raise InputError(
-                f"The data or the number of epochs changed since the run in {self._keeping.folder} began; bring them "
+                f"The data or the number of epochs changed since the run in {self._checkpoints.folder} began; bring them "
                 "back to go on, or leave --resume out.",
-                zh=f"{self._keeping.folder} 中的训练开始后，数据或轮数有改动；请恢复后再继续，或去掉 --resume。",
+                zh=f"{self._checkpoints.folder} 中的训练开始后，数据或轮数有改动；请恢复后再继续，或去掉 --resume。",
             )
         for part, held in zip(self._parts, state["parts"], strict=True):
             part.load_state_dict(held)

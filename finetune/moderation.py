@@ -32,7 +32,7 @@ from encoder import SentenceEncoder
 from errors import AppError
 from finetune import logistic
 from finetune import moderation_card as card
-from finetune.course import RUNS, STOPPED, Course, Keeping, digest
+from finetune.course import RUNS, STOPPED, Checkpoints, Course, digest
 from finetune.moderation_data import TEMPLATES, Row, all_rows
 from finetune.moderation_further import further
 from finetune.moderation_windows import CATEGORIES, Bools, Ints, Windows, cut
@@ -69,7 +69,7 @@ RECIPES = {
 }
 
 
-def train(data: Windows, chosen: Ints, part: str, seed: int = 0, keeping: Keeping | None = None) -> Ngrams:
+def train(data: Windows, chosen: Ints, part: str, seed: int = 0, checkpoints: Checkpoints | None = None) -> Ngrams:
     """A network on the n-grams of the chosen windows, by the recipe of that name.
 
     Binary cross-entropy of the harm probability, plus that of the categories where the text is harmful. AdamW with a
@@ -97,7 +97,7 @@ def train(data: Windows, chosen: Ints, part: str, seed: int = 0, keeping: Keepin
     steps = math.ceil(len(chosen) / _BATCH)
     schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(each, recipe.epochs * steps) for each in optimizers]
     learnt = digest([data.texts[i] for i in chosen], data.target[chosen], data.weight[chosen], data.kinds[chosen])
-    course = Course(f"n-grams {part}", (net, table, *optimizers, *schedules), order, keeping, learnt)
+    course = Course(f"n-grams {part}", (net, table, *optimizers, *schedules), order, checkpoints, learnt)
     for _ in course.epochs(recipe.epochs, steps):
         shuffled = order.permutation(chosen)
         for start in range(0, len(shuffled), _BATCH):
@@ -122,7 +122,7 @@ def train(data: Windows, chosen: Ints, part: str, seed: int = 0, keeping: Keepin
     return Ngrams(head, table.weight.detach().numpy())
 
 
-def fit(data: Windows, epochs: int, encoder_hash: str, keeping: Keeping | None = None) -> Weights:
+def fit(data: Windows, epochs: int, encoder_hash: str, checkpoints: Checkpoints | None = None) -> Weights:
     """All networks on the windows to train on, not yet mixed or calibrated.
 
     Raises `InputError`: see `Course.epochs`.
@@ -131,13 +131,13 @@ def fit(data: Windows, epochs: int, encoder_hash: str, keeping: Keeping | None =
 
     learn = ~data.held & ~data.calibrating
     english, chinese = np.flatnonzero(learn & data.english), np.flatnonzero(learn & ~data.english)
-    changes, vectors = adapt(data.labelled(english), epochs, keeping=keeping)
+    changes, vectors = adapt(data.labelled(english), epochs, checkpoints=checkpoints)
     return Weights(
         changes=changes,
         vectors=vectors,
-        english=train(data, english, "english", keeping=keeping),
-        posted=train(data, chinese, "posted", keeping=keeping),
-        asked=train(data, chinese[~data.posted[chinese]], "asked", keeping=keeping),
+        english=train(data, english, "english", checkpoints=checkpoints),
+        posted=train(data, chinese, "posted", checkpoints=checkpoints),
+        asked=train(data, chinese[~data.posted[chinese]], "asked", checkpoints=checkpoints),
         mix=np.array([0.6, 0.4, 0.0], dtype=np.float32),
         chinese=np.array([0.5, 0.5, 0.0], dtype=np.float32),
         alone=np.array([1.0, 0.0], dtype=np.float32),
@@ -314,14 +314,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _made(options: argparse.Namespace) -> None:
     """Train, and write weights and card. Raises `InputError`."""
     started = time.monotonic()
-    keeping = Keeping(options.run, options.resume)
-    keeping.admit()
+    checkpoints = Checkpoints(options.run, options.resume)
+    checkpoints.admit()
     with writing(options.out, "--out"):
         options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = all_rows(options.data, options.ordinary)
     data = cut(rows)
     print(f"{len(rows):,} texts, {len(data.row):,} windows, {int(data.english.sum()):,} of them English", flush=True)
-    weights = calibrate(fit(data, options.epochs, SentenceEncoder().hash, keeping), rows, data)
+    weights = calibrate(fit(data, options.epochs, SentenceEncoder().hash, checkpoints), rows, data)
     with writing(options.out, "--out"):
         save(weights, options.out)
         weights = even(Weights.read(options.out), rows, data)  # as they are stored: that is what refuses

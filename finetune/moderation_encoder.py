@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
 from encoder import LowRank, weights_folder
-from finetune.course import Course, Keeping, digest
+from finetune.course import Checkpoints, Course, digest
 from moderation.classifier import VECTOR_SCALE, Head
 
 RANK, _DROPOUT = 16, 0.1
@@ -96,7 +96,9 @@ def _replaced(net: nn.Module, name: str) -> _LowRank:
     return layer
 
 
-def adapt(data: Labelled, epochs: int = 3, seed: int = 0, keeping: Keeping | None = None) -> tuple[LowRank, Head]:
+def adapt(
+    data: Labelled, epochs: int = 3, seed: int = 0, checkpoints: Checkpoints | None = None
+) -> tuple[LowRank, Head]:
     """The changes to the encoder and the head on its unit vectors. Raises `InputError`: see `Course.epochs`."""
     from transformers import AutoTokenizer
 
@@ -115,7 +117,11 @@ def adapt(data: Labelled, epochs: int = 3, seed: int = 0, keeping: Keeping | Non
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [_RATE, _HEAD_RATE], total_steps=steps, pct_start=_WARM)
     harmless = np.flatnonzero(data.target < 0.05)
     course = Course(
-        "encoder", (net, optimizer, schedule), chance, keeping, digest(data.texts, data.target, data.weight, data.kinds)
+        "encoder",
+        (net, optimizer, schedule),
+        chance,
+        checkpoints,
+        digest(data.texts, data.target, data.weight, data.kinds),
     )
     for _ in course.epochs(epochs, steps // epochs):
         texts = [_varied(data, i, harmless, chance) for i in range(len(data.texts))]

@@ -36,7 +36,7 @@ from evaluation.answers import Corpus
 from evaluation.dataset import HELD_OUT, Dataset, load_dataset
 from evaluation.retrieval import indexed
 from finetune.closed_questions import load_closed
-from finetune.course import RUNS, STOPPED, Course, Keeping, digest
+from finetune.course import RUNS, STOPPED, Checkpoints, Course, digest
 from finetune.reader import QuestionEncoder, calibrated, fit, losses, measure
 from finetune.reader_data import KINDS, Example, examples
 from finetune.reranker_card import Row, card
@@ -112,7 +112,7 @@ def shown(given: Sequence[Example]) -> list[_Shown]:
 
 
 def train(
-    given: Sequence[_Shown], encoder: SentenceEncoder, epochs: int, keeping: Keeping | None = None
+    given: Sequence[_Shown], encoder: SentenceEncoder, epochs: int, checkpoints: Checkpoints | None = None
 ) -> Interaction:
     """The cross-encoder after `epochs` passes over the questions. Raises `InputError`: see `Course.epochs`."""
     torch.manual_seed(_SEED)
@@ -122,7 +122,7 @@ def train(
     optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
     steps = epochs * max(1, len(given) // _BATCH)  # odd batches, beyond these, learn at the lowest rate
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=_WARM)
-    course = Course("cross-encoder", (net, optimizer, schedule), chance, keeping, _digest(given))
+    course = Course("cross-encoder", (net, optimizer, schedule), chance, checkpoints, _digest(given))
     for _ in course.epochs(epochs, sum(-(-len(some) // _BATCH) for some in _pieces(np.arange(len(given))))):
         for batch in _batches(given, chance):
             loss = _loss(net, reading, batch)
@@ -263,15 +263,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _made(options: argparse.Namespace) -> int:
     began = time.monotonic()
     encoder = QuestionEncoder()
-    keeping = Keeping(options.run, options.resume)
-    keeping.admit()
+    checkpoints = Checkpoints(options.run, options.resume)
+    checkpoints.admit()
     datasets = [load_dataset(folder) for folder in options.dataset] + [load_closed(path) for path in options.closed]
     first = read_networks(options.out / "reader.json")["vectors"]
     given = {dataset.name: gather(dataset, encoder, options.out) for dataset in datasets}
     given = {name: [example for example in found if example.known] for name, found in given.items()}
     learned = [one for found in given.values() for one in shown(found)]
     print(f"{len(learned):,} questions to learn from, gathered in {time.monotonic() - began:.0f} s", flush=True)
-    net = train(learned, encoder, options.epochs, keeping)
+    net = train(learned, encoder, options.epochs, checkpoints)
     weights = {name: tensor.half().contiguous() for name, tensor in net.state_dict().items()}
     save_file(weights, options.out / FILE, {"encoder": encoder.hash})
 

@@ -16,7 +16,7 @@ import pytest
 from encoder import SentenceEncoder
 from errors import InputError
 from finetune import moderation as recipe
-from finetune.course import Course, Keeping
+from finetune.course import Checkpoints, Course
 from finetune.logistic import fit
 from finetune.moderation_data import OWN, SETS, Row, all_rows, frame_rows, own_rows
 from finetune.moderation_encoder import adapt
@@ -142,9 +142,9 @@ def test_networks_that_go_on_after_a_kill_end_as_unbroken_ones(
     chosen = np.flatnonzero(data.english)
     given = data.labelled(chosen)
 
-    def learnt(keeping: Keeping | None) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-        changes, head = adapt(given, 3, keeping=keeping)
-        ngrams = recipe.train(data, chosen, "english", keeping=keeping)
+    def learnt(checkpoints: Checkpoints | None) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+        changes, head = adapt(given, 3, checkpoints=checkpoints)
+        ngrams = recipe.train(data, chosen, "english", checkpoints=checkpoints)
         return [*(part for pair in changes.values() for part in pair), head.hidden, head.out, ngrams.table]
 
     told = Course.told
@@ -157,8 +157,8 @@ def test_networks_that_go_on_after_a_kill_end_as_unbroken_ones(
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Course, "told", stopped)
-            learnt(Keeping(tmp_path, resume=True))
-    for one, other in zip(learnt(Keeping(tmp_path, resume=True)), learnt(None), strict=True):
+            learnt(Checkpoints(tmp_path, resume=True))
+    for one, other in zip(learnt(Checkpoints(tmp_path, resume=True)), learnt(None), strict=True):
         assert np.array_equal(one, other)
 
 
