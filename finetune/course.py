@@ -131,8 +131,8 @@ class Course:
         state = torch.load(place, weights_only=True)
         if (state["epochs"][1], state["digest"]) != (count, self._digest):
             raise InputError(
-                f"The data or the number of epochs changed since the run in {self._checkpoints.folder} began; bring them "
-                "back to go on, or leave --resume out.",
+                f"The data or the number of epochs changed since the run in {self._checkpoints.folder} began; bring "
+                "them back to go on, or leave --resume out.",
                 zh=f"{self._checkpoints.folder} 中的训练开始后，数据或轮数有改动；请恢复后再继续，或去掉 --resume。",
             )
         for part, held in zip(self._parts, state["parts"], strict=True):
